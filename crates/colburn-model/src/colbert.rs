@@ -1,0 +1,216 @@
+//! The model: an encoder, projections, a tokenizer, and the configuration that ties them together.
+
+use std::{path::Path, sync::Arc};
+
+use burn::{
+    module::{Module, ModuleDisplay},
+    tensor::{Device, Tensor, TensorData},
+};
+use colburn_ops::Embeddings;
+use serde_json::{Map, Value};
+
+use crate::{
+    ColBertConfig, ColBertOptions, Dense, DenseConfig, Encoder, Error, Parameter, Result, TextTokenizer, TokenBatch,
+    config,
+    draw::Draw,
+    encoder::EncoderConfig,
+    files,
+    layout::{self, Layout},
+    names,
+    weights::Weights,
+};
+
+/// A late-interaction model: one vector for each token of a text.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use colburn_model::{ColBert, Kind};
+///
+/// let model = ColBert::from_pretrained("models/all-MiniLM-L6-v2", &Device::default())?;
+/// let queries = model.encode(&["what is late interaction?"], Kind::Query, &Default::default())?;
+/// assert_eq!(queries[0].values.len(), 32 * 128);
+/// # Ok::<(), colburn_model::Error>(())
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct ColBert {
+    pub(crate) encoder: Encoder,
+    pub(crate) dense: Vec<Dense>,
+    #[module(skip)]
+    pub(crate) parts: Parts,
+}
+
+impl ModuleDisplay for ColBert {}
+
+/// What a model carries besides its weights. Shared by its clones.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub tokenizer: TextTokenizer,
+    /// `config.json` of the encoder, as it was read.
+    pub encoder_json: Arc<Value>,
+    /// `config_sentence_transformers.json`, as it was read.
+    pub model_json: Arc<Map<String, Value>>,
+    /// Tensors of the checkpoint that take no part, such as the pooler; saved again, so that other tools find them.
+    pub surplus: Arc<Vec<(String, TensorData)>>,
+}
+
+impl ColBert {
+    /// Loads a model directory: PyLate's, sentence-transformers' or a plain encoder's, which gets a new projection.
+    ///
+    /// # Errors
+    /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor.
+    pub fn from_pretrained(directory: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Self::from_pretrained_with(directory, &ColBertOptions::default(), device)
+    }
+
+    /// The same with the caller's parameters, which go before the saved ones (`pylate.models.ColBERT(…)`).
+    ///
+    /// # Errors
+    /// As [`ColBert::from_pretrained`].
+    pub fn from_pretrained_with(
+        directory: impl AsRef<Path>,
+        options: &ColBertOptions,
+        device: &Device,
+    ) -> Result<Self> {
+        let directory = directory.as_ref();
+        let layout = Layout::of(directory)?;
+        Self::build(directory, &layout, options, device, |config, _| {
+            config.load(Weights::read(&layout::weights_file(&layout.encoder)?)?, device)
+        })
+    }
+
+    /// A model with an encoder of the directory's `config.json` whose weights are drawn from the options' seed; the directory needs
+    /// a tokenizer, no weights.
+    ///
+    /// # Errors
+    /// As [`ColBert::from_pretrained`], but for missing weights.
+    pub fn from_config(directory: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
+        let directory = directory.as_ref();
+        let layout = Layout { dense: Vec::new(), ..Layout::of(directory)? };
+        Self::build(directory, &layout, options, device, |config, draw| Ok((config.draw(draw, device), Vec::new())))
+    }
+
+    fn build(
+        directory: &Path,
+        layout: &Layout,
+        options: &ColBertOptions,
+        device: &Device,
+        encoder: impl FnOnce(&EncoderConfig, &mut Draw) -> Result<(Encoder, Vec<(String, TensorData)>)>,
+    ) -> Result<Self> {
+        let config_path = layout.encoder.join("config.json");
+        if !config_path.exists() {
+            let expected = "a Hugging Face encoder's configuration is expected there";
+            return Err(Error::MissingFile { directory: layout.encoder.clone(), file: "config.json", expected });
+        }
+        let encoder_json: Value = files::read_json(&config_path)?;
+        if encoder_json.pointer("/architectures/0").and_then(Value::as_str) == Some("HF_ColBERT") {
+            let message = "architectures = [\"HF_ColBERT\"]: checkpoints in Stanford's layout are not read yet; save it with PyLate first";
+            return Err(Error::config(&config_path, message));
+        }
+        let encoder_config = EncoderConfig::from_json(&config_path, &encoder_json)?;
+        let config = ColBertConfig::resolve(directory, options)?;
+        let most = encoder_config.max_positions();
+        if config.do_query_expansion && config.query_length > most {
+            let message = format!(
+                "query_length = {}, but max_position_embeddings = {most}: queries are filled up to their length",
+                config.query_length
+            );
+            return Err(Error::config(&config_path, message));
+        }
+        let tokenizer = TextTokenizer::load(&layout.encoder, config, most)?;
+
+        let mut draw = Draw::new(options.seed.unwrap_or(42));
+        let (encoder, surplus) = encoder(&encoder_config, &mut draw)?;
+        let encoder = encoder.grow(tokenizer.vocabulary_size(), &mut draw)?;
+        let dense = projections(layout, encoder_config.hidden_size(), options.embedding_size, &mut draw, device)?;
+        let model_json = files::read_json_if_present(&directory.join(config::FILE))?.unwrap_or_default();
+        let parts = Parts {
+            tokenizer,
+            encoder_json: Arc::new(encoder_json),
+            model_json: Arc::new(model_json),
+            surplus: Arc::new(surplus),
+        };
+        Ok(Self { encoder, dense, parts })
+    }
+
+    /// Token vectors of a packed batch, projected and L2-normalised. On an autodiff device dropout is active and gradients flow.
+    ///
+    /// # Shapes
+    /// `values` of the result: `[tokens, dim]`.
+    pub fn forward(&self, batch: &TokenBatch) -> Embeddings {
+        let values = normalize(self.project(batch));
+        Embeddings { values, spans: batch.spans.clone(), mask: batch.mask.clone(), floor: batch.floor.clone() }
+    }
+
+    /// Token vectors as they come out of the last projection.
+    pub(crate) fn project(&self, batch: &TokenBatch) -> Tensor<2> {
+        let hidden = self.encoder.forward(&batch.ids, &batch.spans);
+        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden))
+    }
+
+    /// Turns texts into batches for [`ColBert::forward`].
+    pub fn tokenizer(&self) -> &TextTokenizer {
+        &self.parts.tokenizer
+    }
+
+    /// The ColBERT parameters.
+    pub fn config(&self) -> &ColBertConfig {
+        self.parts.tokenizer.config()
+    }
+
+    /// Width of a token vector.
+    pub fn embedding_size(&self) -> usize {
+        self.dense.last().map_or(0, |dense| dense.config().out_features)
+    }
+
+    /// Where the model computes.
+    pub fn device(&self) -> Device {
+        self.encoder.device()
+    }
+
+    /// Every parameter under PyTorch's name.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut all = self.encoder.parameters();
+        for (index, dense) in self.dense.iter().enumerate() {
+            all.extend(names::parameters(dense, &format!("{}_Dense.", index + 1)));
+        }
+        all
+    }
+}
+
+/// The saved projections; a new one when there is none, one more when the caller wants another width.
+fn projections(
+    layout: &Layout,
+    hidden: usize,
+    embedding_size: Option<usize>,
+    draw: &mut Draw,
+    device: &Device,
+) -> Result<Vec<Dense>> {
+    let mut dense = Vec::new();
+    let mut width = hidden;
+    for (folder, config) in layout.dense.iter().zip(layout.dense_configs()?) {
+        if config.in_features != width {
+            let message = format!("in_features = {}, but what comes in is {width} wide", config.in_features);
+            return Err(Error::config(folder.join("config.json"), message));
+        }
+        dense.push(Weights::read(&layout::weights_file(folder)?)?.load_into(config.init(device))?);
+        width = config.out_features;
+    }
+    let wanted = match (embedding_size, dense.is_empty()) {
+        (Some(0), _) => return Err(Error::config("embedding_size", "0; a positive number is expected")),
+        (Some(size), _) if dense.is_empty() || size != width => Some(size),
+        (None, true) => Some(128),
+        _ => None,
+    };
+    if let Some(size) = wanted {
+        let new = DenseConfig::new(width, size).init(device);
+        dense.push(names::replace(new, "", |parameter| Some(draw.linear(parameter, width))));
+    }
+    Ok(dense)
+}
+
+/// `torch.nn.functional.normalize`: every row divided by its L2 norm, or by 1e-12 where that is larger.
+fn normalize(x: Tensor<2>) -> Tensor<2> {
+    let norm = (x.clone() * x.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
+}

@@ -1,0 +1,91 @@
+//! From texts to token vectors (`ColBERT.encode` of PyLate).
+
+use burn::tensor::Tensor;
+
+use crate::{ColBert, Error, Kind, Result, TokenBatch};
+
+/// How to encode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodeOptions {
+    /// Texts a batch, 32. Results do not depend on it.
+    pub batch_size: usize,
+    /// Whether vectors are brought to length 1, true.
+    pub normalize_embeddings: bool,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self { batch_size: 32, normalize_embeddings: true }
+    }
+}
+
+/// The vectors of one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenEmbeddings {
+    /// Row-major, `[tokens, dim]`.
+    pub values: Vec<f32>,
+    /// Width of a vector.
+    pub dim: usize,
+}
+
+impl TokenEmbeddings {
+    /// Number of vectors.
+    pub fn tokens(&self) -> usize {
+        self.values.len().checked_div(self.dim).unwrap_or(0)
+    }
+
+    /// One vector a token.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dim.max(1))
+    }
+}
+
+impl ColBert {
+    /// The vectors of each text, in the order of the texts, without those of skipped words.
+    ///
+    /// Texts are batched by length, longest first, so that the largest batch comes first.
+    ///
+    /// # Errors
+    /// When `batch_size` is 0, or a text cannot be tokenized.
+    pub fn encode<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+        kind: Kind,
+        options: &EncodeOptions,
+    ) -> Result<Vec<TokenEmbeddings>> {
+        if options.batch_size == 0 {
+            return Err(Error::config("batch_size", "0; a positive number is expected"));
+        }
+        let mut encoded = vec![None; texts.len()];
+        // Tokens of all texts at once would be as large as the corpus: they are made a stretch of batches at a time.
+        let stretch = options.batch_size.saturating_mul(64);
+        for start in (0..texts.len()).step_by(stretch) {
+            let tokens =
+                self.tokenizer().tokenize(&texts[start..texts.len().min(start.saturating_add(stretch))], kind)?;
+            let mut order: Vec<usize> = (0..tokens.len()).collect();
+            order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
+            for texts in order.chunks(options.batch_size) {
+                let vectors = self.encode_batch(&tokens.select(texts), options)?;
+                for (&text, vectors) in texts.iter().zip(vectors) {
+                    encoded[start + text] = Some(vectors);
+                }
+            }
+        }
+        Ok(encoded.into_iter().flatten().collect())
+    }
+
+    fn encode_batch(&self, batch: &TokenBatch, options: &EncodeOptions) -> Result<Vec<TokenEmbeddings>> {
+        let values: Tensor<2> =
+            if options.normalize_embeddings { self.forward(batch).values } else { self.project(batch) };
+        let dim = values.dims()[1];
+        let values = values.try_into_vec_as::<f32>().map_err(|error| Error::Device(error.to_string()))?;
+        let text = |text: usize| {
+            let kept = batch.spans.range(text).filter(|&token| batch.mask[token]);
+            TokenEmbeddings {
+                values: kept.flat_map(|token| &values[token * dim..(token + 1) * dim]).copied().collect(),
+                dim,
+            }
+        };
+        Ok((0..batch.len()).map(text).collect())
+    }
+}

@@ -1,0 +1,111 @@
+//! The errors of this crate. Each is one line that names the culprit and says what would be right.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong in loading, running and saving a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no such folder.
+    #[error("model directory `{}` does not exist; expected a folder with config.json, model.safetensors and tokenizer.json", path.display())]
+    NoDirectory {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder lacks a file that a model needs.
+    #[error("`{}` has no {file}; {expected}", directory.display())]
+    MissingFile {
+        /// The folder.
+        directory: PathBuf,
+        /// The file.
+        file: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A file is not the JSON that it should be.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with line and column.
+        source: serde_json::Error,
+    },
+    /// A value in a configuration file, or an option, cannot be used.
+    #[error("{place}: {message}")]
+    Config {
+        /// The file, or the name of the options.
+        place: String,
+        /// The key, its value, and what would be right.
+        message: String,
+    },
+    /// A file is no valid safetensors file, or holds a type that is none of f32, f16, bf16.
+    #[error("{}: {message}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Weights that the model needs are not in the file.
+    #[error("{}: {count} tensor(s) missing, first `{first}`", path.display())]
+    MissingTensors {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// A tensor is of another shape than the configuration says.
+    #[error("{}: tensor `{tensor}` has shape {found:?}, the configuration asks for {expected:?}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Shape by the configuration.
+        expected: Vec<usize>,
+        /// Shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tokenizer file that cannot be used, or a text that it cannot encode.
+    #[error("{place}: {message}")]
+    Tokenizer {
+        /// The file, or "tokenizer".
+        place: String,
+        /// What the tokenizers library said.
+        message: String,
+    },
+    /// A device failed to hand over its results.
+    #[error("reading from the device failed: {0}")]
+    Device(String),
+    /// An operation on packed sequences refused its input.
+    #[error(transparent)]
+    Ops(#[from] colburn_ops::Error),
+}
+
+/// The result of an operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn config(place: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Config { place: place.as_ref().display().to_string(), message: message.into() }
+    }
+
+    pub(crate) fn weights(path: impl AsRef<Path>, message: impl ToString) -> Self {
+        Self::Weights { path: path.as_ref().to_owned(), message: message.to_string() }
+    }
+}

@@ -1,0 +1,49 @@
+//! Reading JSON files, and writing files so that a crash leaves the old one or the new one, never half of one.
+
+use std::{fs, io::Write, path::Path};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Result};
+
+/// Parses a JSON file; an error names the file, line and column.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+}
+
+/// The same, or `None` when there is no such file.
+pub(crate) fn read_json_if_present<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if path.exists() { read_json(path).map(Some) } else { Ok(None) }
+}
+
+/// Writes to a temporary name in the same folder, syncs, renames.
+///
+/// # Errors
+/// When the folder cannot be written; the error names the target.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        // Temporary files are private by default; what a run leaves behind is as readable as any other file of the user.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path).map_err(|error| error.error)?;
+        #[cfg(unix)]
+        fs::File::open(directory)?.sync_all()?;
+        Ok(())
+    };
+    write().map_err(Error::io(path))
+}
+
+/// Writes a value as JSON, indented by two as Python's `json.dump(…, indent=2)` does.
+pub(crate) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|source| Error::Json { path: path.to_owned(), source })?;
+    text.push(b'\n');
+    write_atomic(path, &text)
+}

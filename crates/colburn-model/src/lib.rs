@@ -1,0 +1,33 @@
+//! ColBERT models: tokenizer, encoders, projection, loading, saving, encoding.
+//!
+//! A [`ColBert`] is a pretrained encoder with a projection behind it. It is read from, and saved in, the file layout of PyLate; its
+//! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
+//! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors.
+
+mod bert;
+mod colbert;
+mod config;
+mod dense;
+mod draw;
+mod encode;
+mod encoder;
+mod error;
+mod files;
+mod layout;
+mod names;
+mod save;
+mod tokenizer;
+mod tokens;
+mod weights;
+
+pub use bert::{Bert, BertConfig, Table};
+pub use colbert::ColBert;
+pub use config::{ColBertConfig, ColBertOptions};
+pub use dense::{Dense, DenseConfig};
+pub use encode::{EncodeOptions, TokenEmbeddings};
+pub use encoder::Encoder;
+pub use error::{Error, Result};
+pub use files::write_atomic;
+pub use names::Parameter;
+pub use tokenizer::TextTokenizer;
+pub use tokens::{Kind, TokenBatch};

@@ -1,0 +1,234 @@
+//! PyLate's tokenization (`ColBERT.tokenize`), packed: prefix token, expansion, skiplist.
+//!
+//! A text is stripped, lower-cased when the model asks for it, truncated so that the prefix fits, and gets the prefix at index 1, behind
+//! CLS. A query is then filled with mask tokens up to its full length; in the packed form they are tokens that are no keys. Documents are
+//! never padded: what PyLate's padding does to scores is remembered in [`TokenBatch::floor`].
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use colburn_ops::Spans;
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::{AddedToken, Tokenizer, TruncationParams, normalizers::BertNormalizer};
+
+use crate::{ColBertConfig, Error, Kind, Result, TokenBatch, files};
+
+/// Files beside `tokenizer.json` that Python's tokenizers read; they are kept as they were.
+const COMPANIONS: [&str; 4] = ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "added_tokens.json"];
+
+/// Turns texts into token ids as PyLate does. Cheap to clone, usable from any thread, holds no tensor.
+#[derive(Clone, Debug)]
+pub struct TextTokenizer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    query: Side,
+    document: Side,
+    expansion_id: u32,
+    skiplist: Vec<u32>,
+    lowercase: bool,
+    vocabulary: usize,
+    config: ColBertConfig,
+    companions: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+struct Side {
+    tokenizer: Tokenizer,
+    prefix: Option<u32>,
+    length: usize,
+}
+
+/// The keys of `tokenizer_config.json` that matter here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TokenizerConfig {
+    tokenizer_class: Option<String>,
+    do_lower_case: Option<bool>,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: Option<bool>,
+    unk_token: Option<Value>,
+    mask_token: Option<Value>,
+    eos_token: Option<Value>,
+    pad_token: Option<Value>,
+}
+
+/// `sentence_bert_config.json`, as far as it matters; its `max_seq_length` is whatever was tokenized last, so PyLate ignores it too.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SentenceBertConfig {
+    do_lower_case: bool,
+}
+
+impl TextTokenizer {
+    /// Reads `tokenizer.json` of a directory and adds the prefixes of `config` to its vocabulary. Texts are cut to `max_positions`
+    /// tokens at the most, also where the configuration allows more.
+    pub(crate) fn load(directory: &Path, config: ColBertConfig, max_positions: usize) -> Result<Self> {
+        let path = directory.join("tokenizer.json");
+        if !path.exists() {
+            return Err(Error::MissingFile {
+                directory: directory.to_owned(),
+                file: "tokenizer.json",
+                expected: "the fast tokenizer's file is expected (transformers writes it with save_pretrained)",
+            });
+        }
+        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| tokenizer_error(&path, error);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(invalid)?;
+        let settings: TokenizerConfig =
+            files::read_json_if_present(&directory.join("tokenizer_config.json"))?.unwrap_or_default();
+        let sentence_bert: SentenceBertConfig =
+            files::read_json_if_present(&directory.join("sentence_bert_config.json"))?.unwrap_or_default();
+
+        // transformers 5 rebuilds a BertTokenizer from these keys, whatever normalizer tokenizer.json names.
+        if matches!(settings.tokenizer_class.as_deref(), Some("BertTokenizer" | "BertTokenizerFast")) {
+            let normalizer = BertNormalizer::new(
+                true,
+                settings.tokenize_chinese_chars.unwrap_or(true),
+                settings.strip_accents,
+                settings.do_lower_case.unwrap_or(true),
+            );
+            tokenizer.with_normalizer(Some(normalizer)).map_err(invalid)?;
+        }
+        let prefixes = [&config.query_prefix, &config.document_prefix];
+        let added =
+            prefixes.iter().filter(|prefix| !prefix.is_empty()).map(|prefix| AddedToken::from(prefix.as_str(), false));
+        tokenizer.add_tokens(added).map_err(invalid)?;
+
+        let id = |token: &Option<Value>| token_text(token).and_then(|token| tokenizer.token_to_id(token));
+        let named = |name: &str| tokenizer.token_to_id(name);
+        let expansion_id = id(&settings.mask_token)
+            .or_else(|| named("[MASK]").or_else(|| named("<mask>")))
+            .or_else(|| id(&settings.eos_token))
+            .or_else(|| id(&settings.pad_token).or_else(|| named("[PAD]").or_else(|| named("<pad>"))))
+            .ok_or_else(|| tokenizer_error(&path, "no mask, end or padding token to expand queries with".into()))?;
+        let unknown = id(&settings.unk_token).or_else(|| named("[UNK]").or_else(|| named("<unk>")));
+        // A word that is no token becomes the unknown token, and every unknown token is skipped: so does convert_tokens_to_ids.
+        let mut skiplist: Vec<u32> =
+            config.skiplist_words.iter().filter_map(|word| tokenizer.token_to_id(word).or(unknown)).collect();
+        skiplist.sort_unstable();
+        skiplist.dedup();
+
+        let side = |prefix: &str, length: usize| -> Result<Side> {
+            let prefix = if prefix.is_empty() { None } else { tokenizer.token_to_id(prefix) };
+            let max_length = length.min(max_positions) - usize::from(prefix.is_some());
+            let mut tokenizer = tokenizer.clone();
+            tokenizer.with_padding(None);
+            tokenizer.with_truncation(Some(TruncationParams { max_length, ..Default::default() })).map_err(invalid)?;
+            Ok(Side { tokenizer, prefix, length })
+        };
+        let companions = COMPANIONS.iter().filter(|name| directory.join(name).exists());
+        let companions = companions.map(|name| {
+            let path = directory.join(name);
+            std::fs::read(&path).map(|bytes| ((*name).to_owned(), bytes)).map_err(Error::io(path))
+        });
+        Ok(Self(Arc::new(Inner {
+            query: side(&config.query_prefix, config.query_length)?,
+            document: side(&config.document_prefix, config.document_length)?,
+            expansion_id,
+            skiplist,
+            lowercase: sentence_bert.do_lower_case,
+            vocabulary: tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1),
+            companions: companions.collect::<Result<_>>()?,
+            config,
+        })))
+    }
+
+    /// Token ids of a batch of texts, packed in order (`ColBERT.tokenize`).
+    ///
+    /// # Errors
+    /// When the tokenizer cannot encode a text.
+    pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind) -> Result<TokenBatch> {
+        let inner = &*self.0;
+        let side = match kind {
+            Kind::Query => &inner.query,
+            Kind::Document => &inner.document,
+        };
+        let texts: Vec<String> = texts.iter().map(|text| self.clean(text.as_ref())).collect();
+        let encodings = side
+            .tokenizer
+            .encode_batch_fast(texts, true)
+            .map_err(|error| Error::Tokenizer { place: "tokenizer".to_owned(), message: error.to_string() })?;
+
+        let expand = kind == Kind::Query && inner.config.do_query_expansion;
+        let mut ids = Vec::new();
+        let (mut lengths, mut keys) = (Vec::with_capacity(encodings.len()), Vec::with_capacity(encodings.len()));
+        for encoding in &encodings {
+            let start = ids.len();
+            ids.extend_from_slice(encoding.get_ids());
+            if let Some(prefix) = side.prefix {
+                ids.insert((start + 1).min(ids.len()), prefix);
+            }
+            let real = ids.len() - start;
+            if expand {
+                ids.resize(start + side.length.max(real), inner.expansion_id);
+            }
+            let length = ids.len() - start;
+            lengths.push(length);
+            keys.push(if expand && !inner.config.attend_to_expansion_tokens { real } else { length });
+        }
+        let spans = Spans::with_keys(&lengths, &keys)?;
+        let (mask, floor) = match kind {
+            Kind::Query => (vec![true; ids.len()], vec![false; lengths.len()]),
+            Kind::Document => {
+                let mask: Vec<bool> = ids.iter().map(|id| inner.skiplist.binary_search(id).is_err()).collect();
+                let floored = |text: usize| lengths[text] < side.length || mask[spans.range(text)].contains(&false);
+                let floor = (0..lengths.len()).map(floored).collect();
+                (mask, floor)
+            }
+        };
+        Ok(TokenBatch { ids, spans, mask, floor })
+    }
+
+    /// The ColBERT parameters that this tokenizer follows.
+    pub fn config(&self) -> &ColBertConfig {
+        &self.0.config
+    }
+
+    /// One more than the largest token id: the rows that an embedding matrix needs.
+    pub fn vocabulary_size(&self) -> usize {
+        self.0.vocabulary
+    }
+
+    /// The ids of the prefix tokens, queries' and documents'; `None` for an empty prefix.
+    pub fn prefix_ids(&self) -> [Option<u32>; 2] {
+        [self.0.query.prefix, self.0.document.prefix]
+    }
+
+    /// Whether texts are lower-cased before the tokenizer sees them.
+    pub(crate) fn lowercase(&self) -> bool {
+        self.0.lowercase
+    }
+
+    /// Writes `tokenizer.json` and the files that came with it.
+    pub(crate) fn save(&self, directory: &Path) -> Result<()> {
+        let path = directory.join("tokenizer.json");
+        let mut tokenizer = self.0.query.tokenizer.clone();
+        tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
+        let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
+        files::write_atomic(&path, text.as_bytes())?;
+        self.0.companions.iter().try_for_each(|(name, bytes)| files::write_atomic(&directory.join(name), bytes))
+    }
+
+    /// Python's `str.strip`, which also takes the separators U+001C to U+001F for white space, and the model's lower-casing.
+    fn clean(&self, text: &str) -> String {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c));
+        if self.0.lowercase { text.to_lowercase() } else { text.to_owned() }
+    }
+}
+
+/// A special token is written as a string, or as an object with its content.
+fn token_text(token: &Option<Value>) -> Option<&str> {
+    match token.as_ref()? {
+        Value::String(text) => Some(text),
+        Value::Object(object) => object.get("content")?.as_str(),
+        _ => None,
+    }
+}
+
+fn tokenizer_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Tokenizer { place: PathBuf::from(path).display().to_string(), message: error.to_string() }
+}
