@@ -1,0 +1,34 @@
+//! Losses of late-interaction training.
+//!
+//! A [`Loss`] sees [`Embeddings`] and nothing else: no encoder, no text. What the trainer does around it (accumulation, gradient
+//! caching) is therefore the same for every loss.
+
+mod contrastive;
+mod error;
+
+use burn::tensor::Tensor;
+use colburn_ops::Embeddings;
+
+pub use colburn_ops::MaskRule;
+pub use contrastive::Contrastive;
+pub use error::{Error, Result};
+
+/// What the scores of a batch should come to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Targets {
+    /// Each query has the same number of documents, in a group, in order; the first of a group is the positive.
+    Positives,
+}
+
+/// A training objective on the token embeddings of a batch.
+pub trait Loss: Send + Sync {
+    /// The value to minimise, `[1]`, differentiable in the embeddings.
+    ///
+    /// # Errors
+    /// When the batch does not have the form that the loss needs.
+    fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>>;
+
+    /// The name of the loss in configuration files and reports.
+    fn name(&self) -> &'static str;
+}
