@@ -1,0 +1,204 @@
+//! Which column is the query and which are the documents. PyLate's collator decides this by names and order, and so do
+//! we; but where PyLate goes on with columns that cannot be meant (documents as queries, a negative in the place of the
+//! positive, numbers as texts), we stop or say so, because a model trained on them looks healthy and is useless.
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result, quoted};
+use crate::table::Kind;
+
+/// PyLate's `valid_label_columns`: the first of these that exists is the label.
+const LABELS: [&str; 2] = ["label", "scores"];
+/// A column that PyLate's collator removes: it names the data set that a row comes from.
+const DATASET_NAME: &str = "dataset_name";
+/// Words that name the second or third column in PyLate's table of common column names.
+const DOCUMENT_WORDS: [&str; 7] =
+    ["positive", "negative", "document", "answer", "response", "entailment", "contradiction"];
+
+/// The roles of the columns of a data set, by PyLate's rules:
+///
+/// - `label` or else `scores` is the label; no column of these names is a text, nor is `dataset_name`;
+/// - a column with `_id` in its name is no text;
+/// - a text column with `query` or `anchor` in its name is the query; when no name says so, the first text column is;
+/// - the other text columns are documents, in their order: the positive, then any number of negatives.
+///
+/// Number columns without a role are ignored with a warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    query: usize,
+    documents: Vec<usize>,
+    label: Option<usize>,
+}
+
+impl Columns {
+    /// Finds the roles of the columns of `dataset`.
+    ///
+    /// # Errors
+    /// When there is no query or no document, more than one query, a negative before the positive, or a column of lists
+    /// among the texts. The message lists the columns that exist and those expected.
+    pub fn of(dataset: &Dataset) -> Result<Self> {
+        let table = dataset.table();
+        let problem = |problem: String| Error::Roles { data: dataset.origin(), problem, found: table.column_list() };
+        let name = |column: usize| table.columns()[column].name.as_str();
+
+        if let Some(list) = table.left_out().iter().find(|c| c.kind == Kind::List && !is_reserved(&c.name)) {
+            return Err(problem(format!("column \"{}\" holds lists, but texts are one column each", list.name)));
+        }
+        let (texts, numbers): (Vec<usize>, Vec<usize>) = (0..table.columns().len())
+            .filter(|&column| !is_reserved(name(column)))
+            .partition(|&column| table.columns()[column].kind == Kind::Text);
+        let ignored: Vec<&str> = numbers
+            .into_iter()
+            .map(name)
+            .chain(table.left_out().iter().map(|c| c.name.as_str()).filter(|name| !is_reserved(name)))
+            .collect();
+
+        let queries: Vec<usize> = texts.iter().copied().filter(|&column| is_query(name(column))).collect();
+        let query = match (&queries[..], texts.first()) {
+            (_, None) => return Err(problem("no text column".to_owned())),
+            (&[query], _) => query,
+            ([], Some(&first)) if DOCUMENT_WORDS.iter().any(|word| name(first).contains(word)) => {
+                return Err(problem("no query column".to_owned()));
+            }
+            ([], Some(&first)) => first,
+            (several, _) => {
+                let names = quoted(several.iter().map(|&column| name(column)));
+                return Err(problem(format!("several query columns ({names})")));
+            }
+        };
+        let documents: Vec<usize> = texts.iter().copied().filter(|&column| column != query).collect();
+        let Some(&positive) = documents.first() else {
+            return Err(problem(format!("no document column beside the query \"{}\"", name(query))));
+        };
+        if name(positive).contains("negative") && documents.iter().any(|&column| name(column).contains("positive")) {
+            let first = name(positive);
+            return Err(problem(format!("\"{first}\" would be the positive, because it is the first document")));
+        }
+
+        let data = dataset.origin();
+        if queries.is_empty() {
+            let query = name(query);
+            tracing::warn!(
+                "{data}: no column is named query or anchor; the first text column, \"{query}\", is the query"
+            );
+        } else if query != texts[0] {
+            let (query, first) = (name(query), name(texts[0]));
+            tracing::warn!("{data}: \"{query}\" is the query although \"{first}\" stands before it");
+        }
+        if !ignored.is_empty() {
+            tracing::warn!("{data}: columns that are neither text nor label are ignored: {}", quoted(ignored));
+        }
+        let label = LABELS.iter().find_map(|label| (0..table.columns().len()).find(|&column| name(column) == *label));
+        Ok(Self { query, documents, label })
+    }
+
+    /// The number of the query column.
+    pub fn query(&self) -> usize {
+        self.query
+    }
+
+    /// The numbers of the document columns, at least one: the positive, then the negatives.
+    pub fn documents(&self) -> &[usize] {
+        &self.documents
+    }
+
+    /// The number of the label column, if there is one that holds texts or numbers.
+    pub fn label(&self) -> Option<usize> {
+        self.label
+    }
+}
+
+fn is_query(name: &str) -> bool {
+    name.contains("query") || name.contains("anchor")
+}
+
+fn is_reserved(name: &str) -> bool {
+    name.contains("_id") || name == DATASET_NAME || LABELS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(header: &str, row: &str) -> Dataset {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        std::fs::write(&path, format!("{header}\n{row}\n")).unwrap();
+        Dataset::load(path).unwrap()
+    }
+
+    fn roles(columns: &[&str]) -> Result<(usize, Vec<usize>, Option<usize>)> {
+        let row = columns.iter().map(|_| "text".to_owned()).collect();
+        let columns = Columns::of(&Dataset::from_rows(columns, [row])?)?;
+        Ok((columns.query(), columns.documents().to_vec(), columns.label()))
+    }
+
+    #[test]
+    fn roles_follow_names_and_order() {
+        for (columns, expected) in [
+            (&["query", "positive"][..], (0, vec![1], None)),
+            (&["anchor", "positive", "negative"], (0, vec![1, 2], None)),
+            (&["query", "document", "hard_negative_1", "hard_negative_2"], (0, vec![1, 2, 3], None)),
+            (&["query_id", "query_text", "positive_id", "a", "b", "c"], (1, vec![3, 4, 5], None)),
+            (&["label", "query", "positive"], (1, vec![2], Some(0))),
+            (&["scores", "label", "query", "positive"], (2, vec![3], Some(1))),
+            (&["dataset_name", "query", "positive", "scores"], (1, vec![2], Some(3))),
+            (&["question", "answer"], (0, vec![1], None)),
+            (&["sentence_0", "sentence_1", "sentence_2"], (0, vec![1, 2], None)),
+            (&["positive", "negative", "query"], (2, vec![0, 1], None)),
+        ] {
+            assert_eq!(roles(columns).unwrap(), expected, "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn columns_that_cannot_be_meant_are_errors() {
+        for (columns, expected) in [
+            (
+                &["text", "label"][..],
+                "rows in memory: no document column beside the query \"text\"; found: text (text), label (text); expected a query or anchor column, then positive, negative, … (text",
+            ),
+            (&["query"], "no document column beside the query \"query\""),
+            (
+                &["query_id", "document_ids", "scores"],
+                "no text column; found: query_id (text), document_ids (text), scores (text)",
+            ),
+            (&["positive", "negative"], "no query column"),
+            (&["query", "query_expanded", "positive"], "several query columns (\"query\", \"query_expanded\")"),
+            (
+                &["query", "negative", "positive"],
+                "\"negative\" would be the positive, because it is the first document",
+            ),
+        ] {
+            let message = roles(columns).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}\nexpected: {expected}");
+            assert!(!message.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn numbers_are_no_texts() {
+        let columns = Columns::of(&csv("query,score,positive,label", "a,0.5,b,1")).unwrap();
+        assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[2][..], Some(3)));
+        let message = Columns::of(&csv("query,score", "a,0.5")).unwrap_err().to_string();
+        assert!(message.contains("found: query (text), score (number)"), "{message}");
+    }
+
+    #[test]
+    fn lists_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let load = |row: &str| {
+            std::fs::write(&path, row).unwrap();
+            Columns::of(&Dataset::load(&path).unwrap())
+        };
+        let message = load(r#"{"query": "a", "documents": ["b", "c"], "positive": "d"}"#).unwrap_err().to_string();
+        assert!(
+            message.contains("rows.jsonl: column \"documents\" holds lists, but texts are one column each"),
+            "{message}"
+        );
+        assert!(message.contains("found: query (text), positive (text), documents (list)"), "{message}");
+        let columns =
+            load(r#"{"query": "a", "document_ids": [1], "positive": "b", "scores": [0.5], "meta": {}}"#).unwrap();
+        assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[1][..], None));
+    }
+}

@@ -1,0 +1,281 @@
+//! The rows that a model is trained or evaluated on. A [`Dataset`] is a view: an order of rows over a table that all
+//! views of it share, so splitting, selecting and cloning move no text.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Place, Result, quoted};
+use crate::read;
+use crate::source::Source;
+use crate::table::{Cell, IN_MEMORY, Kind, Table, TableBuilder};
+use crate::texts::TextWriter;
+
+/// Rows of text and number columns, read from disk on demand. Cheap to clone; can be read from several threads.
+///
+/// ```
+/// use colburn_data::Dataset;
+///
+/// let rows = [["what is rust", "a language"], ["what is colbert", "a retrieval model"]];
+/// let data = Dataset::from_rows(&["query", "positive"], rows.map(|row| row.map(String::from).to_vec()))?;
+/// assert_eq!(data.columns(), ["query", "positive"]);
+/// assert_eq!(data.text(1, 0)?, "what is colbert");
+/// let (train, test) = data.train_test_split(1.0, 42)?;
+/// assert_eq!((train.len(), test.len()), (1, 1));
+/// # Ok::<(), colburn_data::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Dataset {
+    table: Arc<Table>,
+    rows: Rows,
+}
+
+#[derive(Clone)]
+enum Rows {
+    Run(Range<usize>),
+    Picked(Arc<[usize]>),
+}
+
+impl Dataset {
+    /// Loads a file, all files that a pattern with `*` and `?` matches (`data/train-*.parquet`), or all data files of a
+    /// directory, in the order of their names. The names tell the format: `.parquet`, `.jsonl` or `.ndjson` (one object
+    /// a line, all with the same keys), `.csv` (with a header).
+    ///
+    /// Columns of texts and of numbers (integers, floats, booleans) are kept, in the order of the file. The texts are
+    /// copied to an unlinked temporary file and read from there, so memory holds neither the file nor its texts; the
+    /// environment variable `TMPDIR` names the directory.
+    ///
+    /// # Errors
+    /// When nothing matches or it is unclear what is meant, when a file is empty, incomplete or malformed, when a text
+    /// is missing, and when the files have different columns. The message names the file and the place in it.
+    pub fn load(spec: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::all_of(read::read(&Source::find(spec.as_ref())?)?))
+    }
+
+    /// Text columns from rows in memory, for small sets and tests.
+    ///
+    /// # Errors
+    /// When there is no row or column, two columns have one name, or a row has not one text for each column.
+    pub fn from_rows(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Self> {
+        let mut table = TableBuilder::new(TextWriter::in_memory());
+        table.start(None, columns.iter().map(|&name| (name.to_owned(), Kind::Text)).collect())?;
+        for (row, texts) in rows.into_iter().enumerate() {
+            if texts.len() != columns.len() {
+                let expected = quoted(columns);
+                let reason = format!("row {row} has {} texts; expected one for each column: {expected}", texts.len());
+                return Err(Error::Rows { reason });
+            }
+            table.push(texts.iter().map(|text| Cell::Text(text)), || Place::Memory { row })?;
+        }
+        Ok(Self::all_of(table.finish()?))
+    }
+
+    fn all_of(table: Table) -> Self {
+        let rows = Rows::Run(0..table.rows());
+        Self { table: Arc::new(table), rows }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Run(run) => run.len(),
+            Rows::Picked(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of the text and number columns; a column's place in this list is its number.
+    pub fn columns(&self) -> Vec<&str> {
+        self.table.columns().iter().map(|column| column.name.as_str()).collect()
+    }
+
+    /// The text in a row of a text column.
+    ///
+    /// # Errors
+    /// When there is no such row, or no such text column.
+    pub fn text(&self, row: usize, column: usize) -> Result<&str> {
+        self.table.text(self.table_row(row)?, column)
+    }
+
+    /// The number in a row of a number column. Integers are exact up to 2^53; booleans are 0 and 1.
+    ///
+    /// # Errors
+    /// When there is no such row or number column, or the number is missing.
+    pub fn number(&self, row: usize, column: usize) -> Result<f64> {
+        self.table.number(self.table_row(row)?, column)
+    }
+
+    /// The given rows in the given order; a row may occur more than once.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        let picked = rows.iter().map(|&row| self.table_row(row)).collect::<Result<_>>()?;
+        Ok(Self { table: self.table.clone(), rows: Rows::Picked(picked) })
+    }
+
+    /// A run of rows.
+    ///
+    /// # Errors
+    /// When the run does not lie within the data set.
+    pub fn slice(&self, rows: Range<usize>) -> Result<Self> {
+        if rows.start > rows.end || rows.end > self.len() {
+            return Err(Error::NoRow { row: rows.start.max(rows.end), rows: self.len() });
+        }
+        let rows = match &self.rows {
+            Rows::Run(run) => Rows::Run(run.start + rows.start..run.start + rows.end),
+            Rows::Picked(picked) => Rows::Picked(picked[rows].into()),
+        };
+        Ok(Self { table: self.table.clone(), rows })
+    }
+
+    /// The first `count` rows, or all of them when there are fewer.
+    pub fn take(&self, count: usize) -> Self {
+        let rows = match &self.rows {
+            Rows::Run(run) => Rows::Run(run.start..run.start + count.min(run.len())),
+            Rows::Picked(picked) => Rows::Picked(picked[..count.min(picked.len())].into()),
+        };
+        Self { table: self.table.clone(), rows }
+    }
+
+    /// The files that the rows come from; none for rows in memory.
+    pub fn files(&self) -> &[PathBuf] {
+        self.table.files()
+    }
+
+    /// One line for reports and messages: where the rows come from, how many there are, and the columns.
+    pub fn description(&self) -> String {
+        format!("{}: {} rows; {}", self.origin(), self.len(), self.table.column_list())
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        match self.files() {
+            [] => IN_MEMORY.to_owned(),
+            [file] => file.display().to_string(),
+            [first, .., last] => format!("{} … {} ({} files)", first.display(), last.display(), self.files().len()),
+        }
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn table_row(&self, row: usize) -> Result<usize> {
+        let found = match &self.rows {
+            Rows::Run(run) => (row < run.len()).then(|| run.start + row),
+            Rows::Picked(rows) => rows.get(row).copied(),
+        };
+        found.ok_or(Error::NoRow { row, rows: self.len() })
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dataset").field(&self.description()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(rows: usize) -> Dataset {
+        let rows = (0..rows).map(|i| vec![format!("q{i}"), format!("p{i}")]);
+        Dataset::from_rows(&["query", "positive"], rows).unwrap()
+    }
+
+    fn queries(data: &Dataset) -> Vec<String> {
+        (0..data.len()).map(|row| data.text(row, 0).unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn views_compose() {
+        let data = numbered(10);
+        assert_eq!(queries(&data.slice(2..5).unwrap()), ["q2", "q3", "q4"]);
+        assert_eq!(queries(&data.slice(2..8).unwrap().slice(1..3).unwrap()), ["q3", "q4"]);
+        let picked = data.slice(5..10).unwrap().select(&[4, 0, 0, 2]).unwrap();
+        assert_eq!(queries(&picked), ["q9", "q5", "q5", "q7"]);
+        assert_eq!(queries(&picked.slice(1..3).unwrap()), ["q5", "q5"]);
+        assert_eq!(queries(&picked.select(&[3, 0]).unwrap()), ["q7", "q9"]);
+        assert_eq!(queries(&picked.take(1)), ["q9"]);
+        assert_eq!(queries(&data.take(2)), ["q0", "q1"]);
+        assert_eq!((data.take(99).len(), picked.take(99).len()), (10, 4));
+        assert!(
+            data.take(0).is_empty() && data.select(&[]).unwrap().is_empty() && data.slice(3..3).unwrap().is_empty()
+        );
+    }
+
+    #[test]
+    fn views_share_the_texts() {
+        let data = numbered(10);
+        let text = data.text(7, 1).unwrap().as_ptr();
+        let (train, test) = data.train_test_split(0.5, 1).unwrap();
+        for view in [data.clone(), data.slice(7..8).unwrap(), data.select(&[7]).unwrap(), train, test] {
+            assert!(Arc::ptr_eq(&view.table, &data.table));
+            let row = (0..view.len()).find(|&row| view.text(row, 1).unwrap() == "p7");
+            assert!(row.is_none_or(|row| view.text(row, 1).unwrap().as_ptr() == text));
+        }
+    }
+
+    #[test]
+    fn rows_and_columns_out_of_range_are_errors() {
+        let data = numbered(3);
+        let message = "row 3 of a data set of 3 rows; rows are counted from 0";
+        assert_eq!(data.text(3, 0).unwrap_err().to_string(), message);
+        assert_eq!(data.select(&[0, 3]).unwrap_err().to_string(), message);
+        for (start, end) in [(0, 4), (4, 4), (2, 1), (usize::MAX, usize::MAX)] {
+            assert!(data.slice(start..end).is_err());
+        }
+        let expected = "column 2 is no text column; found: query (text), positive (text)";
+        assert_eq!(data.text(0, 2).unwrap_err().to_string(), expected);
+        assert!(data.select(&[]).unwrap().text(0, 0).is_err());
+    }
+
+    #[test]
+    fn rows_in_memory_are_checked() {
+        let load =
+            |columns: &[&str], rows: Vec<Vec<String>>| Dataset::from_rows(columns, rows).unwrap_err().to_string();
+        assert_eq!(load(&["query"], vec![]), "rows in memory: no rows");
+        assert_eq!(load(&[], vec![vec![]]), "rows in memory: no columns");
+        assert!(load(&["query", "query"], vec![]).contains("two columns are named \"query\""));
+        let row = load(&["query", "positive"], vec![vec!["a".into(), "b".into()], vec!["c".into()]]);
+        assert_eq!(row, "rows in memory: row 1 has 1 texts; expected one for each column: \"query\", \"positive\"");
+    }
+
+    #[test]
+    fn descriptions_name_files_and_columns() {
+        assert_eq!(numbered(3).description(), "rows in memory: 3 rows; query (text), positive (text)");
+        assert!(numbered(3).files().is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "b.csv", "c.csv"] {
+            std::fs::write(folder.path().join(name), "query,label\nx,1\n").unwrap();
+        }
+        let data = Dataset::load(folder.path()).unwrap();
+        assert_eq!(data.files().len(), 3);
+        let description = data.take(2).description();
+        assert!(description.ends_with("c.csv (3 files): 2 rows; query (text), label (number)"), "{description}");
+        assert_eq!(format!("{data:?}"), format!("Dataset({:?})", data.description()));
+    }
+
+    #[test]
+    fn many_threads_may_read() {
+        fn check<T: Send + Sync + Clone + 'static>(_: &T) {}
+        let data = numbered(100);
+        check(&data);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let data = &data;
+                scope.spawn(move || {
+                    for row in (thread..100).step_by(3) {
+                        assert_eq!(data.text(row, 1).unwrap(), format!("p{row}"));
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,231 @@
+//! What can go wrong between a file of triplets and a batch of tokens. Every message is one line that names the file and
+//! the place in it, what was found, and what would be right, because a data set that stops a run is usually fixed by
+//! somebody who did not write it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory could not be opened or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The texts of a data set could not be written to the temporary file that rows are read from.
+    #[error(
+        "cannot keep the texts of a data set in a temporary file under {}: {source}; set TMPDIR to a writable directory with room for them",
+        directory.display()
+    )]
+    Temporary {
+        /// The directory of temporary files.
+        directory: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The temporary file holds something other than what was written to it.
+    #[error(
+        "row {row}, column \"{column}\": the temporary file that holds the texts was changed while in use; load the data set again"
+    )]
+    Damaged {
+        /// Row of the file or files together, counted from 0.
+        row: usize,
+        /// Column name.
+        column: String,
+    },
+    /// Nothing exists under the given path or pattern.
+    #[error(
+        "no data file matches \"{spec}\"; expected a .parquet, .jsonl, .ndjson or .csv file, a pattern such as \"data/train-*.parquet\", or a directory of such files"
+    )]
+    NotFound {
+        /// The path or pattern as it was given.
+        spec: String,
+    },
+    /// A file whose name does not tell a format that can be read.
+    #[error("{}: not a known data format; expected a name that ends in .parquet, .jsonl, .ndjson or .csv", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory or pattern that could mean several data sets.
+    #[error("{spec}: holds {found}; name one of them, for example with the pattern \"{example}\"")]
+    Ambiguous {
+        /// The directory or pattern as it was given.
+        spec: String,
+        /// What was found there.
+        found: String,
+        /// A pattern that would be unambiguous.
+        example: String,
+    },
+    /// A file, or a whole data set, without rows or without columns.
+    #[error("{}: {reason}", path.display())]
+    Empty {
+        /// The file, or the first file of the data set.
+        path: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A file that is not, or no longer, a readable Parquet file.
+    #[error("{}: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A line that is no CSV record, or no JSON object, of this data set.
+    #[error("{place}: {reason}")]
+    Line {
+        /// File and line.
+        place: Place,
+        /// What is wrong with the line and what is expected.
+        reason: String,
+    },
+    /// A missing text.
+    #[error("{place}: column \"{column}\" is null; expected a {expected} in every row")]
+    Null {
+        /// File and row.
+        place: Place,
+        /// Column name.
+        column: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// A number that is asked for and is missing, or is not a number.
+    #[error("row {row}, column \"{column}\": null or NaN; expected a number")]
+    NoNumber {
+        /// Row of the file or files together, counted from 0.
+        row: usize,
+        /// Column name.
+        column: String,
+    },
+    /// A value of another type than the rest of its column.
+    #[error("{place}: column \"{column}\" holds a {found}; the rows before it hold a {expected}")]
+    Type {
+        /// File and row.
+        place: Place,
+        /// Column name.
+        column: String,
+        /// "text" or "number".
+        expected: &'static str,
+        /// The type of this value.
+        found: String,
+    },
+    /// Two files of one data set with different columns, or one file with the same column twice.
+    #[error("{}: {reason}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// How its columns differ from those of the files before it.
+        reason: String,
+    },
+    /// Rows given in memory that do not fit the columns given with them.
+    #[error("rows in memory: {reason}")]
+    Rows {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A row that the data set does not have.
+    #[error("row {row} of a data set of {rows} rows; rows are counted from 0")]
+    NoRow {
+        /// The row asked for.
+        row: usize,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// A column that the data set does not have, or one of another type.
+    #[error("column {column} is no {expected} column; found: {found}")]
+    NoColumn {
+        /// The column asked for, counted from 0.
+        column: usize,
+        /// "text" or "number".
+        expected: &'static str,
+        /// The columns of the data set with their types.
+        found: String,
+    },
+    /// A test share or size outside the data set.
+    #[error(
+        "test_size = {test_size} of {rows} rows; expected a share above 0 and below 1, or a whole number of rows from 1 to {}, such that both parts keep a row",
+        rows.saturating_sub(1)
+    )]
+    TestSize {
+        /// The size asked for.
+        test_size: f64,
+        /// Rows in the data set.
+        rows: usize,
+    },
+    /// Columns from which no query and documents can be made.
+    #[error(
+        "{data}: {problem}; found: {found}; expected a query or anchor column, then positive, negative, … (text; columns with \"_id\" in the name, \"label\" and \"scores\" are no texts)"
+    )]
+    Roles {
+        /// The data set.
+        data: String,
+        /// Which rule the columns break.
+        problem: String,
+        /// The columns of the data set with their types.
+        found: String,
+    },
+    /// A data set given to a collator that was made for another one.
+    #[error("this collator was made for the columns {expected}; the data set has: {found}")]
+    OtherColumns {
+        /// The columns that the collator knows.
+        expected: String,
+        /// The columns of the data set.
+        found: String,
+    },
+    /// A batch of no rows.
+    #[error("batch_size = 0; expected at least 1")]
+    BatchSize,
+    /// The tokenizer refused a text.
+    #[error(transparent)]
+    Tokenizer(#[from] colburn_model::Error),
+}
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Where a row stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line of a text file, counted from 1 as editors do.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+    },
+    /// A row of a Parquet file, counted from 0 as data frames do.
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+    },
+    /// A row given in memory, counted from 0.
+    Memory {
+        /// The row.
+        row: usize,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line { path, line } => write!(f, "{}:{line}", path.display()),
+            Place::Row { path, row } => write!(f, "{}: row {row} (counted from 0)", path.display()),
+            Place::Memory { row } => write!(f, "row {row} in memory (counted from 0)"),
+        }
+    }
+}
+
+/// Names in quotes, separated by commas: the form in which every message lists columns.
+pub(crate) fn quoted<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("\"{}\"", name.as_ref())).collect();
+    names.join(", ")
+}

@@ -1,0 +1,312 @@
+//! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
+//! a time. Only text and number columns are decoded. This is the one file that knows polars.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::{
+    ArrowDataType, ArrowSchema, DataFrame, DataType, FileMetadata, Float64Chunked, ParallelStrategy, ParquetReader,
+    PolarsResult, SerReader, StringChunked,
+};
+
+use crate::error::{Error, Place, Result};
+use crate::table::{Cell, Kind, TableBuilder};
+
+const SLICE_BYTES: usize = 32 << 20;
+
+pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
+    let file = super::open(path)?;
+    let (metadata, schema) = read_footer(path, &file)?;
+    let fields = schema.iter_values().map(|field| (field.name.to_string(), kind(&field.dtype)));
+    let order = table.start(Some(path), fields.collect())?;
+    let columns: Vec<(String, Kind)> = table.columns().iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
+    let wanted: Vec<usize> = order.into_iter().zip(&columns).filter(|(_, c)| is_kept(&c.1)).map(|(at, _)| at).collect();
+    if wanted.is_empty() {
+        let reason = "no text or number column".to_owned();
+        return Err(Error::Parquet { path: path.to_owned(), reason });
+    }
+    for (start, rows) in slices(&metadata, SLICE_BYTES) {
+        let values = guarded(|| {
+            let reader = reader(&file, &metadata)?.with_projection(Some(wanted.clone()));
+            columns_of(&reader.with_slice(Some((start, rows))).finish()?, &columns)
+        })
+        .map_err(|reason| undecodable(path, &reason))?;
+        for row in 0..rows {
+            let place = || Place::Row { path: path.to_owned(), row: start + row };
+            table.push(values.iter().map(|values| values.cell(row)), place)?;
+        }
+    }
+    Ok(())
+}
+
+/// The footer, checked against the length of the file, and the columns.
+fn read_footer(path: &Path, file: &File) -> Result<(Arc<FileMetadata>, Arc<ArrowSchema>)> {
+    let incomplete = |reason: &str| Error::Parquet {
+        path: path.to_owned(),
+        reason: format!("not a complete Parquet file ({reason}); copy or write it again"),
+    };
+    let length = file.metadata().map_err(|source| Error::Io { path: path.to_owned(), source })?.len();
+    let mut metadata = guarded(|| Ok(FileMetadata::clone(ParquetReader::new(file.try_clone()?).get_metadata()?)))
+        .map_err(|reason| incomplete(&reason))?;
+    let mut chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+    if chunks.any(|chunk| chunk.byte_range().end > length) {
+        return Err(incomplete("its footer names bytes beyond its end"));
+    }
+    // Some writers store types of their own beside Parquet's. Without those a category is a plain text, as it is here.
+    metadata.key_value_metadata = None;
+    let metadata = Arc::new(metadata);
+    let schema = guarded(|| reader(file, &metadata)?.schema()).map_err(|reason| undecodable(path, &reason))?;
+    Ok((metadata, schema))
+}
+
+fn reader(file: &File, metadata: &Arc<FileMetadata>) -> PolarsResult<ParquetReader<File>> {
+    let mut reader = ParquetReader::new(file.try_clone()?);
+    reader.set_metadata(metadata.clone());
+    // The other strategies visit every row group that lies before a slice.
+    Ok(reader.read_parallel(ParallelStrategy::RowGroups))
+}
+
+/// Runs polars, which panics on some damaged files: a bad file must not end a program that can report it.
+fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> std::result::Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+        Err(_) => Err("the decoder failed".to_owned()),
+    }
+}
+
+fn undecodable(path: &Path, reason: &str) -> Error {
+    let reason = format!("cannot be decoded ({reason}); if the file is damaged, copy or write it again");
+    Error::Parquet { path: path.to_owned(), reason }
+}
+
+/// Runs of rows, as (first row, rows), none across row groups, of about `bytes` decoded bytes each.
+fn slices(metadata: &FileMetadata, bytes: usize) -> Vec<(usize, usize)> {
+    let mut slices = Vec::new();
+    let mut start = 0;
+    for group in &metadata.row_groups {
+        let end = start + group.num_rows();
+        let step = (group.num_rows().saturating_mul(bytes) / group.total_byte_size().max(1)).max(1);
+        while start < end {
+            let rows = step.min(end - start);
+            slices.push((start, rows));
+            start += rows;
+        }
+    }
+    slices
+}
+
+/// The decoded values of one column in one slice.
+enum Values {
+    Text(StringChunked),
+    Number(Float64Chunked),
+    /// A column that is not kept, by the name of its type.
+    Other(String),
+}
+
+impl Values {
+    fn cell(&self, row: usize) -> Cell<'_> {
+        match self {
+            Values::Text(texts) => texts.get(row).map_or(Cell::Null, Cell::Text),
+            Values::Number(numbers) => numbers.get(row).map_or(Cell::Null, Cell::Number),
+            Values::Other(name) => Cell::Other(name),
+        }
+    }
+}
+
+fn columns_of(frame: &DataFrame, columns: &[(String, Kind)]) -> PolarsResult<Vec<Values>> {
+    columns
+        .iter()
+        .map(|(name, kind)| {
+            Ok(match kind {
+                Kind::Text => Values::Text(frame.column(name)?.str()?.rechunk().into_owned()),
+                Kind::Number => {
+                    Values::Number(frame.column(name)?.cast(&DataType::Float64)?.f64()?.rechunk().into_owned())
+                }
+                other => Values::Other(other.name().to_owned()),
+            })
+        })
+        .collect()
+}
+
+fn is_kept(kind: &Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Number)
+}
+
+fn kind(dtype: &ArrowDataType) -> Kind {
+    use ArrowDataType as Type;
+    match dtype {
+        Type::Utf8View | Type::Utf8 | Type::LargeUtf8 => Kind::Text,
+        Type::Boolean | Type::Int32 | Type::Int64 | Type::UInt32 | Type::UInt64 | Type::Float32 | Type::Float64 => {
+            Kind::Number
+        }
+        Type::List(_) | Type::LargeList(_) | Type::FixedSizeList(..) => Kind::List,
+        Type::Struct(_) => Kind::Other("struct".to_owned()),
+        other => Kind::Other(format!("{other:?}").to_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, df};
+
+    use super::*;
+    use crate::dataset::Dataset;
+
+    fn write(path: &Path, mut frame: DataFrame, row_group: usize) {
+        let writer = ParquetWriter::new(File::create(path).unwrap()).with_row_group_size(Some(row_group));
+        writer.with_compression(ParquetCompression::Snappy).finish(&mut frame).unwrap();
+    }
+
+    fn frame(rows: std::ops::Range<i64>) -> DataFrame {
+        let text = |name: &str| rows.clone().map(|i| format!("{name} {i} é🦀")).collect::<Vec<_>>();
+        df!(
+            "query" => text("query"),
+            "positive" => text("positive"),
+            "label" => rows.clone().collect::<Vec<_>>(),
+            "score" => rows.clone().map(|i| i as f32 / 2.0).collect::<Vec<_>>(),
+            "easy" => rows.clone().map(|i| i % 2 == 0).collect::<Vec<_>>(),
+        )
+        .unwrap()
+    }
+
+    fn in_folder(test: impl FnOnce(PathBuf)) {
+        let folder = tempfile::tempdir().unwrap();
+        test(folder.path().to_owned());
+    }
+
+    fn check_rows(data: &Dataset, rows: usize) {
+        assert_eq!(data.columns(), ["query", "positive", "label", "score", "easy"]);
+        assert_eq!(data.len(), rows);
+        for row in 0..rows {
+            assert_eq!(data.text(row, 0).unwrap(), format!("query {row} é🦀"));
+            assert_eq!(data.text(row, 1).unwrap(), format!("positive {row} é🦀"));
+            assert_eq!(data.number(row, 2).unwrap(), row as f64);
+            assert_eq!(data.number(row, 3).unwrap(), row as f64 / 2.0);
+            assert_eq!(data.number(row, 4).unwrap(), f64::from(u8::from(row % 2 == 0)));
+        }
+    }
+
+    #[test]
+    fn several_row_groups_and_files_keep_their_order() {
+        in_folder(|folder| {
+            write(&folder.join("train-0.parquet"), frame(0..1000), 64);
+            check_rows(&Dataset::load(folder.join("train-0.parquet")).unwrap(), 1000);
+            write(&folder.join("train-1.parquet"), frame(1000..1003), 64);
+            check_rows(&Dataset::load(folder.join("train-*.parquet")).unwrap(), 1003);
+            check_rows(&Dataset::load(&folder).unwrap(), 1003);
+        });
+    }
+
+    #[test]
+    fn slices_cover_every_row_once() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write(&path, frame(0..1000), 300);
+            let (metadata, _) = read_footer(&path, &File::open(&path).unwrap()).unwrap();
+            assert!(metadata.row_groups.len() > 2);
+            for bytes in [0, 1, 500, 4000, usize::MAX] {
+                let mut next = 0;
+                for (start, rows) in slices(&metadata, bytes) {
+                    assert_eq!(start, next);
+                    assert!(rows > 0);
+                    next += rows;
+                }
+                assert_eq!(next, 1000);
+            }
+            assert_eq!(slices(&metadata, 0).len(), 1000);
+            assert_eq!(slices(&metadata, usize::MAX).len(), metadata.row_groups.len());
+        });
+    }
+
+    #[test]
+    fn a_null_names_file_row_and_column() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            let frame = df!("query" => ["a", "b", "c"], "positive" => [Some("x"), None, Some("y")]).unwrap();
+            write(&path, frame, 2);
+            let message = Dataset::load(&path).unwrap_err().to_string();
+            assert!(
+                message.ends_with(
+                    "rows.parquet: row 1 (counted from 0): column \"positive\" is null; expected a text in every row"
+                ),
+                "{message}"
+            );
+        });
+    }
+
+    #[test]
+    fn a_cut_or_foreign_file_is_not_complete() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write(&path, frame(0..200), 100);
+            let bytes = fs::read(&path).unwrap();
+            for length in [1, 4, 11, 12, 100, bytes.len() / 2, bytes.len() - 1] {
+                fs::write(&path, &bytes[..length]).unwrap();
+                let message = Dataset::load(&path).unwrap_err().to_string();
+                assert!(message.contains("rows.parquet: not a complete Parquet file ("), "{message}");
+                assert!(!message.contains('\n'));
+            }
+            fs::write(&path, "query,positive\na,b\n").unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().contains("not a complete Parquet file"));
+            fs::write(&path, [&bytes[..20], &bytes[bytes.len() - 1500..]].concat()).unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().contains("complete Parquet file"));
+            fs::write(&path, "").unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().ends_with("rows.parquet: an empty file (0 bytes)"));
+        });
+    }
+
+    #[test]
+    fn a_hole_of_zeros_is_an_error() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write(&path, frame(0..200), 100);
+            let good = fs::read(&path).unwrap();
+            let footer = good.len() - 8 - u32::from_le_bytes(good[good.len() - 8..][..4].try_into().unwrap()) as usize;
+            for (start, end) in [(4, footer), (4, 64), (footer / 2, footer)] {
+                let mut bytes = good.clone();
+                bytes[start..end].fill(0);
+                fs::write(&path, &bytes).unwrap();
+                let message = Dataset::load(&path).unwrap_err().to_string();
+                assert!(message.contains("rows.parquet: cannot be decoded ("), "{message}");
+                assert!(!message.contains('\n'));
+            }
+        });
+    }
+
+    #[test]
+    fn every_common_compression_is_read() {
+        use ParquetCompression as Codec;
+        for codec in [
+            Codec::Uncompressed,
+            Codec::Snappy,
+            Codec::Zstd(None),
+            Codec::Gzip(None),
+            Codec::Brotli(None),
+            Codec::Lz4Raw,
+        ] {
+            in_folder(|folder| {
+                let path = folder.join("rows.parquet");
+                let writer = ParquetWriter::new(File::create(&path).unwrap()).with_compression(codec);
+                writer.finish(&mut frame(0..100)).unwrap();
+                check_rows(&Dataset::load(&path).unwrap(), 100);
+            });
+        }
+    }
+
+    #[test]
+    fn no_rows() {
+        in_folder(|folder| {
+            write(&folder.join("part-0.parquet"), frame(0..0), 10);
+            let message = Dataset::load(&folder).unwrap_err().to_string();
+            assert!(message.ends_with("part-0.parquet: no rows"), "{message}");
+            write(&folder.join("part-1.parquet"), frame(0..5), 10);
+            check_rows(&Dataset::load(&folder).unwrap(), 5);
+        });
+    }
+}

@@ -1,0 +1,154 @@
+//! All texts of a data set, one after the other in a file that nobody else can reach, mapped into memory. A training
+//! set is often larger than memory but a batch needs only a few random rows of it: the operating system keeps the pages
+//! that are in use and drops the rest. The ends of the texts lie in a second file of the same kind, so that nothing
+//! here grows with the number of rows but disk space.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::ops::Deref;
+
+use memmap2::Mmap;
+
+use crate::error::{Error, Result};
+
+const BUFFER: usize = 1 << 20;
+const END_BYTES: usize = size_of::<u64>();
+
+/// Texts being written. A text is found again by its number: 0 for the first one pushed.
+pub(crate) struct TextWriter {
+    bytes: Sink,
+    ends: Sink,
+    length: u64,
+}
+
+impl TextWriter {
+    /// Writes to unlinked temporary files, which vanish with the process; `TMPDIR` decides where.
+    pub(crate) fn spooled() -> Result<Self> {
+        Ok(Self { bytes: Sink::temporary()?, ends: Sink::temporary()?, length: 0 })
+    }
+
+    /// Writes to memory.
+    pub(crate) fn in_memory() -> Self {
+        Self { bytes: Sink::Memory(Vec::new()), ends: Sink::Memory(Vec::new()), length: 0 }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> Result<()> {
+        self.length += text.len() as u64;
+        self.bytes.write(text.as_bytes())?;
+        self.ends.write(&self.length.to_le_bytes())
+    }
+
+    pub(crate) fn finish(self) -> Result<Texts> {
+        Ok(Texts { bytes: self.bytes.finish()?, ends: self.ends.finish()? })
+    }
+}
+
+/// Texts to be read in any order, from any thread.
+pub(crate) struct Texts {
+    bytes: Bytes,
+    ends: Bytes,
+}
+
+impl Texts {
+    /// The text with this number; none past the last one, or when the bytes are no longer those that were written.
+    pub(crate) fn get(&self, number: usize) -> Option<&str> {
+        let start = if number == 0 { 0 } else { self.end(number - 1)? };
+        std::str::from_utf8(self.bytes.get(start..self.end(number)?)?).ok()
+    }
+
+    fn end(&self, number: usize) -> Option<usize> {
+        let at = number.checked_mul(END_BYTES)?;
+        let bytes = self.ends.get(at..at + END_BYTES)?;
+        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+    }
+}
+
+enum Sink {
+    Memory(Vec<u8>),
+    File(BufWriter<File>),
+}
+
+impl Sink {
+    fn temporary() -> Result<Self> {
+        let file = tempfile::tempfile().map_err(temporary)?;
+        Ok(Sink::File(BufWriter::with_capacity(BUFFER, file)))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Sink::Memory(memory) => memory.extend_from_slice(bytes),
+            Sink::File(file) => file.write_all(bytes).map_err(temporary)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Bytes> {
+        match self {
+            Sink::Memory(memory) => Ok(Bytes::Memory(memory)),
+            Sink::File(writer) => {
+                let file = writer.into_inner().map_err(|error| temporary(error.into_error()))?;
+                // SAFETY: a mapping is sound as long as nobody changes or truncates the file under it. This file has no
+                // name in the file system, its only handle is dropped at the end of this block, and we write no more.
+                let map = unsafe { Mmap::map(&file) }.map_err(temporary)?;
+                Ok(Bytes::Mapped(map))
+            }
+        }
+    }
+}
+
+enum Bytes {
+    Memory(Vec<u8>),
+    Mapped(Mmap),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Memory(memory) => memory,
+            Bytes::Mapped(map) => map,
+        }
+    }
+}
+
+fn temporary(source: std::io::Error) -> Error {
+    Error::Temporary { directory: std::env::temp_dir(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(mut writer: TextWriter, texts: &[&str]) {
+        for text in texts {
+            writer.push(text).unwrap();
+        }
+        let read = writer.finish().unwrap();
+        for (number, text) in texts.iter().enumerate().rev() {
+            assert_eq!(read.get(number), Some(*text));
+        }
+        assert_eq!(read.get(texts.len()), None);
+        assert_eq!(read.get(usize::MAX), None);
+    }
+
+    #[test]
+    fn texts_come_back_in_any_order() {
+        let long = "ü".repeat(3 * BUFFER);
+        for texts in [&["first", "", "naïve 日本語 🦀", "", &long, "last"][..], &[], &["", ""]] {
+            round_trip(TextWriter::spooled().unwrap(), texts);
+            round_trip(TextWriter::in_memory(), texts);
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let mut writer = TextWriter::in_memory();
+        writer.push("é").unwrap();
+        let mut texts = writer.finish().unwrap();
+        texts.bytes = Bytes::Memory(vec![0xff, 0xff]);
+        assert_eq!(texts.get(0), None);
+        texts.bytes = Bytes::Memory(vec![b'e']);
+        assert_eq!(texts.get(0), None);
+    }
+}
