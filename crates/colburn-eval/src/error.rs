@@ -1,0 +1,40 @@
+//! The errors of this crate.
+
+use std::path::PathBuf;
+
+/// What can go wrong in an evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data have not the columns or rows that the evaluator needs.
+    #[error("{evaluator}: {message}")]
+    Data {
+        /// The evaluator.
+        evaluator: &'static str,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// A results file cannot be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Scores could not be read from the device.
+    #[error("reading from the device failed: {0}")]
+    Device(String),
+    /// A row cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] colburn_data::Error),
+    /// A text cannot be encoded.
+    #[error(transparent)]
+    Model(#[from] colburn_model::Error),
+    /// Scores cannot be computed.
+    #[error(transparent)]
+    Ops(#[from] colburn_ops::Error),
+}
+
+/// The result of an evaluation.
+pub type Result<T> = std::result::Result<T, Error>;

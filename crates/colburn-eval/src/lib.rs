@@ -1,0 +1,35 @@
+//! Evaluators of late-interaction models.
+//!
+//! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training and decides by its
+//! primary metric. [`TripletEvaluator`] asks how often the positive scores above the negative.
+
+mod error;
+mod report;
+mod triplet;
+
+use std::path::Path;
+
+use colburn_model::ColBert;
+
+pub use error::{Error, Result};
+pub use report::Report;
+pub use triplet::TripletEvaluator;
+
+/// A measurement of a model.
+pub trait Evaluator: Send + Sync {
+    /// Distinguishes evaluators of one run; part of file names and, when not empty, of metric names.
+    fn name(&self) -> String;
+
+    /// Measures a model; it must be on a device without autodiff, so that no dropout is active.
+    ///
+    /// # Errors
+    /// When the data cannot be read or encoded.
+    fn evaluate(&self, model: &ColBert) -> Result<Report>;
+
+    /// Appends a line with the report to the evaluator's CSV file in `directory`, which must exist. `epoch` and `steps` are -1 outside
+    /// of training, as in sentence-transformers.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()>;
+}

@@ -1,0 +1,39 @@
+//! What an evaluator found: metric names and numbers, in order, and which of them matters most.
+
+use std::{fs, io::Write, path::Path};
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// Metrics of one evaluation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Names and values, in the order in which they are shown.
+    pub metrics: Vec<(String, f64)>,
+    /// The name of the metric by which models are compared.
+    pub primary: Option<String>,
+}
+
+impl Report {
+    /// The value of a metric.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value)
+    }
+
+    /// One flat object of metric names to numbers.
+    pub fn to_json(&self) -> Map<String, Value> {
+        self.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect()
+    }
+}
+
+/// Appends to a CSV file in the form of Python's csv module: the header only when the file is new, lines end in CR LF.
+pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String]) -> Result<()> {
+    let append = || {
+        let mut lines = if path.exists() { String::new() } else { header.join(",") + "\r\n" };
+        lines += &(values.join(",") + "\r\n");
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(lines.as_bytes())
+    };
+    append().map_err(|source| Error::Io { path: path.to_owned(), source })
+}

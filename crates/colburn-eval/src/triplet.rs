@@ -1,0 +1,122 @@
+//! Triplet accuracy: how often a query scores its positive above its negative.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use colburn_data::{Columns, Dataset};
+use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
+
+use crate::{Error, Evaluator, Report, Result, report::append_csv};
+
+/// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
+///
+/// Scores are taken over the vectors that encoding keeps; nothing is padded, so nothing is floored at 0.
+#[derive(Clone, Debug)]
+pub struct TripletEvaluator {
+    triplets: Dataset,
+    columns: [usize; 3],
+    name: String,
+    batch_size: usize,
+}
+
+impl TripletEvaluator {
+    /// An evaluator over the query column, the positive and the first negative.
+    ///
+    /// # Errors
+    /// When there is no negative, or no row.
+    pub fn new(triplets: &Dataset) -> Result<Self> {
+        let data = |message: String| Error::Data { evaluator: "triplet evaluator", message };
+        let columns = Columns::of(triplets)?;
+        let [positive, negative, ..] = columns.documents()[..] else {
+            let found = triplets.columns().join(", ");
+            return Err(data(format!(
+                "{}: found the columns {found}; query, positive and negative are expected",
+                triplets.description()
+            )));
+        };
+        if triplets.is_empty() {
+            return Err(data(format!("{} has no rows", triplets.description())));
+        }
+        Ok(Self {
+            triplets: triplets.clone(),
+            columns: [columns.query(), positive, negative],
+            name: String::new(),
+            batch_size: 32,
+        })
+    }
+
+    /// Gives the evaluator a name, which becomes part of its file name and, so that several can be told apart, of its metric:
+    /// `NAME_accuracy` where PyLate always says `accuracy`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Texts that are encoded at once, 32.
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size.max(1);
+        self
+    }
+
+    /// The metric's name.
+    fn metric(&self) -> String {
+        if self.name.is_empty() { "accuracy".to_owned() } else { format!("{}_accuracy", self.name) }
+    }
+
+    /// How many of these rows have the positive above the negative.
+    fn won(&self, model: &ColBert, device: &Device, rows: std::ops::Range<usize>) -> Result<usize> {
+        let column = |column: usize| {
+            rows.clone().map(|row| self.triplets.text(row, column)).collect::<colburn_data::Result<Vec<_>>>()
+        };
+        let [query, positive, negative] = self.columns;
+        let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
+        let queries = model.encode(&column(query)?, Kind::Query, &options)?;
+        let positives = model.encode(&column(positive)?, Kind::Document, &options)?;
+        let negatives = model.encode(&column(negative)?, Kind::Document, &options)?;
+        let pairs = positives.iter().zip(&negatives).flat_map(|(positive, negative)| [positive, negative]);
+        let (queries, documents) = (packed(queries.iter(), device)?, packed(pairs, device)?);
+        let scores = maxsim_pairs(&queries, &documents, MaskRule::Ignore)?;
+        let scores = scores.try_into_vec_as::<f32>().map_err(|error| Error::Device(error.to_string()))?;
+        Ok(scores.as_chunks::<2>().0.iter().filter(|[positive, negative]| positive > negative).count())
+    }
+}
+
+impl Evaluator for TripletEvaluator {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn evaluate(&self, model: &ColBert) -> Result<Report> {
+        let device = model.device();
+        // A stretch of rows at a time bounds the memory; within it, texts are batched by length.
+        let (rows, stretch) = (self.triplets.len(), self.batch_size.saturating_mul(8));
+        let mut won = 0;
+        for start in (0..rows).step_by(stretch) {
+            won += self.won(model, &device, start..rows.min(start.saturating_add(stretch)))?;
+        }
+        let metric = self.metric();
+        Ok(Report { metrics: vec![(metric.clone(), won as f64 / rows as f64)], primary: Some(metric) })
+    }
+
+    fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
+        let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
+        let path = directory.join(format!("triplet_evaluation{name}_results.csv"));
+        let accuracy = report.get(&self.metric()).unwrap_or(f64::NAN);
+        let epoch = if epoch == -1.0 { "-1".to_owned() } else { format!("{epoch:?}") };
+        append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps.to_string(), format!("{accuracy:?}")])
+    }
+}
+
+/// Encoded texts as one run on the device.
+fn packed<'a>(texts: impl Iterator<Item = &'a TokenEmbeddings>, device: &Device) -> Result<Embeddings> {
+    let (mut values, mut lengths, mut dim) = (Vec::new(), Vec::new(), 0);
+    for text in texts {
+        values.extend_from_slice(&text.values);
+        lengths.push(text.tokens());
+        dim = text.dim;
+    }
+    let spans = Spans::from_lengths(&lengths);
+    let values = Tensor::from_data(TensorData::new(values, [spans.tokens(), dim]), device);
+    Ok(Embeddings::new(values, spans)?)
+}
