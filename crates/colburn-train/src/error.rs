@@ -1,0 +1,133 @@
+//! The errors of this crate: each is one line and names the argument, the file or the step.
+
+use std::path::{Path, PathBuf};
+
+use burn::data::dataset::DatasetError;
+
+/// What can go wrong in a training run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A training argument has a value that it cannot have.
+    #[error("training argument `{key}` is {value}; {expected}")]
+    Argument {
+        /// Its name, as in [`TrainingArguments`](crate::TrainingArguments).
+        key: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The trainer has nothing to train on.
+    #[error("there is no training data; give it by `Trainer::train_dataset`, or by the key `train` of `[data]`")]
+    NoTrainDataset,
+    /// Evaluation was asked for, but there is nothing to evaluate.
+    #[error(
+        "`{key}` asks for evaluation, but there is neither an eval dataset nor an evaluator; give one, or leave `{key}` out"
+    )]
+    NothingToEvaluate {
+        /// The argument that asks for it.
+        key: &'static str,
+    },
+    /// A dataset that makes not one batch.
+    #[error(
+        "the {which} dataset has {rows} rows, which make no batch of {batch_size}; give more rows, or set `dataloader_drop_last` to false"
+    )]
+    NoBatch {
+        /// `train` or `eval`.
+        which: &'static str,
+        /// Its number of rows.
+        rows: usize,
+        /// The batch size.
+        batch_size: usize,
+    },
+    /// A file or folder that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A file that is no JSON, or not the JSON that belongs there.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: serde_json::Error,
+    },
+    /// An optimizer state that cannot be written, or does not fit the model.
+    #[error("{}: {message}", path.display())]
+    OptimizerState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A loss or a gradient that is not a number any more. Nothing was updated or saved after the last good step.
+    #[error(
+        "step {step}: the {what} is {value}; lower `learning_rate`, raise `warmup_steps`, or raise the temperature of the loss \
+         (the model in memory is that of step {}, and what was saved before is intact)", step - 1
+    )]
+    NonFinite {
+        /// The optimizer step, counted from 1.
+        step: usize,
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// The data thread ended before the data did.
+    #[error(
+        "the thread that reads and tokenizes batches stopped before batch {batch}; its own message is above this one"
+    )]
+    DataThread {
+        /// The micro-batch that did not come.
+        batch: usize,
+    },
+    /// Two evaluators whose metrics could not be told apart.
+    #[error(
+        "two evaluators have the name `{name}`, so their metrics could not be told apart; give each one of its own"
+    )]
+    SameEvaluator {
+        /// The name.
+        name: String,
+    },
+    /// A batch could not be made.
+    #[error(transparent)]
+    Loading(#[from] DatasetError),
+    /// burn-train stopped, and not on our request.
+    #[error("the training loop stopped: {0}")]
+    Engine(String),
+    /// A tensor could not be read from the device.
+    #[error("step {step}: the results could not be read from the device: {message}")]
+    Device {
+        /// The optimizer step, counted from 1.
+        step: usize,
+        /// The backend's message.
+        message: String,
+    },
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] colburn_data::Error),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] colburn_model::Error),
+    /// The loss.
+    #[error(transparent)]
+    Loss(#[from] colburn_loss::Error),
+    /// An evaluator.
+    #[error(transparent)]
+    Eval(#[from] colburn_eval::Error),
+}
+
+/// The result of an operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Names the path in an input or output error.
+    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.as_ref().to_owned(), source }
+    }
+}

@@ -1,0 +1,34 @@
+//! Training of late-interaction models: PyLate's and Hugging Face's trainer, by the same names and to the same numbers.
+//!
+//! A [`Trainer`] takes a model, a loss, [`TrainingArguments`] and data. Its unit is the optimizer step: every so many steps it logs,
+//! evaluates and saves. What it leaves in `output_dir` is the final model, [`TrainerState`] as `trainer_state.json`, the evaluators' CSV
+//! files in `eval/`, and `checkpoint-N` folders, each a model that can be loaded and the state of [`AdamW`] and [`Schedule`] beside it.
+//!
+//! The loop runs inside burn-train, whose metrics, renderer, event store and interrupter it uses; no other crate knows burn-train.
+
+mod adamw;
+mod arguments;
+mod checkpoint;
+mod error;
+mod evaluation;
+mod files;
+mod gradients;
+mod interrupt;
+mod loader;
+mod meter;
+mod metrics;
+mod optimizer_state;
+mod plan;
+mod progress;
+mod schedule;
+mod state;
+mod strategy;
+mod trainer;
+mod training_model;
+
+pub use adamw::{AdamW, AdamWConfig, decays};
+pub use arguments::{IntervalStrategy, SaveStrategy, SchedulerType, TrainingArguments};
+pub use error::{Error, Result};
+pub use schedule::Schedule;
+pub use state::{LogEntry, TRAINER_STATE_NAME, TrainerState};
+pub use trainer::{TrainOutput, Trainer};
