@@ -1,0 +1,68 @@
+//! The command line of `cargo xtask`, read with the standard library alone: the tasks must build in seconds, so they have
+//! no dependencies.
+
+use crate::Result;
+
+/// The arguments not read yet.
+pub struct Arguments(Vec<String>);
+
+impl Arguments {
+    pub fn from_env() -> Self {
+        Self(std::env::args().skip(1).collect())
+    }
+
+    /// Takes the first argument, the name of the command.
+    pub fn command(&mut self) -> Option<String> {
+        if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
+    }
+
+    /// Takes `NAME VALUE` or `NAME=VALUE`.
+    pub fn option(&mut self, name: &str) -> Result<Option<String>> {
+        let prefix = format!("{name}=");
+        if let Some(at) = self.0.iter().position(|argument| argument.starts_with(&prefix)) {
+            return Ok(Some(self.0.remove(at)[prefix.len()..].to_owned()));
+        }
+        let Some(at) = self.0.iter().position(|argument| argument == name) else {
+            return Ok(None);
+        };
+        self.0.remove(at);
+        if at == self.0.len() || self.0[at].starts_with("--") {
+            return Err(format!("{name} needs a value"));
+        }
+        Ok(Some(self.0.remove(at)))
+    }
+
+    /// Fails when something was given that no command reads.
+    pub fn finish(self) -> Result<()> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(rest) => Err(format!("unexpected argument `{rest}`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+
+    fn arguments(line: &str) -> Arguments {
+        Arguments(line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn options_are_taken_in_any_order_and_both_spellings() {
+        let mut given = arguments("parity --minilm=/models/minilm --device flex");
+        assert_eq!(given.command().as_deref(), Some("parity"));
+        assert_eq!(given.option("--device"), Ok(Some("flex".into())));
+        assert_eq!(given.option("--minilm"), Ok(Some("/models/minilm".into())));
+        assert_eq!(given.option("--python"), Ok(None));
+        assert_eq!(given.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_value_and_a_surplus_argument_are_errors() {
+        assert!(arguments("--device").option("--device").is_err());
+        assert!(arguments("--device --minilm").option("--device").is_err());
+        assert!(arguments("surplus").finish().is_err());
+    }
+}

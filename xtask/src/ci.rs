@@ -1,0 +1,77 @@
+//! `cargo xtask ci`: what has to hold before a change is taken, cheap checks first. The README's two commands are among
+//! the steps, word for word, and `tidy` fails when the README says something else.
+
+use std::time::Duration;
+
+use crate::process::{self, cargo};
+use crate::{Result, parity, tidy};
+
+/// The README's first command: train a small model on real triplets.
+pub const EXAMPLE: &str = "cargo run --release --example contrastive";
+
+/// The README's second command: the tests.
+pub const TESTS: &str = "cargo test --release --workspace";
+
+pub fn run() -> Result<()> {
+    let mut report = Report::default();
+    report.step("format", &["fmt", "--all", "--", "--check"])?;
+    tidy::run()?;
+    report.step("clippy", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    report.step("libraries without a backend", &words(&no_backend()?))?;
+    report
+        .take("rustdoc", cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    report.step("tests", &words(TESTS))?;
+    report
+        .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
+    parity::run(parity::Device::Ndarray, None)?;
+    if std::env::var("COLBURN_CI_WGPU").is_ok_and(|value| value == "1") {
+        parity::run(parity::Device::Wgpu, None)?;
+    } else {
+        eprintln!("\n==> parity on wgpu: skipped; COLBURN_CI_WGPU=1 runs it");
+    }
+    report.print();
+    Ok(())
+}
+
+/// One cargo call for all the libraries, so that their dependencies are compiled once.
+fn no_backend() -> Result<String> {
+    let packages = tidy::libraries(&process::repository())?;
+    let selected: Vec<String> = packages.iter().map(|package| format!("-p {package}")).collect();
+    Ok(format!("cargo check --release --no-default-features {}", selected.join(" ")))
+}
+
+/// The arguments of a cargo command line as the README spells it.
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().skip(1).collect()
+}
+
+/// What ran and for how long.
+#[derive(Default)]
+struct Report(Vec<(String, Duration)>);
+
+impl Report {
+    fn step(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
+        self.take(name, &mut cargo(arguments))
+    }
+
+    fn take(&mut self, name: &str, command: &mut std::process::Command) -> Result<()> {
+        let elapsed = process::run(name, command)?;
+        self.0.push((name.to_owned(), elapsed));
+        Ok(())
+    }
+
+    fn print(&self) {
+        eprintln!("\n==> ci passed");
+        for (name, elapsed) in &self.0 {
+            eprintln!("    {:7.1} s  {name}", elapsed.as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_spelling_becomes_cargo_arguments() {
+        assert_eq!(super::words(super::TESTS), ["test", "--release", "--workspace"]);
+    }
+}

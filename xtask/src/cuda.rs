@@ -1,0 +1,96 @@
+//! `cargo xtask cuda`: compiles the binary with the CUDA backend. Burn's normal way there downloads a prebuilt LLVM in a
+//! build script; where nothing can be downloaded, a stand-in for the crate `cubecl-llvm` takes its place and kernels are
+//! compiled by NVRTC at run time (the feature `cuda-nvrtc`). The stand-in must never reach the committed lock file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::process::{self, cargo, repository};
+
+pub fn run(stand_in: Option<&Path>) -> Result<()> {
+    let Some(stand_in) = stand_in else {
+        process::run("cuda", &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda"]))?;
+        return Ok(());
+    };
+    let stand_in =
+        std::path::absolute(stand_in).map_err(|error| format!("--stand-in {}: {error}", stand_in.display()))?;
+    if !stand_in.join("Cargo.toml").is_file() {
+        return Err(format!("--stand-in {}: no Cargo.toml there", stand_in.display()));
+    }
+    let patch = format!("patch.crates-io.cubecl-llvm.path={:?}", stand_in.display().to_string());
+    let lock = LockFile::keep(&repository().join("Cargo.lock"))?;
+    let built = process::run(
+        "cuda, with a stand-in for cubecl-llvm",
+        &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda,cuda-nvrtc", "--config", &patch]),
+    );
+    lock.restore()?;
+    built.map(|_| ())
+}
+
+/// Cargo.lock as it was, put back when this is dropped, whatever happened in between. A copy on disk survives an
+/// interrupt, and the next run starts by putting it back.
+struct LockFile {
+    path: PathBuf,
+    copy: PathBuf,
+}
+
+impl LockFile {
+    fn keep(path: &Path) -> Result<Self> {
+        let copy = path.with_extension("lock.before-cuda");
+        let lock = Self { path: path.to_owned(), copy };
+        if lock.copy.is_file() {
+            eprintln!("an earlier run was interrupted: putting {} back first", lock.path.display());
+            lock.put_back()?;
+        }
+        fs::copy(&lock.path, &lock.copy)
+            .map_err(|error| format!("{} cannot be copied: {error}", lock.path.display()))?;
+        Ok(lock)
+    }
+
+    fn put_back(&self) -> Result<()> {
+        fs::rename(&self.copy, &self.path).map_err(|error| {
+            format!("{} could not be restored from {}: {error}", self.path.display(), self.copy.display())
+        })
+    }
+
+    fn restore(self) -> Result<()> {
+        self.put_back()
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        if self.copy.is_file()
+            && let Err(message) = self.put_back()
+        {
+            eprintln!("error: {message}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::LockFile;
+
+    #[test]
+    fn the_lock_file_comes_back_even_after_an_interrupt() {
+        let folder = std::env::temp_dir().join(format!("xtask-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("Cargo.lock");
+        fs::write(&path, "as committed").unwrap();
+
+        let lock = LockFile::keep(&path).unwrap();
+        fs::write(&path, "patched").unwrap();
+        drop(lock);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "as committed");
+
+        std::mem::forget(LockFile::keep(&path).unwrap());
+        fs::write(&path, "patched").unwrap();
+        LockFile::keep(&path).unwrap().restore().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "as committed");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

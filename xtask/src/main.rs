@@ -1,0 +1,79 @@
+//! Development tasks, run as `cargo xtask COMMAND`: whatever is more than one cargo call lives here, in Rust, so that it
+//! runs the same on every system. This file names the commands; each has a file of its own.
+
+mod arguments;
+mod ci;
+mod cuda;
+mod fixtures;
+mod parity;
+mod process;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+/// What failed, in words for the terminal.
+type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  ci                                        everything that CI runs, in order, stopping at the first failure
+  tidy                                      the architecture invariants, as checks on the repository's files
+  fixtures [--python PYTHON]                how the parity fixtures are made; with --python, make them
+  parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
+  cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";
+
+enum Command {
+    Help,
+    Ci,
+    Tidy,
+    Fixtures { python: Option<PathBuf> },
+    Parity { device: parity::Device, minilm: Option<PathBuf> },
+    Cuda { stand_in: Option<PathBuf> },
+}
+
+impl Command {
+    fn parse(mut arguments: Arguments) -> Result<Self> {
+        let command = match arguments.command().as_deref() {
+            None | Some("help" | "-h" | "--help") => return Ok(Self::Help),
+            Some("ci") => Self::Ci,
+            Some("tidy") => Self::Tidy,
+            Some("fixtures") => Self::Fixtures { python: arguments.option("--python")?.map(PathBuf::from) },
+            Some("parity") => Self::Parity {
+                device: arguments.option("--device")?.ok_or("parity needs --device flex|ndarray|wgpu")?.parse()?,
+                minilm: arguments.option("--minilm")?.map(PathBuf::from),
+            },
+            Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
+            Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
+        };
+        arguments.finish()?;
+        Ok(command)
+    }
+
+    fn run(self) -> Result<()> {
+        match self {
+            Self::Help => {
+                println!("{USAGE}");
+                Ok(())
+            }
+            Self::Ci => ci::run(),
+            Self::Tidy => tidy::run(),
+            Self::Fixtures { python } => fixtures::run(python.as_deref()),
+            Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()),
+            Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Command::parse(Arguments::from_env()).and_then(Command::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

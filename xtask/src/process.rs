@@ -1,0 +1,82 @@
+//! Running other programs: every task says what it runs before it runs it, and how long it took afterwards.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// The repository's root folder. Cargo sets the variable at run time too, so a target folder shared by several clones
+/// never leads one clone's task into another.
+pub fn repository() -> PathBuf {
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Cargo itself, in the repository's root, with these arguments.
+pub fn cargo<S: AsRef<str>>(arguments: &[S]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments.iter().map(AsRef::as_ref)).current_dir(repository());
+    command
+}
+
+/// Runs a command to its end with its output on the terminal; a failure names the step.
+pub fn run(step: &str, command: &mut Command) -> Result<Duration> {
+    eprintln!("\n==> {step}\n    {}", describe(command));
+    let started = Instant::now();
+    let status = command
+        .status()
+        .map_err(|error| format!("{step}: {} did not start: {error}", command.get_program().display()))?;
+    let elapsed = started.elapsed();
+    if !status.success() {
+        return Err(format!("{step} failed after {:.1} s ({status})", elapsed.as_secs_f64()));
+    }
+    eprintln!("    {step}: ok, {:.1} s", elapsed.as_secs_f64());
+    Ok(elapsed)
+}
+
+/// Whether a program starts and exits with success, its output unseen.
+pub fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The command as one would type it, changed variables in front.
+fn describe(command: &Command) -> String {
+    let mut words = Vec::new();
+    for (name, value) in command.get_envs() {
+        words.push(format!("{}={}", name.display(), quoted(&value.unwrap_or_default().to_string_lossy())));
+    }
+    let program = Path::new(command.get_program());
+    words.push(program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned());
+    words.extend(command.get_args().map(|argument| quoted(&argument.to_string_lossy())));
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::describe;
+
+    #[test]
+    fn a_command_is_shown_as_typed() {
+        let mut command = Command::new("/usr/bin/cargo");
+        command.args(["test", "-p", "a b"]).env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(describe(&command), "RUSTDOCFLAGS='-D warnings' cargo test -p 'a b'");
+    }
+}

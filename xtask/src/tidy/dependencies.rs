@@ -1,0 +1,141 @@
+//! The dependency arrows of docs/architecture.md, read from the manifests: which of our crates may use which, and which
+//! foreign crates have exactly one user.
+
+use super::manifest::Dependency;
+use super::{Problem, Repository};
+
+/// Each crate with the crates of ours that it may depend on, tests included.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("colburn-ops", &[]),
+    ("colburn-model", &["colburn-ops"]),
+    ("colburn-loss", &["colburn-ops"]),
+    ("colburn-data", &["colburn-ops", "colburn-model"]),
+    ("colburn-eval", &["colburn-ops", "colburn-model", "colburn-data"]),
+    ("colburn-train", &["colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
+    ("colburn", &["colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval", "colburn-train"]),
+    ("colburn-cli", &["colburn"]),
+];
+
+/// Foreign crates, with a feature where only that is restricted, and their only user.
+const EXCLUSIVE: [(&str, Option<&str>, &str); 4] = [
+    ("burn", Some("train"), "colburn-train"),
+    ("burn-train", None, "colburn-train"),
+    ("polars", None, "colburn-data"),
+    ("hf-hub", None, "colburn-hub"),
+];
+
+/// Crates of ours that must not see a foreign crate at all.
+const ABSENT: [(&str, &str, &str); 1] =
+    [("colburn-data", "burn", "batches are made off the training thread, where no tensor may be")];
+
+pub fn arrows(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, manifest) in repository.crates() {
+        let path = format!("crates/{name}/Cargo.toml");
+        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
+            problems.push(Problem::in_file(
+                &path,
+                format!("{name} has no place among the arrows of xtask/src/tidy/dependencies.rs"),
+            ));
+            continue;
+        };
+        for Dependency { name: used, .. } in manifest.dependencies() {
+            if (used == "colburn" || used.starts_with("colburn-")) && !allowed.contains(&used.as_str()) {
+                problems.push(Problem::in_file(&path, format!("{name} must not depend on {used}")));
+            }
+        }
+    }
+    problems
+}
+
+pub fn exclusive(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, manifest) in repository.crates() {
+        let path = format!("crates/{name}/Cargo.toml");
+        for dependency in manifest.dependencies() {
+            for (foreign, feature, user) in EXCLUSIVE {
+                let concerned = feature.is_none_or(|feature| dependency.features.iter().any(|given| given == feature));
+                if dependency.name == foreign && concerned && name != user {
+                    let what =
+                        feature.map_or(foreign.to_owned(), |feature| format!("{foreign} with the feature {feature}"));
+                    problems.push(Problem::in_file(&path, format!("only {user} may depend on {what}")));
+                }
+            }
+            for (ours, foreign, reason) in ABSENT {
+                if name == ours && dependency.name == foreign {
+                    problems.push(Problem::in_file(&path, format!("{ours} must not depend on {foreign}: {reason}")));
+                }
+            }
+        }
+    }
+    // What the workspace turns on, every crate gets.
+    for (foreign, feature, user) in EXCLUSIVE {
+        let Some((feature, root)) = feature.zip(repository.file("Cargo.toml")) else {
+            continue;
+        };
+        let shared = super::manifest::Manifest::parse(&root.text).dependencies();
+        if shared.iter().any(|shared| shared.name == foreign && shared.features.iter().any(|given| given == feature)) {
+            problems
+                .push(Problem::in_file("Cargo.toml", format!("only {user} may turn on {foreign}'s feature {feature}")));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Repository, arrows, exclusive};
+
+    #[test]
+    fn the_arrows_of_the_design_pass() {
+        let repository = Repository::of(&[
+            ("crates/colburn-ops/Cargo.toml", "[dependencies]\nburn.workspace = true"),
+            ("crates/colburn-loss/Cargo.toml", "[dependencies]\ncolburn-ops.workspace = true"),
+            (
+                "crates/colburn-train/Cargo.toml",
+                "[dependencies]\nburn = { workspace = true, features = [\"train\"] }\ncolburn-loss.workspace = true",
+            ),
+            (
+                "crates/colburn-data/Cargo.toml",
+                "[dependencies]\npolars.workspace = true\n[dev-dependencies]\ncolburn-model.workspace = true",
+            ),
+        ]);
+        assert_eq!(arrows(&repository), []);
+        assert_eq!(exclusive(&repository), []);
+    }
+
+    #[test]
+    fn an_arrow_against_the_stream_is_found_in_tests_too() {
+        for section in ["dependencies", "dev-dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"] {
+            let manifest = format!("[{section}]\ncolburn-model.workspace = true");
+            let repository = Repository::of(&[("crates/colburn-loss/Cargo.toml", &manifest)]);
+            assert_eq!(arrows(&repository)[0].message, "colburn-loss must not depend on colburn-model", "{section}");
+        }
+    }
+
+    #[test]
+    fn a_crate_without_a_place_is_found() {
+        assert_eq!(arrows(&Repository::of(&[("crates/colburn-new/Cargo.toml", "")])).len(), 1);
+    }
+
+    #[test]
+    fn a_second_user_is_found() {
+        for (name, line) in [
+            ("colburn-eval", "burn = { workspace = true, features = [\"train\"] }"),
+            ("colburn-model", "burn-train = \"0.22\""),
+            ("colburn-cli", "polars.workspace = true"),
+            ("colburn-train", "hf-hub = \"1\""),
+            ("colburn-data", "burn.workspace = true"),
+        ] {
+            let path = format!("crates/{name}/Cargo.toml");
+            let repository = Repository::of(&[(&path, &format!("[dependencies]\n{line}"))]);
+            assert_eq!(exclusive(&repository).len(), 1, "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn the_workspace_must_not_turn_it_on_for_everyone() {
+        let root = "[workspace.dependencies]\nburn = { version = \"=0.22.1\", features = [\"train\"] }";
+        assert_eq!(exclusive(&Repository::of(&[("Cargo.toml", root)])).len(), 1);
+    }
+}
