@@ -1,0 +1,12 @@
+//! The same numbers as PyLate, by fixtures that PyLate made (`tests/fixtures`, written by `xtask/fixtures/make_fixtures.py`).
+//!
+//! The suite runs on any device: `BURN_DEVICE=ndarray cargo test --release -p colburn --features ndarray --test parity`.
+
+mod contrastive;
+mod embeddings;
+mod minilm;
+mod saving;
+mod support;
+mod tokens;
+mod training;
+mod triplets;
