@@ -1,0 +1,57 @@
+//! What can go wrong in the binary itself. The library's errors pass through as they are: they name their file, key or row.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("{} cannot be written: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("unknown key {key:?} {place}; {hint}")]
+    UnknownKey { key: String, place: String, hint: String },
+
+    #[error("unknown section [{section}] in {file}; {hint}")]
+    UnknownSection { section: String, file: String, hint: String },
+
+    #[error("{section} of {file} {message}")]
+    Section { section: String, file: String, message: String },
+
+    #[error("{key} in [{section}] of {file}: {message}")]
+    Value { key: String, section: String, file: String, message: String },
+
+    #[error("{file}: [{section}] needs {key}")]
+    MissingKey { section: &'static str, key: &'static str, file: String },
+
+    #[error("{file}: {message}")]
+    Run { file: String, message: String },
+
+    #[error("--set {assignment}: {message}")]
+    Assignment { assignment: String, message: String },
+
+    #[error("{place}: {message}")]
+    Text { place: String, message: String },
+
+    #[error("{}: {message}", path.display())]
+    Texts { path: PathBuf, message: String },
+
+    #[error(transparent)]
+    Device(#[from] colburn::ops::Error),
+
+    #[error(transparent)]
+    Model(#[from] colburn::model::Error),
+
+    #[error(transparent)]
+    Data(#[from] colburn::data::Error),
+
+    #[error(transparent)]
+    Evaluation(#[from] colburn::eval::Error),
+
+    #[error(transparent)]
+    Training(#[from] colburn::train::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

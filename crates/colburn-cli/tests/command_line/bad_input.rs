@@ -1,0 +1,149 @@
+//! Bad input: each case is one line that names the culprit, an exit code other than 0, and no panic.
+
+use std::fs;
+
+use crate::workspace::{RUN, Workspace};
+
+/// Asserts that a message names all of these.
+fn names(message: &str, culprits: &[&str]) {
+    for culprit in culprits {
+        assert!(message.contains(culprit), "no {culprit:?} in: {message}");
+    }
+}
+
+#[test]
+fn a_missing_column() {
+    let workspace = Workspace::new();
+    workspace.write("pairs.csv", "query,positive\na,b\n");
+    names(
+        &workspace.fail("evaluate --model model --triplets pairs.csv --output results.json"),
+        &["pairs.csv", "negative"],
+    );
+    workspace.write("train.jsonl", "{\"positive\": \"a\", \"negative\": \"b\"}\n");
+    names(&workspace.fail("train RUN.toml"), &["train.jsonl", "query", "\"positive\", \"negative\""]);
+    assert!(!workspace.path("results.json").exists());
+}
+
+#[test]
+fn an_empty_file() {
+    let workspace = Workspace::new();
+    for name in ["empty.jsonl", "empty.csv", "empty.parquet"] {
+        workspace.write(name, "");
+        names(&workspace.fail(&format!("train RUN.toml --set data.train={name}")), &[name]);
+    }
+    workspace.write("empty.txt", "");
+    names(
+        &workspace.fail("encode --model model --input empty.txt --kind query --output out.safetensors"),
+        &["empty.txt"],
+    );
+    workspace.write("RUN.toml", "");
+    names(&workspace.fail("train RUN.toml"), &["RUN.toml", "name_or_path"]);
+}
+
+#[test]
+fn a_truncated_parquet_file() {
+    let workspace = Workspace::new();
+    // The magic number and the pages of a file whose footer was never written.
+    let truncated = [b"PAR1".as_slice(), &[21; 500]].concat();
+    workspace.write("train.parquet", truncated);
+    names(&workspace.fail("train RUN.toml --set data.train=train.parquet"), &["train.parquet"]);
+    names(
+        &workspace.fail("encode --model model --input train.parquet --kind query --output out.safetensors"),
+        &["train.parquet"],
+    );
+}
+
+#[test]
+fn a_broken_json_line() {
+    let workspace = Workspace::new();
+    let mut rows = fs::read_to_string(workspace.path("train.jsonl")).unwrap();
+    rows.insert_str(rows.find('\n').unwrap() + 1, "{\"query\": \"a\", \"positive\n");
+    workspace.write("train.jsonl", rows);
+    names(&workspace.fail("train RUN.toml"), &["train.jsonl:2"]);
+    workspace.write("texts.jsonl", "\"a\"\n{\"text\": \n");
+    names(
+        &workspace.fail("encode --model model --input texts.jsonl --kind query --output out.safetensors"),
+        &["texts.jsonl:2"],
+    );
+}
+
+#[test]
+fn an_unknown_key() {
+    let workspace = Workspace::new();
+    workspace.replace("RUN.toml", "learning_rate", "learning_rat");
+    assert_eq!(
+        workspace.fail("train RUN.toml"),
+        "unknown key \"learning_rat\" in [training] of RUN.toml; did you mean \"learning_rate\"?"
+    );
+    workspace.write("RUN.toml", RUN);
+    names(
+        &workspace.fail("train RUN.toml --set training.bf16=true"),
+        &["\"bf16\"", "[training]", "known keys: output_dir, "],
+    );
+    names(
+        &workspace.fail("train RUN.toml --set loss.type=distillation"),
+        &["\"distillation\" is not supported", "contrastive"],
+    );
+    names(
+        &workspace.fail("train RUN.toml --set training.lr_scheduler_type=cosin"),
+        &["lr_scheduler_type", "`cosin`", "`cosine`"],
+    );
+    names(
+        &workspace.fail("train RUN.toml --set training.max_steps=many"),
+        &["max_steps", "\"many\"", "a whole number"],
+    );
+}
+
+#[test]
+fn a_model_directory_without_weights() {
+    let workspace = Workspace::new();
+    fs::remove_file(workspace.path("model/model.safetensors")).unwrap();
+    names(&workspace.fail("train RUN.toml"), &["model", "model.safetensors"]);
+    workspace.write("texts.txt", "a\n");
+    let encode = "encode --model nowhere --input texts.txt --kind query --output out.safetensors";
+    names(&workspace.fail(encode), &["nowhere"]);
+}
+
+#[test]
+fn mismatched_shapes() {
+    let workspace = Workspace::new();
+    workspace.replace("model/config.json", "\"intermediate_size\": 64", "\"intermediate_size\": 96");
+    names(&workspace.fail("train RUN.toml"), &["model.safetensors", "intermediate.dense", "64", "96"]);
+}
+
+#[test]
+fn an_unwritable_output_directory() {
+    let workspace = Workspace::new();
+    workspace.write("file", "where a folder would have to be");
+    names(&workspace.fail("train RUN.toml --set training.output_dir=file/run"), &["file/run"]);
+    workspace.write("texts.txt", "a\n");
+    let encode = "encode --model model --input texts.txt --kind query --output file/out.safetensors";
+    names(&workspace.fail(encode), &["file/out.safetensors"]);
+    names(
+        &workspace.fail("evaluate --model model --triplets eval.jsonl --output file/results.json"),
+        &["file/results.json"],
+    );
+}
+
+#[test]
+fn a_device_that_is_not_in_the_build() {
+    let workspace = Workspace::new();
+    if !cfg!(feature = "cuda") {
+        names(&workspace.fail("train RUN.toml --device cuda"), &["cuda", "--features cuda"]);
+        names(&workspace.fail("train RUN.toml --set training.device=cuda"), &["cuda", "--features cuda"]);
+    }
+    names(&workspace.fail("train RUN.toml --device tpu"), &["tpu", "flex"]);
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_failure() {
+    let workspace = Workspace::new();
+    for arguments in [
+        "train",
+        "encode --model model",
+        "train RUN.toml --learning-rate 1",
+        "evaluate --model m --triplets t --output o --batch-size 0",
+    ] {
+        assert_eq!(workspace.command(arguments).output().unwrap().status.code(), Some(2), "{arguments}");
+    }
+}
