@@ -23,9 +23,9 @@ pub fn run() -> Result<()> {
     report.step("tests", &words(TESTS))?;
     report
         .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
-    parity::run(parity::Device::Ndarray, None)?;
+    report.add("parity on ndarray", parity::run(parity::Device::Ndarray, None)?);
     if std::env::var("COLBURN_CI_WGPU").is_ok_and(|value| value == "1") {
-        parity::run(parity::Device::Wgpu, None)?;
+        report.add("parity on wgpu", parity::run(parity::Device::Wgpu, None)?);
     } else {
         eprintln!("\n==> parity on wgpu: skipped; COLBURN_CI_WGPU=1 runs it");
     }
@@ -55,9 +55,12 @@ impl Report {
     }
 
     fn take(&mut self, name: &str, command: &mut std::process::Command) -> Result<()> {
-        let elapsed = process::run(name, command)?;
-        self.0.push((name.to_owned(), elapsed));
+        self.add(name, process::run(name, command)?);
         Ok(())
+    }
+
+    fn add(&mut self, name: &str, elapsed: Duration) {
+        self.0.push((name.to_owned(), elapsed));
     }
 
     fn print(&self) {

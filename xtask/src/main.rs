@@ -62,7 +62,7 @@ impl Command {
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
-            Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()),
+            Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::Result;
 use crate::process::{self, cargo};
@@ -37,32 +38,26 @@ impl FromStr for Device {
     }
 }
 
-pub fn run(device: Device, minilm: Option<&Path>) -> Result<()> {
+pub fn run(device: Device, minilm: Option<&Path>) -> Result<Duration> {
     if device == Device::Wgpu {
         find_vulkan()?;
     }
-    let mut tests = cargo(&[
-        "test",
-        "--release",
-        "-p",
-        "colburn",
-        "--no-default-features",
-        "--features",
-        device.name(),
-        "--test",
-        "parity",
-    ]);
+    // The whole workspace with one more backend, so that what the other tests built serves here too.
+    let mut tests = cargo(&["test", "--release", "--workspace", "--features", device.name(), "--test", "parity"]);
     tests.env("BURN_DEVICE", device.name());
+    if device == Device::Wgpu && std::env::var_os("CUBECL_AUTOTUNE_LEVEL").is_none() {
+        // Tuning kernels for a tiny model would take longer than running them, most of all on a software renderer.
+        tests.env("CUBECL_AUTOTUNE_LEVEL", "minimal");
+    }
     if let Some(directory) = minilm {
         let directory =
             std::path::absolute(directory).map_err(|error| format!("--minilm {}: {error}", directory.display()))?;
         if !directory.join("model.safetensors").is_file() {
             return Err(format!("--minilm {}: no model.safetensors there", directory.display()));
         }
-        tests.env("COLBURN_MINILM", directory);
+        tests.env("COLBURN_MINILM", directory).args(["--", "--include-ignored"]);
     }
-    process::run(&format!("parity on {}", device.name()), &mut tests)?;
-    Ok(())
+    process::run(&format!("parity on {}", device.name()), &mut tests)
 }
 
 /// On Linux wgpu speaks Vulkan, and without an installable client driver it finds no adapter: say so before a build of

@@ -35,12 +35,18 @@ pub fn prepare(path: &Path) -> Result<()> {
 /// Writes a file beside its place, brings it to the disk, and renames it into its place.
 pub fn write(path: &Path, content: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let written = || -> io::Result<()> {
-        // Made with the permissions of any new file, not with a temporary file's private ones.
+        // Made with the permissions of any new file, not with a temporary file's private ones; and they are set once more,
+        // because a library that writes may put a file of its own in the place.
         let place =
             tempfile::Builder::new().prefix(".colburn-").make_in(folder(path), |path| File::create_new(path))?;
+        let permissions = place.as_file().metadata()?.permissions();
         content(place.path())?;
-        File::open(place.path())?.sync_all()?;
+        let file = File::open(place.path())?;
+        file.set_permissions(permissions)?;
+        file.sync_all()?;
         place.persist(path).map_err(|error| error.error)?;
+        #[cfg(unix)]
+        File::open(folder(path))?.sync_all()?;
         Ok(())
     };
     written().map_err(|source| Error::Write { path: path.to_owned(), source })

@@ -65,14 +65,47 @@ fn texts<'a>(dataset: &'a Dataset, rows: &[usize], columns: &[usize]) -> Result<
 mod tests {
     use super::*;
 
+    fn triplets() -> Dataset {
+        let rows =
+            (0..4).map(|i| ["a query", "its positive", "a negative", "one more"].map(|t| format!("{t} {i}")).to_vec());
+        Dataset::from_rows(&["query", "positive", "negative_1", "negative_2"], rows).unwrap()
+    }
+
     #[test]
     fn documents_come_row_by_row() {
-        let rows = (0..4).map(|i| ["q", "p", "n", "m"].map(|column| format!("{column}{i}")).to_vec());
-        let data = Dataset::from_rows(&["query", "positive", "negative_1", "negative_2"], rows).unwrap();
+        let data = triplets();
         let columns = Columns::of(&data).unwrap();
-        assert_eq!(texts(&data, &[2, 0], &[columns.query()]).unwrap(), ["q2", "q0"]);
-        assert_eq!(texts(&data, &[2, 0], columns.documents()).unwrap(), ["p2", "n2", "m2", "p0", "n0", "m0"]);
+        assert_eq!(texts(&data, &[2, 0], &[columns.query()]).unwrap(), ["a query 2", "a query 0"]);
+        let documents = texts(&data, &[2, 0], columns.documents()).unwrap();
+        let expected = ["its positive 2", "a negative 2", "one more 2", "its positive 0", "a negative 0", "one more 0"];
+        assert_eq!(documents, expected);
         assert!(texts(&data, &[0, 4], columns.documents()).is_err());
         assert!(texts(&data, &[], columns.documents()).unwrap().is_empty());
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_batch_holds_the_tokens_of_queries_and_documents() {
+        use colburn_model::{ColBert, ColBertOptions};
+
+        let device = colburn_ops::device::by_name(Some("flex")).unwrap();
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/bert-small");
+        let model = ColBert::from_config(directory, &ColBertOptions::default(), &device).unwrap();
+        let tokenizer = model.tokenizer();
+        let data = triplets();
+        let collator = Collator::new(tokenizer.clone(), &data).unwrap();
+        assert_eq!(collator.columns().documents(), [1, 2, 3]);
+
+        let batch = collator.collate(&data, &[2, 0]).unwrap();
+        assert_eq!((batch.queries.len(), batch.documents.len()), (2, 6));
+        assert_eq!(batch.queries, tokenizer.tokenize(&["a query 2", "a query 0"], Kind::Query).unwrap());
+        let fourth = tokenizer.tokenize(&["its positive 0"], Kind::Document).unwrap();
+        assert_eq!(batch.documents.ids[batch.documents.spans.range(3)], fourth.ids);
+        assert_eq!(collator.collate(&data.select(&[2, 0]).unwrap(), &[0, 1]).unwrap(), batch);
+
+        assert!(collator.collate(&data, &[4]).unwrap_err().to_string().starts_with("row 4 of a data set of 4 rows"));
+        let other = Dataset::from_rows(&["query", "positive"], [vec!["a".to_owned(), "b".to_owned()]]).unwrap();
+        let message = collator.collate(&other, &[0]).unwrap_err().to_string();
+        assert!(message.ends_with("the data set has: \"query\", \"positive\""), "{message}");
     }
 }

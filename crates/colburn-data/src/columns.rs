@@ -10,7 +10,8 @@ use crate::table::Kind;
 const LABELS: [&str; 2] = ["label", "scores"];
 /// A column that PyLate's collator removes: it names the data set that a row comes from.
 const DATASET_NAME: &str = "dataset_name";
-/// Words that name the second or third column in PyLate's table of common column names.
+/// Words that mark a column as a document; most are from PyLate's table of common column names, in which they never come
+/// first.
 const DOCUMENT_WORDS: [&str; 7] =
     ["positive", "negative", "document", "answer", "response", "entailment", "contradiction"];
 

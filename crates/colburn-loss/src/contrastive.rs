@@ -46,14 +46,20 @@ impl Loss for Contrastive {
         if count == 0 || total == 0 || !total.is_multiple_of(count) {
             return Err(Error::Groups { queries: count, documents: total });
         }
-        if !self.temperature.is_finite() || self.temperature <= 0.0 {
-            return Err(Error::Temperature(self.temperature));
-        }
+        self.validate()?;
         let scores = maxsim(queries, documents, self.mask_rule)? / self.temperature;
         let positives: Vec<i32> = (0..count).map(|query| (query * (total / count)) as i32).collect();
         let positives = Tensor::<2, Int>::from_data(TensorData::new(positives, [count, 1]), &scores.device());
         let losses = log_softmax(scores, 1).gather(1, positives).neg();
         Ok(if self.size_average { losses.mean() } else { losses.sum() })
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.temperature.is_finite() && self.temperature > 0.0 {
+            Ok(())
+        } else {
+            Err(Error::Temperature(self.temperature))
+        }
     }
 
     fn name(&self) -> &'static str {

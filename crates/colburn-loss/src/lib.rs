@@ -29,6 +29,14 @@ pub trait Loss: Send + Sync {
     /// When the batch does not have the form that the loss needs.
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>>;
 
+    /// Whether the settings make sense; asked before a run, so that it does not fail hours later.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The name of the loss in configuration files and reports.
     fn name(&self) -> &'static str;
 }

@@ -184,6 +184,6 @@ mod tests {
     fn lengths_without_room_for_text_are_errors() {
         let options = ColBertOptions { query_length: Some(3), ..Default::default() };
         let error = ColBertConfig::resolve(Path::new("nowhere"), &options).unwrap_err().to_string();
-        assert!(error.contains("query_length = 3"), "{error}");
+        assert!(error.contains("query_length: 3"), "{error}");
     }
 }

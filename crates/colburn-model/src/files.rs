@@ -24,15 +24,11 @@ pub(crate) fn read_json_if_present<T: DeserializeOwned>(path: &Path) -> Result<O
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(directory)?;
+        // With the permissions of any new file, where a temporary one would be private.
+        let mut file =
+            tempfile::Builder::new().prefix(".tmp-").make_in(directory, |path| fs::File::create_new(path))?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        // Temporary files are private by default; what a run leaves behind is as readable as any other file of the user.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
         file.persist(path).map_err(|error| error.error)?;
         #[cfg(unix)]
         fs::File::open(directory)?.sync_all()?;

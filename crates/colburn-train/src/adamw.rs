@@ -250,9 +250,9 @@ mod golden {
         near(of_b.exp_avg_sq, [0.00027752778260037303, 1.110111134960956e-11]);
     }
 
-    fn near<const D: usize, const N: usize>(found: Tensor<D>, expected: [f32; N]) {
+    fn near<const D: usize, const N: usize>(found: Tensor<D>, expected: [f64; N]) {
         let shape = found.dims();
-        let expected = TensorData::new(expected.to_vec(), shape);
+        let expected = TensorData::new(expected.map(|value| value as f32).to_vec(), shape);
         found.inner().into_data().assert_approx_eq::<f32>(&expected, Tolerance::relative(1e-6));
     }
 

@@ -128,8 +128,8 @@ mod golden {
         near(clipped.get::<1>(toy.b.id).unwrap(), [0.2386368364095688, -4.7727364290039986e-05]);
     }
 
-    fn near<const D: usize, const N: usize>(found: Tensor<D>, expected: [f32; N]) {
-        let expected = TensorData::new(expected.to_vec(), found.dims());
+    fn near<const D: usize, const N: usize>(found: Tensor<D>, expected: [f64; N]) {
+        let expected = TensorData::new(expected.map(|value| value as f32).to_vec(), found.dims());
         found.into_data().assert_approx_eq::<f32>(&expected, Tolerance::relative(1e-6));
     }
 }

@@ -1,11 +1,14 @@
 //! Ctrl-C as a request: the run stops at the next step boundary and saves a checkpoint. A second one ends the process at once.
 //!
-//! A process has one handler. It is installed by the first run that wants it, and serves one run at a time after that.
+//! A process has one handler. It is installed by the first run that wants it, and serves one run at a time after that. A program that
+//! handles signals itself keeps its own, and under `nohup` a run outlives its terminal.
 
 use std::process::exit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::train::Interrupter;
+
+use crate::progress::Progress;
 
 /// What a process that Ctrl-C ended returns: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -14,24 +17,23 @@ static HANDLER: Mutex<Handler> = Mutex::new(Handler { installed: false, run: Non
 
 struct Handler {
     installed: bool,
-    run: Option<Interrupter>,
+    run: Option<(Interrupter, Progress)>,
 }
 
 /// As long as it lives, Ctrl-C goes to one run.
-#[derive(Debug)]
 pub(crate) struct Registration(());
 
 impl Registration {
     /// Sends Ctrl-C, and a request to terminate, to this run from now on.
-    pub fn new(interrupter: Interrupter) -> Self {
+    pub fn new(interrupter: Interrupter, progress: Progress) -> Self {
         let mut handler = lock();
         if !handler.installed {
-            match ctrlc::try_set_handler(on_signal) {
+            match install() {
                 Ok(()) => handler.installed = true,
                 Err(error) => tracing::warn!("Ctrl-C will not save a checkpoint: {error}"),
             }
         }
-        handler.run = Some(interrupter);
+        handler.run = Some((interrupter, progress));
         Self(())
     }
 }
@@ -44,11 +46,47 @@ impl Drop for Registration {
 
 fn on_signal() {
     match &lock().run {
-        Some(run) if !run.should_stop() => run.stop(Some("Ctrl-C")),
+        Some((run, progress)) if !run.should_stop() => {
+            run.stop(Some("Ctrl-C"));
+            progress
+                .say("stopping after this step, with a checkpoint; press Ctrl-C again to stop at once, without one");
+        }
         _ => exit(INTERRUPTED),
     }
 }
 
 fn lock() -> MutexGuard<'static, Handler> {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(unix)]
+fn install() -> Result<(), String> {
+    use libc::{SIG_DFL, SIG_IGN, SIGHUP, SIGINT, SIGTERM};
+
+    let old = [SIGINT, SIGTERM, SIGHUP].map(action);
+    if old.iter().any(|old| ![SIG_DFL, SIG_IGN].contains(&old.sa_sigaction)) {
+        return Err("this program handles signals itself".to_owned());
+    }
+    ctrlc::set_handler(on_signal).map_err(|error| error.to_string())?;
+    if old[2].sa_sigaction == SIG_IGN {
+        // SAFETY: the action is the one that the system gave for this signal, and the old one is not asked for.
+        unsafe { libc::sigaction(SIGHUP, &raw const old[2], std::ptr::null_mut()) };
+    }
+    Ok(())
+}
+
+/// What happens at a signal.
+#[cfg(unix)]
+fn action(signal: i32) -> libc::sigaction {
+    // SAFETY: all zero is a valid `sigaction`, which the call only writes to; without a new action it changes nothing.
+    unsafe {
+        let mut old = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut old);
+        old
+    }
+}
+
+#[cfg(not(unix))]
+fn install() -> Result<(), String> {
+    ctrlc::try_set_handler(on_signal).map_err(|error| error.to_string())
 }

@@ -18,6 +18,7 @@ mod loader;
 mod meter;
 mod metrics;
 mod optimizer_state;
+mod pass;
 mod plan;
 mod progress;
 mod schedule;

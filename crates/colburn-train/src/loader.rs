@@ -40,7 +40,7 @@ pub(crate) struct Loader {
 impl Loader {
     /// All batches of `epochs` epochs.
     pub fn new(dataset: Dataset, collator: Arc<Collator>, sampler: BatchSampler, epochs: usize) -> Self {
-        let range = 0..epochs * sampler.batches_per_epoch();
+        let range = 0..epochs.saturating_mul(sampler.batches_per_epoch());
         Self { dataset, collator, sampler, range }
     }
 

@@ -103,7 +103,6 @@ impl Progress {
             .entry(name)
             .and_modify(|old| *old = if steady { value } else { SMOOTHING * *old + (1.0 - SMOOTHING) * value })
             .or_insert(value);
-        view.show_numbers();
     }
 }
 
@@ -200,8 +199,11 @@ impl TrainingProgressLogger for Progress {
 
     fn update_split(&mut self, items_processed: usize) {
         let view = self.lock();
-        if let (Some(bar), Some(batches)) = (&view.bar, view.evaluating) {
-            bar.set_message(format!("evaluating: batch {items_processed} of {batches}"));
+        match (&view.bar, view.evaluating) {
+            (Some(bar), Some(batches)) => {
+                bar.set_message(format!("evaluating: batch {items_processed} of {batches}"));
+            }
+            _ => view.show_numbers(),
         }
     }
 

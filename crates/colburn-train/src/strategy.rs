@@ -7,33 +7,27 @@
 //! Two things of burn-train are left unused on purpose. Its `Learner` brings the model here and nothing else: the optimizer is [`AdamW`] of
 //! this crate, because its state has names, can be read, and continues to the same bits. Its checkpointers write a format of their own
 //! per epoch; [`Checkpoint`] writes the model's layout at any step.
-//!
-//! Randomness is dropout alone, and its generator is seeded before each micro-batch from the seed and the micro-batch's number.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use burn::data::dataloader::{DataLoaderIterator, Progress as Steps};
+use burn::data::dataloader::Progress as Steps;
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::train::{
     EventProcessorTraining, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
 use serde_json::json;
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::evaluation::Evaluation;
-use crate::loader::MicroBatch;
 use crate::meter::{Meter, Work};
 use crate::metrics::StepReport;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::training_model::{StepOutput, TrainingModel};
-use crate::{
-    AdamW, Error, IntervalStrategy, Result, SaveStrategy, Schedule, TrainerState, TrainingArguments, gradients,
-};
+use crate::{AdamW, Error, IntervalStrategy, Result, SaveStrategy, Schedule, TrainerState, TrainingArguments, pass};
 
 /// All that a run works with, but the model and the data.
 pub(crate) struct Run {
@@ -116,19 +110,6 @@ struct Training {
     saved: Option<usize>,
 }
 
-/// The gradients of a step and what goes with them.
-struct Pass {
-    gradients: GradientsParams,
-    /// The loss, on the device.
-    loss: Tensor<1>,
-    /// Its value.
-    value: f64,
-    /// The global gradient norm before clipping.
-    norm: f64,
-    rows: usize,
-    tokens: usize,
-}
-
 impl Training {
     /// The trained model, and whether the run was interrupted.
     fn run(&mut self, mut model: TrainingModel, train: &TrainLoader<TrainingModel>) -> (TrainingModel, Result<bool>) {
@@ -147,7 +128,7 @@ impl Training {
             self.interrupter.fail_on_error(self.processor.process_train(event));
             for step in steps.start.max(first)..steps.end {
                 let started = Instant::now();
-                let pass = match self.pass(&model, batches.as_mut(), step) {
+                let pass = match pass::run(&model, batches.as_mut(), &self.run.args, &self.run.plan, step) {
                     Ok(pass) => pass,
                     Err(error) => return (model, Err(error)),
                 };
@@ -174,55 +155,6 @@ impl Training {
             }
         }
         (model, Ok(false))
-    }
-
-    /// Forward and backward for the micro-batches of a step, the gradients averaged and clipped.
-    ///
-    /// The average is over the micro-batches that the step has. (transformers 5.3 divides once more, by `gradient_accumulation_steps`,
-    /// in accelerate: its gradient norm is too small by that factor, its issue 40709.)
-    fn pass(
-        &self,
-        model: &TrainingModel,
-        batches: &mut dyn DataLoaderIterator<MicroBatch>,
-        step: usize,
-    ) -> Result<Pass> {
-        let micro_batches = self.run.plan.micro_batches(step);
-        let devices = model.devices();
-        let mut accumulator = GradientsAccumulator::new();
-        let mut losses = Vec::with_capacity(micro_batches.len());
-        let (mut rows, mut tokens) = (0, 0);
-        for number in micro_batches.clone() {
-            let mut micro_batch = batches.next().ok_or(Error::DataThread { batch: number })??;
-            micro_batch.share = 1.0 / micro_batches.len() as f64;
-            rows += micro_batch.batch.queries.len();
-            tokens += micro_batch.batch.queries.tokens() + micro_batch.batch.documents.tokens();
-            for device in &devices {
-                device.seed(mix(self.run.args.seed, number as u64));
-            }
-            let output = TrainStep::step(model, micro_batch);
-            losses.push(output.item.loss?);
-            accumulator.accumulate(model, output.grads);
-        }
-        let gradients = accumulator.grads();
-
-        let loss = Tensor::cat(losses, 0).sum();
-        let mut numbers = vec![loss.clone()];
-        numbers.extend(gradients::squared_norms(model, &gradients));
-        let numbers = Tensor::cat(numbers, 0).try_into_data();
-        let numbers = numbers.map_err(|error| Error::Device { step: step + 1, message: error.to_string() })?;
-        let mut numbers = numbers.iter::<f64>();
-        let value = numbers.next().unwrap_or(f64::NAN);
-        let norm = numbers.sum::<f64>().sqrt();
-        for (what, value) in [("loss", value), ("gradient norm", norm)] {
-            if !value.is_finite() {
-                return Err(Error::NonFinite { step: step + 1, what, value });
-            }
-        }
-        let gradients = match gradients::clip_coefficient(norm, self.run.args.max_grad_norm) {
-            Some(coefficient) => gradients::scale(model, gradients, coefficient),
-            None => gradients,
-        };
-        Ok(Pass { gradients, loss, value, norm, rows, tokens })
     }
 
     /// Counts a step, and does what is due after it: log, evaluate, save, in this order.
@@ -342,12 +274,4 @@ impl Training {
         let training_loss = self.losses.run / self.meter.run.steps.max(1) as f64;
         Outcome { state: self.run.state.clone(), training_loss, work: self.meter.run, interrupted }
     }
-}
-
-/// A seed for each position, unlike that of its neighbours: SplitMix64.
-fn mix(seed: u64, position: u64) -> u64 {
-    let mut z = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -120,6 +120,7 @@ impl Trainer {
     /// written. Later: data that cannot be read, a loss or gradient that is not finite, a disk that is full.
     pub fn train(self) -> Result<TrainOutput> {
         self.args.validate()?;
+        self.loss.validate()?;
         let Self { model, loss, args, train, eval, evaluators, handle_interrupt } = self;
         let train = train.ok_or(Error::NoTrainDataset)?;
         let collator = Arc::new(Collator::new(model.tokenizer().clone(), &train)?);
@@ -173,7 +174,7 @@ fn launch(
     handle_interrupt: bool,
 ) -> Result<(ColBert, Outcome)> {
     let interrupter = Interrupter::new();
-    let registration = handle_interrupt.then(|| Registration::new(interrupter.clone()));
+    let registration = handle_interrupt.then(|| Registration::new(interrupter.clone(), run.progress.clone()));
     let (epochs, progress, dir) = (run.plan.num_train_epochs, run.progress.clone(), run.args.output_dir.clone());
     let strategy = Arc::new(StepStrategy::new(run));
     let result = SupervisedTraining::<TrainingModel>::new(dir, Arc::new(train), eval)

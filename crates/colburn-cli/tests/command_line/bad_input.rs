@@ -1,6 +1,7 @@
 //! Bad input: each case is one line that names the culprit, an exit code other than 0, and no panic.
 
 use std::fs;
+use std::path::Path;
 
 use crate::workspace::{RUN, Workspace};
 
@@ -20,7 +21,7 @@ fn a_missing_column() {
         &["pairs.csv", "negative"],
     );
     workspace.write("train.jsonl", "{\"positive\": \"a\", \"negative\": \"b\"}\n");
-    names(&workspace.fail("train RUN.toml"), &["train.jsonl", "query", "\"positive\", \"negative\""]);
+    names(&workspace.fail("train RUN.toml"), &["train.jsonl", "query", "no query column", "positive", "negative"]);
     assert!(!workspace.path("results.json").exists());
 }
 
@@ -43,8 +44,9 @@ fn an_empty_file() {
 #[test]
 fn a_truncated_parquet_file() {
     let workspace = Workspace::new();
-    // The magic number and the pages of a file whose footer was never written.
-    let truncated = [b"PAR1".as_slice(), &[21; 500]].concat();
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/triplets-test.parquet");
+    let mut truncated = fs::read(whole).unwrap();
+    truncated.truncate(truncated.len() / 2);
     workspace.write("train.parquet", truncated);
     names(&workspace.fail("train RUN.toml --set data.train=train.parquet"), &["train.parquet"]);
     names(

@@ -38,6 +38,12 @@ fn a_model_is_trained_used_and_measured() {
     workspace.write("texts.txt", "what is late interaction?\n\nwho sings?\n");
     workspace.succeed("encode --model output/run --input texts.txt --kind query --output new/queries.safetensors");
     let queries = tensors(&workspace.path("new/queries.safetensors"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| fs::metadata(workspace.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode("new/queries.safetensors"), mode("texts.txt"), "an output is as readable as any other file");
+    }
     assert_eq!(queries.keys().collect::<Vec<_>>(), ["0", "1", "2"]);
     for (shape, values) in queries.values() {
         assert_eq!(shape[0], 16, "a query has query_length vectors");
@@ -86,6 +92,32 @@ fn the_same_run_gives_the_same_weights() {
     let weights = |name: &str| fs::read(workspace.path(name).join("model.safetensors")).unwrap();
     assert_eq!(weights("first"), weights("second"));
     assert_ne!(weights("first"), weights("other"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_a_checkpoint() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let workspace = Workspace::new();
+    let mut training = workspace
+        .command("train RUN.toml --set training.max_steps=1000000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(training.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().starts_with("step 2/")), "training does not come to its second step");
+    assert!(Command::new("kill").args(["-INT", &training.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = log.map(Result::unwrap).collect();
+    assert_eq!(training.wait().unwrap().code(), Some(130), "{rest:?}");
+
+    let state: Value =
+        serde_json::from_slice(&fs::read(workspace.path("output/run/trainer_state.json")).unwrap()).unwrap();
+    let checkpoint = workspace.path("output/run").join(format!("checkpoint-{}", state["global_step"]));
+    assert!(checkpoint.join("model.safetensors").is_file(), "{rest:?}");
+    assert!(!workspace.path("output/run/model.safetensors").exists(), "an interrupted run has no final model");
 }
 
 #[test]

@@ -40,8 +40,8 @@ impl Workspace {
         copy(&fixtures().join("tiny-colbert"), &workspace.path("model"));
         let rows = fs::read_to_string(fixtures().join("training.jsonl")).unwrap();
         let lines: Vec<&str> = rows.lines().collect();
-        workspace.write("train.jsonl", &format!("{}\n", lines[..24].join("\n")));
-        workspace.write("eval.jsonl", &format!("{}\n", lines[24..32].join("\n")));
+        workspace.write("train.jsonl", format!("{}\n", lines[..24].join("\n")));
+        workspace.write("eval.jsonl", format!("{}\n", lines[24..32].join("\n")));
         workspace.write("RUN.toml", RUN);
         workspace
     }

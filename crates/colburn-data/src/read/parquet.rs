@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use polars::prelude::{
     ArrowDataType, ArrowSchema, DataFrame, DataType, FileMetadata, Float64Chunked, ParallelStrategy, ParquetReader,
-    PolarsResult, SerReader, StringChunked,
+    PolarsError, PolarsResult, SerReader, StringChunked,
 };
 
 use crate::error::{Error, Place, Result};
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
     for (start, rows) in slices(&metadata, SLICE_BYTES) {
         let values = guarded(|| {
             let reader = reader(&file, &metadata)?.with_projection(Some(wanted.clone()));
-            columns_of(&reader.with_slice(Some((start, rows))).finish()?, &columns)
+            columns_of(&reader.with_slice(Some((start, rows))).finish()?, &columns, rows)
         })
         .map_err(|reason| undecodable(path, &reason))?;
         for row in 0..rows {
@@ -116,15 +116,21 @@ impl Values {
     }
 }
 
-fn columns_of(frame: &DataFrame, columns: &[(String, Kind)]) -> PolarsResult<Vec<Values>> {
+fn columns_of(frame: &DataFrame, columns: &[(String, Kind)], rows: usize) -> PolarsResult<Vec<Values>> {
+    let column = |name: &str| {
+        let column = frame.column(name)?;
+        if column.len() != rows {
+            let reason = format!("column {name} has {} rows where the footer says {rows}", column.len());
+            return Err(PolarsError::ComputeError(reason.into()));
+        }
+        Ok(column)
+    };
     columns
         .iter()
         .map(|(name, kind)| {
             Ok(match kind {
-                Kind::Text => Values::Text(frame.column(name)?.str()?.rechunk().into_owned()),
-                Kind::Number => {
-                    Values::Number(frame.column(name)?.cast(&DataType::Float64)?.f64()?.rechunk().into_owned())
-                }
+                Kind::Text => Values::Text(column(name)?.str()?.rechunk().into_owned()),
+                Kind::Number => Values::Number(column(name)?.cast(&DataType::Float64)?.f64()?.rechunk().into_owned()),
                 other => Values::Other(other.name().to_owned()),
             })
         })
@@ -200,6 +206,16 @@ mod tests {
             write(&folder.join("train-1.parquet"), frame(1000..1003), 64);
             check_rows(&Dataset::load(folder.join("train-*.parquet")).unwrap(), 1003);
             check_rows(&Dataset::load(&folder).unwrap(), 1003);
+        });
+    }
+
+    #[test]
+    fn files_may_order_their_columns_as_they_like() {
+        in_folder(|folder| {
+            write(&folder.join("part-0.parquet"), frame(0..10), 4);
+            let reversed = frame(10..20).select(["easy", "score", "label", "positive", "query"]).unwrap();
+            write(&folder.join("part-1.parquet"), reversed, 4);
+            check_rows(&Dataset::load(&folder).unwrap(), 20);
         });
     }
 
