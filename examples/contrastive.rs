@@ -44,8 +44,8 @@ fn main() -> colburn::Result<()> {
         max_steps: arguments.max_steps,
         per_device_train_batch_size: 16,
         learning_rate: if arguments.model.is_some() { 3e-5 } else { 1e-3 },
-        warmup_ratio: 0.05,
-        logging_steps: 20,
+        warmup_steps: 0.05,
+        logging_steps: 20.0,
         ..Default::default()
     };
     let trained = Trainer::new(model, Contrastive::default(), args).train_dataset(train).train()?;

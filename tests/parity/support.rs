@@ -65,10 +65,11 @@ pub fn write_tensors(path: &Path, tensors: &BTreeMap<String, Golden>) {
     fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// The largest difference; panics when the lengths differ.
+/// The largest difference, NaN when there is one; panics when the lengths differ.
 pub fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "number of values");
-    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, |worst: f32, off| if worst.is_nan() || off <= worst { worst } else { off })
 }
 
 /// `‖found − expected‖ / ‖expected‖`.

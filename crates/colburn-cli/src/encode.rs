@@ -19,7 +19,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
 
     let tensors: Vec<(String, Matrix)> =
         embeddings.iter().enumerate().map(|(at, text)| (at.to_string(), Matrix::new(text))).collect();
-    output::write(&arguments.output, |path| {
+    output::stream(&arguments.output, |path| {
         safetensors::serialize_to_file(tensors, None, path).map_err(io::Error::other)
     })?;
     let tokens: usize = embeddings.iter().map(|text| text.tokens()).sum();

@@ -1,10 +1,8 @@
 //! `colburn evaluate`: a model and triplets in, metrics out.
 
-use std::fs;
-
 use colburn::data::Dataset;
 use colburn::eval::{Evaluator, TripletEvaluator};
-use colburn::model::ColBert;
+use colburn::model::{ColBert, write_atomic};
 use colburn::ops::device::by_name;
 
 use crate::command_line::EvaluateArguments;
@@ -19,7 +17,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     let report = evaluator.evaluate(&model)?;
 
     let results = serde_json::Value::Object(report.to_json());
-    output::write(&arguments.output, |path| fs::write(path, format!("{results:#}\n")))?;
+    write_atomic(&arguments.output, format!("{results:#}\n").as_bytes())?;
     for (name, value) in &report.metrics {
         output::say(&format!("{name} {value:.4}"));
     }

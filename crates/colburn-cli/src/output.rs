@@ -1,5 +1,5 @@
-//! What the binary writes: lines for people, which a closed pipe may swallow, and result files, which appear whole or not
-//! at all.
+//! What the binary writes: lines for people, which a closed pipe may swallow, and files too large to be held in memory once
+//! more, which appear whole or not at all. Small ones go through `colburn::model::write_atomic`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -32,8 +32,9 @@ pub fn prepare(path: &Path) -> Result<()> {
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// Writes a file beside its place, brings it to the disk, and renames it into its place.
-pub fn write(path: &Path, content: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+/// Writes a file beside its place, brings it to the disk, and renames it into its place. What writes the content is given a
+/// path, so that it need not make bytes of it first.
+pub fn stream(path: &Path, content: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let written = || -> io::Result<()> {
         // Made with the permissions of any new file, not with a temporary file's private ones; and they are set once more,
         // because a library that writes may put a file of its own in the place.
@@ -64,17 +65,17 @@ mod tests {
     use std::fs;
     use std::io;
 
-    use super::{prepare, write};
+    use super::{prepare, stream};
 
     #[test]
     fn a_file_appears_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("results.json");
-        write(&path, |place| fs::write(place, "first")).unwrap();
+        let path = folder.path().join("out.safetensors");
+        stream(&path, |place| fs::write(place, "first")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
 
-        let failed = write(&path, |place| fs::write(place, "half").and(Err(io::Error::other("disk full"))));
-        assert!(failed.unwrap_err().to_string().contains("results.json cannot be written: disk full"));
+        let failed = stream(&path, |place| fs::write(place, "half").and(Err(io::Error::other("disk full"))));
+        assert!(failed.unwrap_err().to_string().contains("out.safetensors cannot be written: disk full"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -83,8 +84,8 @@ mod tests {
     fn a_place_where_nothing_can_be_written_is_found_early() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(prepare(&folder.path().join("file/results.json")).is_err());
+        assert!(prepare(&folder.path().join("file/out.safetensors")).is_err());
         assert!(prepare(folder.path()).is_err());
-        prepare(&folder.path().join("new/results.json")).unwrap();
+        prepare(&folder.path().join("new/out.safetensors")).unwrap();
     }
 }

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// The column, and the key of a JSON object, that holds the text.
 const TEXT: &str = "text";
 
+/// What some editors put before the first line; it is no part of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads all the texts of a file, in its order.
 pub fn read(path: &Path) -> Result<Vec<String>> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -32,6 +35,7 @@ pub fn read(path: &Path) -> Result<Vec<String>> {
 /// A text a line; a blank line is an empty text, so that output 7 stays line 7.
 fn lines(path: &Path) -> Result<Vec<String>> {
     let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     let mut texts = Vec::new();
     for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -103,6 +107,7 @@ mod tests {
             Ok(vec![" one ".into(), String::new(), String::new(), "four\rfour".into()])
         );
         assert_eq!(texts("a.txt", b"one\n"), Ok(vec!["one".into()]));
+        assert_eq!(texts("a.txt", b"\xef\xbb\xbfone\n"), Ok(vec!["one".into()]));
         assert_eq!(texts("a.txt", b"one\n\xff\n").unwrap_err().split(": ").next(), Some("a.txt:2"));
         assert_eq!(texts("a.txt", b""), Err("a.txt: there are no texts in it".into()));
     }
@@ -113,6 +118,7 @@ mod tests {
             texts("a.jsonl", b"\"one\\n\"\n{\"id\": 1, \"text\": \"two\"}\n\n\"\"\n"),
             Ok(vec!["one\n".into(), "two".into(), String::new()])
         );
+        assert_eq!(texts("a.jsonl", b"\xef\xbb\xbf\"one\"\n"), Ok(vec!["one".into()]));
         assert!(texts("a.jsonl", b"\"one\"\n{\"text\": \n").unwrap_err().starts_with("a.jsonl:2: broken JSON: "));
         assert_eq!(texts("a.jsonl", b"{\"txt\": \"one\"}"), Err("a.jsonl:1: the object has no `text`".into()));
         assert_eq!(texts("a.jsonl", b"{\"text\": 1}"), Err("a.jsonl:1: `text` is not a string".into()));

@@ -24,8 +24,9 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     let mut trainer = Trainer::new(model, run.loss, run.training).train_dataset(train);
     if let Some(eval) = eval {
         // The configuration knows one kind of evaluator so far, and lets no other name pass.
-        for _ in &run.evaluators {
-            trainer = trainer.evaluator(TripletEvaluator::new(&eval)?.batch_size(batch_size));
+        for evaluator in &run.evaluators {
+            trainer =
+                trainer.evaluator(TripletEvaluator::new(&eval)?.batch_size(batch_size).name(evaluator.name.as_str()));
         }
         trainer = trainer.eval_dataset(eval);
     }

@@ -1,7 +1,7 @@
 //! Evaluators of late-interaction models.
 //!
-//! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training and decides by its
-//! primary metric. [`TripletEvaluator`] asks how often the positive scores above the negative.
+//! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training.
+//! [`TripletEvaluator`] asks how often the positive scores above the negative.
 
 mod error;
 mod report;

@@ -1,6 +1,6 @@
 //! What an evaluator found: metric names and numbers, in order, and which of them matters most.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io, path::Path};
 
 use serde_json::{Map, Value};
 
@@ -27,13 +27,16 @@ impl Report {
     }
 }
 
-/// Appends to a CSV file in the form of Python's csv module: the header only when the file is new, lines end in CR LF.
+/// Appends to a CSV file in the form of Python's csv module: the header only when the file is new, lines end in CR LF. The file is
+/// written anew as a whole, so that a crash leaves no half line.
 pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String]) -> Result<()> {
-    let append = || {
-        let mut lines = if path.exists() { String::new() } else { header.join(",") + "\r\n" };
-        lines += &(values.join(",") + "\r\n");
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(lines.as_bytes())
+    let mut lines = match fs::read_to_string(path) {
+        Ok(lines) => lines,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(Error::Io { path: path.to_owned(), source }),
     };
-    append().map_err(|source| Error::Io { path: path.to_owned(), source })
+    for line in [header.join(","), values.join(",")].iter().skip(usize::from(!lines.is_empty())) {
+        lines += &format!("{line}\r\n");
+    }
+    Ok(colburn_model::write_atomic(path, lines.as_bytes())?)
 }

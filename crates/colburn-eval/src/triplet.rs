@@ -29,11 +29,7 @@ impl TripletEvaluator {
         let data = |message: String| Error::Data { evaluator: "triplet evaluator", message };
         let columns = Columns::of(triplets)?;
         let [positive, negative, ..] = columns.documents()[..] else {
-            let found = triplets.columns().join(", ");
-            return Err(data(format!(
-                "{}: found the columns {found}; query, positive and negative are expected",
-                triplets.description()
-            )));
+            return Err(data(format!("{}; query, positive and negative are expected", triplets.description())));
         };
         if triplets.is_empty() {
             return Err(data(format!("{} has no rows", triplets.description())));

@@ -10,6 +10,10 @@ use burn::{
 use colburn_ops::{Activation, AttentionOptions, Spans, attention, dropout};
 use serde::Deserialize;
 
+/// Sizes beyond these are mistakes in a file, and would ask for more memory than there is.
+const MOST: usize = 1 << 24;
+const MOST_LAYERS: usize = 1024;
+
 /// The fields of BERT's `config.json`, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -76,8 +80,11 @@ impl BertConfig {
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
         ];
-        if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Some(format!("{key} = 0; a positive number is expected"));
+        if let Some((key, size)) = sizes.iter().find(|(_, size)| !(1..=MOST).contains(size)) {
+            return Some(format!("{key} = {size}; a number from 1 to {MOST} is expected"));
+        }
+        if self.num_hidden_layers > MOST_LAYERS {
+            return Some(format!("num_hidden_layers = {}; at most {MOST_LAYERS} are expected", self.num_hidden_layers));
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let (hidden, heads) = (self.hidden_size, self.num_attention_heads);

@@ -10,10 +10,10 @@ use colburn_ops::Embeddings;
 use serde_json::{Map, Value};
 
 use crate::{
-    ColBertConfig, ColBertOptions, Dense, DenseConfig, Encoder, Error, Parameter, Result, TextTokenizer, TokenBatch,
-    config,
+    ColBertConfig, ColBertOptions, Error, Parameter, Result, TextTokenizer, TokenBatch, config,
+    dense::{Dense, DenseConfig},
     draw::Draw,
-    encoder::EncoderConfig,
+    encoder::{Encoder, EncoderConfig},
     files,
     layout::{self, Layout},
     names,
@@ -42,6 +42,10 @@ pub struct ColBert {
 
 impl ModuleDisplay for ColBert {}
 
+/// More dimensions, or more tokens than embeddings, are mistakes.
+const MOST_DIMENSIONS: usize = 1 << 16;
+const MOST_NEW_ROWS: usize = 4096;
+
 /// What a model carries besides its weights. Shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
@@ -50,6 +54,8 @@ pub(crate) struct Parts {
     pub encoder_json: Arc<Value>,
     /// `config_sentence_transformers.json`, as it was read.
     pub model_json: Arc<Map<String, Value>>,
+    /// The prompt that goes before every text that is encoded (`default_prompt_name`).
+    pub prompt: Option<String>,
     /// Tensors of the checkpoint that take no part, such as the pooler; saved again, so that other tools find them.
     pub surplus: Arc<Vec<(String, TensorData)>>,
 }
@@ -121,13 +127,16 @@ impl ColBert {
 
         let mut draw = Draw::new(options.seed.unwrap_or(42));
         let (encoder, surplus) = encoder(&encoder_config, &mut draw)?;
-        let encoder = encoder.grow(tokenizer.vocabulary_size(), &mut draw)?;
+        let encoder = fit_vocabulary(encoder, &tokenizer, &layout.encoder, &mut draw)?;
         let dense = projections(layout, encoder_config.hidden_size(), options.embedding_size, &mut draw, device)?;
-        let model_json = files::read_json_if_present(&directory.join(config::FILE))?.unwrap_or_default();
+        let model_json: Map<String, Value> =
+            files::read_json_if_present(&directory.join(config::FILE))?.unwrap_or_default();
+        let prompt = config::default_prompt(&directory.join(config::FILE), &model_json)?;
         let parts = Parts {
             tokenizer,
             encoder_json: Arc::new(encoder_json),
             model_json: Arc::new(model_json),
+            prompt,
             surplus: Arc::new(surplus),
         };
         Ok(Self { encoder, dense, parts })
@@ -137,6 +146,9 @@ impl ColBert {
     ///
     /// # Shapes
     /// `values` of the result: `[tokens, dim]`.
+    ///
+    /// # Panics
+    /// When the batch was not made by this model's tokenizer and has token ids or lengths that the encoder has no embeddings for.
     pub fn forward(&self, batch: &TokenBatch) -> Embeddings {
         let values = normalize(self.project(batch));
         Embeddings { values, spans: batch.spans.clone(), mask: batch.mask.clone(), floor: batch.floor.clone() }
@@ -178,6 +190,28 @@ impl ColBert {
     }
 }
 
+/// Brings the embedding matrix to the tokenizer's vocabulary (PyLate resizes before and after it adds the prefixes, so that their rows
+/// are new even where the matrix had rows to spare).
+fn fit_vocabulary(encoder: Encoder, tokenizer: &TextTokenizer, folder: &Path, draw: &mut Draw) -> Result<Encoder> {
+    let [own, with_prefixes] = tokenizer.vocabulary_sizes();
+    let rows = encoder.vocabulary();
+    if own > rows + MOST_NEW_ROWS {
+        let message = format!("{own} tokens, but the encoder has embeddings of {rows}; another model's tokenizer?");
+        return Err(Error::config(folder.join("tokenizer.json"), message));
+    }
+    let encoder = if tokenizer.prefix_ids() == [None, None] {
+        encoder
+    } else {
+        encoder.resize(own, draw)?.resize(with_prefixes, draw)?
+    };
+    if tokenizer.largest_id() >= encoder.vocabulary() {
+        let (id, rows) = (tokenizer.largest_id(), encoder.vocabulary());
+        let message = format!("token id {id}, but there are embeddings for the ids below {rows}");
+        return Err(Error::config(folder.join("tokenizer.json"), message));
+    }
+    Ok(encoder)
+}
+
 /// The saved projections; a new one when there is none, one more when the caller wants another width.
 fn projections(
     layout: &Layout,
@@ -197,7 +231,12 @@ fn projections(
         width = config.out_features;
     }
     let wanted = match (embedding_size, dense.is_empty()) {
-        (Some(0), _) => return Err(Error::config("embedding_size", "0; a positive number is expected")),
+        (Some(size), _) if !(1..=MOST_DIMENSIONS).contains(&size) => {
+            return Err(Error::config(
+                "embedding_size",
+                format!("{size}; a number from 1 to {MOST_DIMENSIONS} is expected"),
+            ));
+        }
         (Some(size), _) if dense.is_empty() || size != width => Some(size),
         (None, true) => Some(128),
         _ => None,
@@ -211,6 +250,29 @@ fn projections(
 
 /// `torch.nn.functional.normalize`: every row divided by its L2 norm, or by 1e-12 where that is larger.
 fn normalize(x: Tensor<2>) -> Tensor<2> {
-    let norm = (x.clone() * x.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
+    // Bounded before the root, whose gradient at 0 is infinite.
+    let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
     x / norm
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    // x = torch.tensor([[3., 4.], [0., 0.]], requires_grad=True)
+    // y = torch.nn.functional.normalize(x, dim=-1); (y * torch.tensor([[1., 0.], [0., 0.]])).sum().backward(); print(y, x.grad)
+    #[test]
+    fn a_row_of_zeros_has_a_finite_gradient() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<2>::from_data([[3.0, 4.0], [0.0, 0.0]], &device).require_grad();
+        let y = normalize(x.clone());
+        let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
+        let gradients = (y.clone() * weights).sum().backward();
+        let values = y.inner().into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(values, [0.6, 0.8, 0.0, 0.0]);
+        let gradient = x.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
+        for (found, expected) in gradient.iter().zip([0.128, -0.096, 0.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{gradient:?}");
+        }
+    }
 }

@@ -82,6 +82,15 @@ struct Saved {
     do_query_expansion: Option<bool>,
 }
 
+/// The text of the prompt that `default_prompt_name` names, if it does and the prompt is not empty.
+pub(crate) fn default_prompt(path: &Path, saved: &Map<String, Value>) -> Result<Option<String>> {
+    let Some(name) = saved.get("default_prompt_name").and_then(Value::as_str) else { return Ok(None) };
+    match saved.get("prompts").and_then(|prompts| prompts.get(name)).and_then(Value::as_str) {
+        Some(prompt) => Ok(Some(prompt.to_owned()).filter(|prompt| !prompt.is_empty())),
+        None => Err(Error::config(path, format!("default_prompt_name = \"{name}\", which is none of the prompts"))),
+    }
+}
+
 impl ColBertConfig {
     /// Caller, then saved model, then default (`ColBERT.__init__` of PyLate).
     pub(crate) fn resolve(directory: &Path, options: &ColBertOptions) -> Result<Self> {
@@ -111,10 +120,7 @@ impl ColBertConfig {
         for (key, length) in [("query_length", config.query_length), ("document_length", config.document_length)] {
             // CLS, prefix, SEP and one token of text.
             if length < 4 {
-                return Err(Error::config(
-                    &path,
-                    format!("{key} = {length}; at least 4 is needed for one token of text"),
-                ));
+                return Err(Error::config(key, format!("{length}; at least 4 is needed for one token of text")));
             }
         }
         Ok(config)
@@ -178,6 +184,19 @@ mod tests {
         let config = ColBertConfig { query_prefix: String::new(), document_length: 99, ..Default::default() };
         config.save(directory.path(), &Map::new()).unwrap();
         assert_eq!(ColBertConfig::resolve(directory.path(), &ColBertOptions::default()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_default_prompt_is_one_of_the_prompts() {
+        let saved = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();
+        let prompt = |json: &str| default_prompt(Path::new("config.json"), &saved(json));
+        assert_eq!(prompt(r#"{"prompts": {"a": "search: "}, "default_prompt_name": null}"#).unwrap(), None);
+        assert_eq!(
+            prompt(r#"{"prompts": {"a": "search: "}, "default_prompt_name": "a"}"#).unwrap().as_deref(),
+            Some("search: ")
+        );
+        let error = prompt(r#"{"prompts": {"a": "search: "}, "default_prompt_name": "b"}"#).unwrap_err().to_string();
+        assert!(error.contains("default_prompt_name = \"b\""), "{error}");
     }
 
     #[test]

@@ -126,3 +126,63 @@ impl Dense {
         &self.config
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::weights::Weights;
+    use burn::tensor::{Device, TensorData};
+    use safetensors::{Dtype, tensor::TensorView};
+
+    /// A projection loaded from files as PyLate writes them.
+    fn load(config: &str, tensors: &[(&str, &[usize], &[f32])]) -> Dense {
+        let config: DenseConfig = serde_json::from_str(config).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let bytes: Vec<Vec<u8>> =
+            tensors.iter().map(|(.., values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+        let views = tensors
+            .iter()
+            .zip(&bytes)
+            .map(|((name, shape, _), bytes)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()));
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        Weights::read(&path).unwrap().load_into(config.init(&Device::flex())).unwrap()
+    }
+
+    // a = pylate.models.Dense(3, 2, bias=True, activation_function=torch.nn.Tanh(), use_residual=True)
+    // b = pylate.models.Dense(2, 2, bias=False, activation_function=torch.nn.ReLU(), use_residual=True)
+    // y = a({"token_embeddings": x})["token_embeddings"]; z = b({"token_embeddings": y})["token_embeddings"]
+    #[test]
+    fn bias_activation_and_both_kinds_of_residual() {
+        let first = load(
+            r#"{"in_features": 3, "out_features": 2, "bias": true, "use_residual": true,
+                "activation_function": "torch.nn.modules.activation.Tanh"}"#,
+            &[
+                ("linear.weight", &[2, 3], &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+                ("linear.bias", &[2], &[0.7, -0.8]),
+                ("residual.weight", &[2, 3], &[1.0, 0.0, -1.0, 0.5, 0.25, 0.0]),
+            ],
+        );
+        let second = load(
+            r#"{"in_features": 2, "out_features": 2, "bias": false, "use_residual": true,
+                "activation_function": "torch.nn.modules.activation.ReLU"}"#,
+            &[("linear.weight", &[2, 2], &[1.0, -1.0, -1.0, 1.0])],
+        );
+        let x = Tensor::from_data(TensorData::from([[1.0f32, 2.0, 3.0], [-1.0, 0.5, 0.0]]), &Device::flex());
+        let y = first.forward(x);
+        let z = second.forward(y.clone());
+        let first = [-1.029_548, 1.983_674_9, -0.395_632_2, -1.114_783];
+        let second = [-1.029_548, 4.996_897_7, 0.323_518_63, -1.114_783];
+        for (found, expected) in [(y, first), (z, second)] {
+            let found = found.into_data().try_to_vec::<f32>().unwrap();
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} is not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_activation_is_named() {
+        let config =
+            DenseConfig { activation_function: "torch.nn.modules.activation.Mish".into(), ..DenseConfig::new(2, 2) };
+        assert!(config.problem().unwrap().contains("Mish"));
+    }
+}

@@ -55,10 +55,10 @@ impl Draw {
         TensorData::new(values, parameter.shape.clone())
     }
 
-    /// Appends rows to an embedding matrix `[rows, dim]`, drawn from the mean of the old rows and 1e-9 of their covariance
-    /// (`resize_token_embeddings` of transformers). A sum of the centred rows with normal weights has just that covariance, so no
-    /// matrix needs to be factored.
-    pub fn grow(&mut self, matrix: &TensorData, rows: usize) -> TensorData {
+    /// An embedding matrix `[rows, dim]` with another number of rows: cut off, or drawn from the mean of the old rows and 1e-9 of their
+    /// covariance (`resize_token_embeddings` of transformers). A sum of the centred rows with normal weights has just that covariance,
+    /// so no matrix needs to be factored.
+    pub fn resize(&mut self, matrix: &TensorData, rows: usize) -> TensorData {
         let (old, dim) = (matrix.shape()[0], matrix.shape()[1]);
         let mut values = matrix.as_slice::<f32>().unwrap_or_default().to_vec();
         let mut mean = vec![0f64; dim];
@@ -79,7 +79,8 @@ impl Draw {
             fresh.extend(row.into_iter().map(|value| value as f32));
         }
         values.extend(fresh);
-        TensorData::new(values, [rows.max(old), dim])
+        values.truncate(rows * dim);
+        TensorData::new(values, [rows, dim])
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
     fn added_rows_lie_at_the_mean_with_the_covariance_of_the_others() {
         let mut draw = Draw::new(1);
         let old: Vec<f32> = (0..400).flat_map(|_| [(draw.normal() * 3.0 + 5.0) as f32, draw.normal() as f32]).collect();
-        let grown = draw.grow(&TensorData::new(old, [400, 2]), 2400);
+        let grown = draw.resize(&TensorData::new(old, [400, 2]), 2400);
         let rows: Vec<f32> = grown.try_to_vec().unwrap();
         let spread = |column: usize| {
             let values: Vec<f64> = rows[800..].chunks(2).map(|row| f64::from(row[column])).collect();
@@ -103,6 +104,13 @@ mod tests {
         let expected = 1e-9f64.sqrt();
         assert!((wide / (3.0 * expected) - 1.0).abs() < 0.2, "{wide}");
         assert!((narrow / expected - 1.0).abs() < 0.2, "{narrow}");
+    }
+
+    #[test]
+    fn rows_can_be_cut_off() {
+        let cut =
+            Draw::new(1).resize(&TensorData::new((0..6).map(|value| value as f32).collect::<Vec<_>>(), [3, 2]), 2);
+        assert_eq!((cut.shape().to_vec(), cut.try_to_vec::<f32>().unwrap()), (vec![2, 2], vec![0.0, 1.0, 2.0, 3.0]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From texts to token vectors (`ColBERT.encode` of PyLate).
 
-use burn::tensor::Tensor;
+use burn::{module::Module, tensor::Tensor};
 
 use crate::{ColBert, Error, Kind, Result, TokenBatch};
 
@@ -11,11 +11,13 @@ pub struct EncodeOptions {
     pub batch_size: usize,
     /// Whether vectors are brought to length 1, true.
     pub normalize_embeddings: bool,
+    /// Put before every text; without one, the model's own prompt if it has a `default_prompt_name`.
+    pub prompt: Option<String>,
 }
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { batch_size: 32, normalize_embeddings: true }
+        Self { batch_size: 32, normalize_embeddings: true, prompt: None }
     }
 }
 
@@ -43,7 +45,8 @@ impl TokenEmbeddings {
 impl ColBert {
     /// The vectors of each text, in the order of the texts, without those of skipped words.
     ///
-    /// Texts are batched by length, longest first, so that the largest batch comes first.
+    /// Texts are batched by length, longest first, so that the largest batch comes first. There is no dropout, also where the model is
+    /// on an autodiff device.
     ///
     /// # Errors
     /// When `batch_size` is 0, or a text cannot be tokenized.
@@ -56,16 +59,24 @@ impl ColBert {
         if options.batch_size == 0 {
             return Err(Error::config("batch_size", "0; a positive number is expected"));
         }
+        let model = self.valid();
+        let prompt = options.prompt.as_ref().or(self.parts.prompt.as_ref());
         let mut encoded = vec![None; texts.len()];
         // Tokens of all texts at once would be as large as the corpus: they are made a stretch of batches at a time.
         let stretch = options.batch_size.saturating_mul(64);
         for start in (0..texts.len()).step_by(stretch) {
-            let tokens =
-                self.tokenizer().tokenize(&texts[start..texts.len().min(start.saturating_add(stretch))], kind)?;
+            let texts = &texts[start..texts.len().min(start.saturating_add(stretch))];
+            let tokens = match prompt {
+                Some(prompt) => {
+                    let texts: Vec<String> = texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect();
+                    self.tokenizer().tokenize(&texts, kind)?
+                }
+                None => self.tokenizer().tokenize(texts, kind)?,
+            };
             let mut order: Vec<usize> = (0..tokens.len()).collect();
             order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
             for texts in order.chunks(options.batch_size) {
-                let vectors = self.encode_batch(&tokens.select(texts), options)?;
+                let vectors = model.encode_batch(&tokens.select(texts), options)?;
                 for (&text, vectors) in texts.iter().zip(vectors) {
                     encoded[start + text] = Some(vectors);
                 }

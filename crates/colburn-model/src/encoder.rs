@@ -9,7 +9,13 @@ use burn::{
 use colburn_ops::Spans;
 use serde_json::Value;
 
-use crate::{BertConfig, Error, Parameter, Result, bert::Bert, draw::Draw, names, weights::Weights};
+use crate::{
+    Error, Parameter, Result,
+    bert::{Bert, BertConfig},
+    draw::Draw,
+    files, names,
+    weights::Weights,
+};
 
 /// A pretrained encoder.
 #[derive(Module, Debug)]
@@ -39,8 +45,8 @@ impl EncoderConfig {
                 ));
             }
         }
-        let config: BertConfig =
-            serde_json::from_value(json.clone()).map_err(|source| Error::Json { path: path.to_owned(), source })?;
+        // From the file once more: an error then names line and column.
+        let config: BertConfig = files::read_json(path)?;
         match config.problem() {
             Some(problem) => Err(Error::config(path, problem)),
             None => Ok(Self::Bert(config)),
@@ -103,16 +109,18 @@ impl Encoder {
         bert.embeddings.word_embeddings.weight.lazy_shape()[0]
     }
 
-    /// The encoder with at least `rows` rows of word embeddings, new ones drawn near the mean of the old.
-    pub(crate) fn grow(self, rows: usize, draw: &mut Draw) -> Result<Self> {
-        if rows <= self.vocabulary() {
+    /// The encoder with so many rows of word embeddings: rows at the end are cut off, new ones drawn near the mean of the others
+    /// (`resize_token_embeddings` of transformers).
+    pub(crate) fn resize(self, rows: usize, draw: &mut Draw) -> Result<Self> {
+        if rows == self.vocabulary() {
             return Ok(self);
         }
         let Self::Bert(mut bert) = self;
         let table = bert.embeddings.word_embeddings.weight;
         let old = table.val().try_into_data().map_err(|error| Error::Device(error.to_string()))?;
-        let (device, grown) = (table.lazy_device(), draw.grow(&old, rows));
-        bert.embeddings.word_embeddings.weight = table.map(|_| Tensor::from_data(grown, &device));
+        let (device, resized) = (table.lazy_device(), draw.resize(&old, rows));
+        bert.embeddings.word_embeddings.weight =
+            table.map(|_| Tensor::from_data(resized, &device)).set_require_grad(true);
         Ok(Self::Bert(bert))
     }
 }

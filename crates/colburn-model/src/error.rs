@@ -46,7 +46,7 @@ pub enum Error {
         /// The key, its value, and what would be right.
         message: String,
     },
-    /// A file is no valid safetensors file, or holds a type that is none of f32, f16, bf16.
+    /// A file is no valid safetensors file, or holds a weight that is none of f32, f64, f16, bf16.
     #[error("{}: {message}", path.display())]
     Weights {
         /// The file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{DenseConfig, Error, Result, files};
+use crate::{Error, Result, dense::DenseConfig, files};
 
 /// Where the parts of a model lie.
 #[derive(Debug, PartialEq)]

@@ -20,12 +20,9 @@ mod tokenizer;
 mod tokens;
 mod weights;
 
-pub use bert::{Bert, BertConfig, Table};
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
-pub use dense::{Dense, DenseConfig};
 pub use encode::{EncodeOptions, TokenEmbeddings};
-pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use files::write_atomic;
 pub use names::Parameter;

@@ -127,10 +127,12 @@ pub(crate) fn replace<M: Module>(module: M, prefix: &str, value: impl FnMut(&Par
             let parameter = Parameter { name: self.0.name(), id: param.id, shape, transposed };
             let Some(data) = (self.1)(&parameter) else { return param };
             let device = param.lazy_device();
-            param.map(|_| {
-                let tensor = Tensor::from_data(data, &device);
-                if transposed { transpose(tensor) } else { tensor }
-            })
+            param
+                .map(|_| {
+                    let tensor = Tensor::from_data(data, &device);
+                    if transposed { transpose(tensor) } else { tensor }
+                })
+                .set_require_grad(true)
         }
     }
     module.map(&mut Replace(Trail { prefix: prefix.to_owned(), ..Default::default() }, value))

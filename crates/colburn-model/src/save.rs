@@ -1,21 +1,45 @@
 //! Saving in PyLate's layout, which PyLate, sentence-transformers, pylate-rs, fast-plaid and next-plaid read.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
 use crate::{ColBert, Error, Result, files, names, weights};
 
 impl ColBert {
-    /// Writes the model into a folder, which is made when it does not exist. Each file is written under a temporary name, synced and
-    /// renamed.
+    /// Writes the model into a folder, which is made when it does not exist.
+    ///
+    /// All files are written and synced in a hidden folder inside it first, and then renamed into their places: what fails, fails
+    /// before a model that was there is touched. `model.safetensors` is moved last, so that a folder without it is not yet a model.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save_pretrained(&self, directory: impl AsRef<Path>) -> Result<()> {
         let directory = directory.as_ref();
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
+        let staged =
+            tempfile::Builder::new().prefix(".tmp-model-").tempdir_in(directory).map_err(Error::io(directory))?;
+        self.write(staged.path())?;
+        let mut files = files_below(staged.path(), Path::new(""))?;
+        files.sort_by_key(|file| file == Path::new("model.safetensors"));
+        for file in files {
+            let target = directory.join(&file);
+            if let Some(folder) = target.parent() {
+                fs::create_dir_all(folder).map_err(Error::io(folder))?;
+            }
+            fs::rename(staged.path().join(&file), &target).map_err(Error::io(&target))?;
+        }
+        if cfg!(unix) {
+            File::open(directory).and_then(|directory| directory.sync_all()).map_err(Error::io(directory))?;
+        }
+        Ok(())
+    }
 
+    /// Writes every file of the layout into an empty folder.
+    fn write(&self, directory: &Path) -> Result<()> {
         let mut modules =
             vec![json!({"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"})];
         for (index, dense) in self.dense.iter().enumerate() {
@@ -40,7 +64,6 @@ impl ColBert {
         });
         files::write_json(&directory.join("sentence_bert_config.json"), &sentence_bert)?;
         self.config().save(directory, &self.parts.model_json)?;
-        // Last: with it the folder is a whole model.
         files::write_json(&directory.join("modules.json"), &modules)
     }
 
@@ -54,4 +77,19 @@ impl ColBert {
         }
         json
     }
+}
+
+/// The files of a folder and of those in it, as paths within it.
+fn files_below(folder: &Path, within: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let inside = within.join(entry.file_name());
+        if entry.path().is_dir() {
+            files.extend(files_below(&entry.path(), &inside)?);
+        } else {
+            files.push(inside);
+        }
+    }
+    Ok(files)
 }

@@ -12,7 +12,10 @@ use std::{
 use colburn_ops::Spans;
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::{AddedToken, Tokenizer, TruncationParams, normalizers::BertNormalizer};
+use tokenizers::{
+    AddedToken, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, normalizers::BertNormalizer,
+    pre_tokenizers::bert::BertPreTokenizer, processors::bert::BertProcessing,
+};
 
 use crate::{ColBertConfig, Error, Kind, Result, TokenBatch, files};
 
@@ -30,7 +33,11 @@ struct Inner {
     expansion_id: u32,
     skiplist: Vec<u32>,
     lowercase: bool,
-    vocabulary: usize,
+    /// Number of tokens, without and with the prefixes that were added.
+    vocabulary: [usize; 2],
+    largest_id: usize,
+    /// Where the tokenizer was read from, for errors.
+    path: PathBuf,
     config: ColBertConfig,
     companions: Vec<(String, Vec<u8>)>,
 }
@@ -50,6 +57,9 @@ struct TokenizerConfig {
     do_lower_case: Option<bool>,
     strip_accents: Option<bool>,
     tokenize_chinese_chars: Option<bool>,
+    truncation_side: Option<String>,
+    cls_token: Option<Value>,
+    sep_token: Option<Value>,
     unk_token: Option<Value>,
     mask_token: Option<Value>,
     eos_token: Option<Value>,
@@ -83,16 +93,11 @@ impl TextTokenizer {
         let sentence_bert: SentenceBertConfig =
             files::read_json_if_present(&directory.join("sentence_bert_config.json"))?.unwrap_or_default();
 
-        // transformers 5 rebuilds a BertTokenizer from these keys, whatever normalizer tokenizer.json names.
-        if matches!(settings.tokenizer_class.as_deref(), Some("BertTokenizer" | "BertTokenizerFast")) {
-            let normalizer = BertNormalizer::new(
-                true,
-                settings.tokenize_chinese_chars.unwrap_or(true),
-                settings.strip_accents,
-                settings.do_lower_case.unwrap_or(true),
-            );
-            tokenizer.with_normalizer(Some(normalizer)).map_err(invalid)?;
+        // Without a class, transformers goes by the model_type, and bert is the only one so far.
+        if matches!(settings.tokenizer_class.as_deref(), None | Some("BertTokenizer" | "BertTokenizerFast")) {
+            rebuild_bert(&mut tokenizer, &settings).map_err(invalid)?;
         }
+        let own_vocabulary = tokenizer.get_vocab_size(true);
         let prefixes = [&config.query_prefix, &config.document_prefix];
         let added =
             prefixes.iter().filter(|prefix| !prefix.is_empty()).map(|prefix| AddedToken::from(prefix.as_str(), false));
@@ -112,12 +117,23 @@ impl TextTokenizer {
         skiplist.sort_unstable();
         skiplist.dedup();
 
+        let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let direction = match settings.truncation_side.as_deref() {
+            Some("left") => TruncationDirection::Left,
+            _ => TruncationDirection::Right,
+        };
         let side = |prefix: &str, length: usize| -> Result<Side> {
             let prefix = if prefix.is_empty() { None } else { tokenizer.token_to_id(prefix) };
-            let max_length = length.min(max_positions) - usize::from(prefix.is_some());
+            let max_length = length.min(max_positions).saturating_sub(usize::from(prefix.is_some()));
+            if max_length <= special {
+                let message = format!("{max_length} tokens leave no room for text beside {special} special tokens");
+                return Err(tokenizer_error(&path, message.into()));
+            }
             let mut tokenizer = tokenizer.clone();
             tokenizer.with_padding(None);
-            tokenizer.with_truncation(Some(TruncationParams { max_length, ..Default::default() })).map_err(invalid)?;
+            tokenizer
+                .with_truncation(Some(TruncationParams { max_length, direction, ..Default::default() }))
+                .map_err(invalid)?;
             Ok(Side { tokenizer, prefix, length })
         };
         let companions = COMPANIONS.iter().filter(|name| directory.join(name).exists());
@@ -131,8 +147,10 @@ impl TextTokenizer {
             expansion_id,
             skiplist,
             lowercase: sentence_bert.do_lower_case,
-            vocabulary: tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1),
+            vocabulary: [own_vocabulary, tokenizer.get_vocab_size(true)],
+            largest_id: tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize),
             companions: companions.collect::<Result<_>>()?,
+            path: path.clone(),
             config,
         })))
     }
@@ -148,10 +166,8 @@ impl TextTokenizer {
             Kind::Document => &inner.document,
         };
         let texts: Vec<String> = texts.iter().map(|text| self.clean(text.as_ref())).collect();
-        let encodings = side
-            .tokenizer
-            .encode_batch_fast(texts, true)
-            .map_err(|error| Error::Tokenizer { place: "tokenizer".to_owned(), message: error.to_string() })?;
+        let encodings =
+            side.tokenizer.encode_batch_fast(texts, true).map_err(|error| tokenizer_error(&inner.path, error))?;
 
         let expand = kind == Kind::Query && inner.config.do_query_expansion;
         let mut ids = Vec::new();
@@ -188,9 +204,14 @@ impl TextTokenizer {
         &self.0.config
     }
 
-    /// One more than the largest token id: the rows that an embedding matrix needs.
-    pub fn vocabulary_size(&self) -> usize {
+    /// Number of tokens, without and with the prefixes that were added.
+    pub(crate) fn vocabulary_sizes(&self) -> [usize; 2] {
         self.0.vocabulary
+    }
+
+    /// The largest token id.
+    pub(crate) fn largest_id(&self) -> usize {
+        self.0.largest_id
     }
 
     /// The ids of the prefix tokens, queries' and documents'; `None` for an empty prefix.
@@ -218,6 +239,28 @@ impl TextTokenizer {
         let text = text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c));
         if self.0.lowercase { text.to_lowercase() } else { text.to_owned() }
     }
+}
+
+/// transformers 5 builds a BertTokenizer from the keys of `tokenizer_config.json`, whatever the steps that tokenizer.json names.
+fn rebuild_bert(tokenizer: &mut Tokenizer, settings: &TokenizerConfig) -> tokenizers::Result<()> {
+    let special = |token: &Option<Value>, default: &str| {
+        let token = token_text(token).unwrap_or(default);
+        let id = tokenizer
+            .token_to_id(token)
+            .ok_or_else(|| format!("the special token `{token}` is not in the vocabulary"))?;
+        Ok::<_, tokenizers::Error>((token.to_owned(), id))
+    };
+    let (sep, cls) = (special(&settings.sep_token, "[SEP]")?, special(&settings.cls_token, "[CLS]")?);
+    let normalizer = BertNormalizer::new(
+        true,
+        settings.tokenize_chinese_chars.unwrap_or(true),
+        settings.strip_accents,
+        settings.do_lower_case.unwrap_or(true),
+    );
+    tokenizer.with_normalizer(Some(normalizer))?;
+    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+    tokenizer.with_post_processor(Some(BertProcessing::new(sep, cls)));
+    Ok(())
 }
 
 /// A special token is written as a string, or as an object with its content.

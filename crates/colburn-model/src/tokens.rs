@@ -58,15 +58,12 @@ impl TokenBatch {
     /// When a position is out of range, as indexing does.
     pub fn select(&self, texts: &[usize]) -> TokenBatch {
         let (mut ids, mut mask) = (Vec::new(), Vec::new());
-        let (mut lengths, mut keys) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
         for &text in texts {
             let range = self.spans.range(text);
-            lengths.push(range.len());
-            keys.push(self.spans.keys(text));
             ids.extend_from_slice(&self.ids[range.clone()]);
             mask.extend_from_slice(&self.mask[range]);
         }
-        let spans = Spans::with_keys(&lengths, &keys).unwrap_or_else(|_| Spans::from_lengths(&lengths));
+        let spans = self.spans.select(texts);
         TokenBatch { ids, spans, mask, floor: texts.iter().map(|&text| self.floor[text]).collect() }
     }
 }

@@ -16,6 +16,8 @@ use crate::{Error, Result, files, names};
 pub(crate) struct Weights {
     path: PathBuf,
     tensors: BTreeMap<String, TensorData>,
+    /// Tensors whose type is no float, with that type: buffers such as `embeddings.position_ids`, or quantised weights.
+    others: BTreeMap<String, Dtype>,
 }
 
 impl Weights {
@@ -24,15 +26,15 @@ impl Weights {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| Error::weights(path, format!("not a complete safetensors file ({error})")))?;
-        let mut tensors = BTreeMap::new();
+        let (mut tensors, mut others) = (BTreeMap::new(), BTreeMap::new());
         for (name, view) in file.tensors() {
             let Some(values) = to_f32(view.dtype(), view.data()) else {
-                // Buffers such as `embeddings.position_ids`; a weight among them is reported as missing.
+                others.insert(name, view.dtype());
                 continue;
             };
             tensors.insert(modern(name), TensorData::new(values, view.shape().to_vec()));
         }
-        Ok(Self { path: path.to_owned(), tensors })
+        Ok(Self { path: path.to_owned(), tensors, others })
     }
 
     /// Names without this prefix, where they have it: checkpoints of `BertForMaskedLM` and the like put the encoder under `bert.`.
@@ -62,6 +64,12 @@ impl Weights {
         });
         if let Some((tensor, expected, found)) = wrong {
             return Err(Error::Shape { path: self.path.clone(), tensor, expected, found });
+        }
+        if let Some((name, dtype)) = missing.iter().find_map(|name| Some((name, self.others.get(name)?))) {
+            return Err(Error::weights(
+                &self.path,
+                format!("tensor `{name}` is {dtype:?}; f32, f64, f16 or bf16 is expected"),
+            ));
         }
         match missing.first().cloned() {
             Some(first) => Err(Error::MissingTensors { path: self.path.clone(), count: missing.len(), first }),
@@ -120,4 +128,62 @@ pub(crate) fn write(path: &Path, tensors: &[(String, TensorData)]) -> Result<()>
     let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
         .map_err(|error| Error::weights(path, error))?;
     files::write_atomic(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_file(path: &Path, tensors: &[(&str, Dtype, Vec<u8>)]) {
+        let views = tensors.iter().map(|(name, dtype, bytes)| {
+            let count = bytes.len() * 8 / dtype.bitsize();
+            (*name, TensorView::new(*dtype, vec![count], bytes).unwrap())
+        });
+        std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn every_float_is_read_as_f32() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let bytes = |each: fn(f32) -> Vec<u8>| [1.5f32, -0.25].into_iter().flat_map(each).collect::<Vec<u8>>();
+        write_file(
+            &path,
+            &[
+                ("a", Dtype::F16, bytes(|value| f16::from_f32(value).to_le_bytes().to_vec())),
+                ("b", Dtype::BF16, bytes(|value| bf16::from_f32(value).to_le_bytes().to_vec())),
+                ("c", Dtype::F32, bytes(|value| value.to_le_bytes().to_vec())),
+                ("d", Dtype::F64, bytes(|value| f64::from(value).to_le_bytes().to_vec())),
+                ("e.LayerNorm.gamma", Dtype::F32, bytes(|value| value.to_le_bytes().to_vec())),
+            ],
+        );
+        let weights = Weights::read(&path).unwrap();
+        assert_eq!(weights.tensors.keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e.LayerNorm.weight"]);
+        for (name, data) in &weights.tensors {
+            assert_eq!(data.as_slice::<f32>().unwrap(), [1.5, -0.25], "{name}");
+        }
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_quantised_weight_is_named_with_its_type() {
+        use crate::dense::DenseConfig;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        write_file(&path, &[("linear.weight", Dtype::I8, vec![0; 4])]);
+        let module = DenseConfig::new(2, 2).init(&burn::tensor::Device::flex());
+        let error = Weights::read(&path).unwrap().load_into(module).unwrap_err().to_string();
+        assert!(error.contains("`linear.weight` is I8"), "{error}");
+    }
+
+    #[test]
+    fn a_cut_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        write_file(&path, &[("a", Dtype::F32, vec![0; 400])]);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let error = Weights::read(&path).unwrap_err().to_string();
+        assert!(error.contains("model.safetensors") && error.contains("not a complete safetensors file"), "{error}");
+    }
 }

@@ -29,27 +29,41 @@ pub fn by_name(name: Option<&str>) -> Result<Device> {
             ["cuda", "wgpu", "flex", "ndarray"].into_iter().find(|name| available().contains(name)).unwrap_or("flex")
         }
     };
-    let (backend, index) = match name.split_once(':') {
+    let lowercase = name.to_ascii_lowercase();
+    let (backend, index) = match lowercase.split_once(':') {
         Some((backend, index)) => (backend, index.parse().map_err(|_| unknown(name))?),
-        None => (name, 0usize),
+        None => (lowercase.as_str(), 0usize),
     };
     if index > 0 && backend != "cuda" {
         return Err(unknown(name));
     }
-    match backend.to_ascii_lowercase().as_str() {
+    match backend {
         #[cfg(feature = "flex")]
         "flex" => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
         "ndarray" => Ok(Device::ndarray()),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        "wgpu" => {
+            present(name, index, burn::tensor::DeviceType::Wgpu)?;
+            Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))
+        }
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(index)),
+        "cuda" => {
+            present(name, index, burn::tensor::DeviceType::Cuda)?;
+            Ok(Device::cuda(index))
+        }
         backend if BACKENDS.contains(&backend) => {
             Err(Error::MissingBackend { name: name.to_owned(), feature: backend.to_owned(), available: listed() })
         }
         _ => Err(unknown(name)),
     }
+}
+
+/// Burn makes a device without looking for it, and panics at the first tensor when it is not there.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn present(name: &str, index: usize, kind: burn::tensor::DeviceType) -> Result<()> {
+    let found = Device::enumerate(kind).into_vec().len();
+    if index < found { Ok(()) } else { Err(Error::NoDevice { name: name.to_owned(), found }) }
 }
 
 fn unknown(name: &str) -> Error {

@@ -11,7 +11,7 @@ pub struct Embeddings {
     pub values: Tensor<2>,
     /// Where each text lies.
     pub spans: Spans,
-    /// Which tokens count in scoring, one entry a token: skiplist words and, without query expansion, padding do not.
+    /// Which tokens count in scoring, one entry a token: skiplist words do not.
     pub mask: Vec<bool>,
     /// Texts whose maxima PyLate floors at zero, one entry a text; see [`MaskRule::Zero`](crate::MaskRule::Zero).
     pub floor: Vec<bool>,
@@ -28,6 +28,20 @@ impl Embeddings {
             return Err(Error::Length { what: "the tensor of token vectors", expected: spans.tokens(), found: rows });
         }
         Ok(Self { values, mask: vec![true; spans.tokens()], floor: vec![false; spans.len()], spans })
+    }
+
+    /// Whether the lists and the tensor go with the spans; their fields can be set one by one.
+    pub(crate) fn check(&self) -> Result<()> {
+        let [rows, _] = self.values.dims();
+        let counts = [
+            ("the tensor of token vectors", self.spans.tokens(), rows),
+            ("the scoring mask", self.spans.tokens(), self.mask.len()),
+            ("the list of floors", self.spans.len(), self.floor.len()),
+        ];
+        match counts.into_iter().find(|(_, expected, found)| expected != found) {
+            Some((what, expected, found)) => Err(Error::Length { what, expected, found }),
+            None => Ok(()),
+        }
     }
 
     /// Number of texts.

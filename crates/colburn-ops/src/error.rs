@@ -50,6 +50,14 @@ pub enum Error {
         /// The backends of this build.
         available: String,
     },
+    /// The backend is there, the device is not.
+    #[error("no device `{name}`: this machine has {found} for that backend (is its driver installed?)")]
+    NoDevice {
+        /// The name that was asked for.
+        name: String,
+        /// How many devices the backend sees.
+        found: usize,
+    },
     /// A name that is no device at all.
     #[error(
         "unknown device `{name}`; one of flex, ndarray, wgpu, cuda, cuda:N is expected (this build has: {available})"

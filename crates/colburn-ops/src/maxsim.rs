@@ -92,6 +92,8 @@ pub fn maxsim_pairs(queries: &Embeddings, documents: &Embeddings, rule: MaskRule
 }
 
 fn check(queries: &Embeddings, documents: &Embeddings) -> Result<()> {
+    queries.check()?;
+    documents.check()?;
     match (queries.dim(), documents.dim()) {
         (queries, documents) if queries != documents => Err(Error::Dimensions { queries, documents }),
         _ => Ok(()),
@@ -213,5 +215,7 @@ mod tests {
         let narrow = Embeddings::new(Tensor::zeros([1, 3], &device), Spans::from_lengths(&[1])).unwrap();
         assert!(matches!(maxsim(&queries, &narrow, MaskRule::Zero), Err(Error::Dimensions { .. })));
         assert!(Embeddings::new(Tensor::zeros([3, 4], &device), Spans::from_lengths(&[1, 1])).is_err());
+        let unmasked = Embeddings { mask: Vec::new(), ..queries.clone() };
+        assert!(matches!(maxsim(&queries, &unmasked, MaskRule::Zero), Err(Error::Length { .. })));
     }
 }

@@ -76,6 +76,16 @@ impl Spans {
         }
     }
 
+    /// The sequences at these positions, in that order, as a run of their own.
+    ///
+    /// # Panics
+    /// When a position is out of range, as indexing does.
+    pub fn select(&self, sequences: &[usize]) -> Self {
+        let lengths: Vec<usize> = sequences.iter().map(|&sequence| self.length(sequence)).collect();
+        let keys = sequences.iter().map(|&sequence| self.keys(sequence)).collect();
+        Self { keys, ..Self::from_lengths(&lengths) }
+    }
+
     /// Number of sequences.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -92,6 +102,9 @@ impl Spans {
     }
 
     /// The tokens of a sequence in the run.
+    ///
+    /// # Panics
+    /// When there is no such sequence, as indexing does; so do [`Spans::length`] and [`Spans::keys`].
     pub fn range(&self, sequence: usize) -> Range<usize> {
         self.offsets[sequence]..self.offsets[sequence + 1]
     }
@@ -131,6 +144,7 @@ mod tests {
         assert_eq!(all.slice(2..5), documents);
         assert_eq!(all.range(2), 8..15);
         assert!(all.slice(5..5).is_empty());
+        assert_eq!(all.select(&[1, 0]), Spans::with_keys(&[4, 4], &[3, 2]).unwrap());
     }
 
     #[test]

@@ -3,13 +3,10 @@
 //! A key of `[training]` in a TOML file, a field here and an argument in Python are one word. Whatever is wrong with a value is said
 //! before the run, by [`TrainingArguments::validate`].
 
-use std::fmt::Display;
 use std::path::PathBuf;
 
 use colburn_data::Sampling;
 use serde::{Deserialize, Serialize};
-
-use crate::{Error, Result};
 
 /// When something is done that is done again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,27 +88,27 @@ pub struct TrainingArguments {
     pub max_grad_norm: f64,
     /// How the learning rate changes over the steps.
     pub lr_scheduler_type: SchedulerType,
-    /// Steps of warmup, from a learning rate of 0.
-    pub warmup_steps: usize,
-    /// Warmup as a share of all steps, rounded up; counts when `warmup_steps` is 0.
-    pub warmup_ratio: f64,
+    /// Steps of warmup, from a learning rate of 0; below 1 a share of all steps, rounded up.
+    pub warmup_steps: f64,
+    /// Warmup as a share of all steps, rounded up: the older word for a `warmup_steps` below 1. It overrides `warmup_steps`.
+    pub warmup_ratio: Option<f64>,
     /// When loss, gradient norm and learning rate are logged.
     pub logging_strategy: IntervalStrategy,
-    /// Steps between two logs.
-    pub logging_steps: usize,
+    /// Steps between two logs; below 1 a share of all steps, rounded up.
+    pub logging_steps: f64,
     /// Whether step 1 is logged whatever `logging_steps` is.
     pub logging_first_step: bool,
     /// When the model is evaluated.
     pub eval_strategy: IntervalStrategy,
-    /// Steps between two evaluations; `logging_steps` if not given.
-    pub eval_steps: Option<usize>,
+    /// Steps between two evaluations; below 1 a share of all steps, rounded up; `logging_steps` if not given.
+    pub eval_steps: Option<f64>,
     /// Whether the model is evaluated before the first step too.
     pub eval_on_start: bool,
     /// When a checkpoint is written.
     pub save_strategy: SaveStrategy,
-    /// Steps between two checkpoints.
-    pub save_steps: usize,
-    /// Number of checkpoints to keep: the oldest go. All are kept if not given.
+    /// Steps between two checkpoints; below 1 a share of all steps, rounded up.
+    pub save_steps: f64,
+    /// Number of checkpoints to keep in `output_dir`: those written first go, also those of a run before. All are kept if not given.
     pub save_total_limit: Option<usize>,
     /// Seed of the order of the data and of dropout.
     pub seed: u64,
@@ -141,16 +138,16 @@ impl Default for TrainingArguments {
             adam_epsilon: 1e-8,
             max_grad_norm: 1.0,
             lr_scheduler_type: SchedulerType::Linear,
-            warmup_steps: 0,
-            warmup_ratio: 0.0,
+            warmup_steps: 0.0,
+            warmup_ratio: None,
             logging_strategy: IntervalStrategy::Steps,
-            logging_steps: 500,
+            logging_steps: 500.0,
             logging_first_step: false,
             eval_strategy: IntervalStrategy::No,
             eval_steps: None,
             eval_on_start: false,
             save_strategy: SaveStrategy::Steps,
-            save_steps: 500,
+            save_steps: 500.0,
             save_total_limit: None,
             seed: 42,
             dataloader_drop_last: false,
@@ -161,85 +158,15 @@ impl Default for TrainingArguments {
 }
 
 impl TrainingArguments {
-    /// Looks for values that cannot be, before any work is done.
-    ///
-    /// # Errors
-    /// [`Error::Argument`], naming the first argument that is wrong, its value, and what would be right.
-    pub fn validate(&self) -> Result<()> {
-        let at_least_one = "a whole number of at least 1 is expected";
-        let not_negative = "a finite number of at least 0 is expected";
-        let beta = "a number from 0 to below 1 is expected";
-        let share = "a share from 0 to 1 is expected";
-
-        check(
-            "output_dir",
-            self.output_dir.display(),
-            !self.output_dir.as_os_str().is_empty(),
-            "a folder is expected",
-        )?;
-        check(
-            "max_steps",
-            self.max_steps,
-            self.max_steps == -1 || self.max_steps > 0,
-            "-1 or a number of at least 1 is expected",
-        )?;
-        let epochs = self.num_train_epochs.is_finite() && self.num_train_epochs > 0.0;
-        check(
-            "num_train_epochs",
-            self.num_train_epochs,
-            epochs || self.max_steps > 0,
-            "a finite number above 0 is expected",
-        )?;
-        for (key, value) in [
-            ("per_device_train_batch_size", self.per_device_train_batch_size),
-            ("per_device_eval_batch_size", self.per_device_eval_batch_size),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
-            ("logging_steps", self.logging_steps),
-            ("eval_steps", self.eval_steps()),
-            ("save_steps", self.save_steps),
-        ] {
-            check(key, value, value >= 1, at_least_one)?;
-        }
-        for (key, value) in [
-            ("learning_rate", self.learning_rate),
-            ("weight_decay", self.weight_decay),
-            ("adam_epsilon", self.adam_epsilon),
-            ("max_grad_norm", self.max_grad_norm),
-        ] {
-            check(key, value, value.is_finite() && value >= 0.0, not_negative)?;
-        }
-        for (key, value) in [("adam_beta1", self.adam_beta1), ("adam_beta2", self.adam_beta2)] {
-            check(key, value, (0.0..1.0).contains(&value), beta)?;
-        }
-        check("warmup_ratio", self.warmup_ratio, (0.0..=1.0).contains(&self.warmup_ratio), share)?;
-        let limit = self.save_total_limit.unwrap_or(1);
-        check(
-            "save_total_limit",
-            limit,
-            limit >= 1,
-            "a whole number of at least 1 is expected; leave it out to keep all checkpoints",
-        )
-    }
-
-    /// Steps between two evaluations.
-    pub fn eval_steps(&self) -> usize {
-        self.eval_steps.unwrap_or(self.logging_steps)
-    }
-
     /// Number of warmup steps of a run of `max_steps` steps.
     pub fn warmup(&self, max_steps: usize) -> usize {
-        match self.warmup_steps {
-            0 => (max_steps as f64 * self.warmup_ratio).ceil() as usize,
-            steps => steps,
-        }
+        in_steps(self.warmup_ratio.unwrap_or(self.warmup_steps), max_steps)
     }
 }
 
-fn check(key: &'static str, value: impl Display, right: bool, expected: &'static str) -> Result<()> {
-    match right {
-        true => Ok(()),
-        false => Err(Error::Argument { key, value: value.to_string(), expected }),
-    }
+/// A number of steps as an argument gives it: from 1 on it is that number, below 1 a share of all steps, rounded up.
+pub(crate) fn in_steps(given: f64, max_steps: usize) -> usize {
+    if given >= 1.0 { given as usize } else { (max_steps as f64 * given).ceil() as usize }
 }
 
 #[cfg(test)]
@@ -259,34 +186,15 @@ mod tests {
         assert!(serde_json::from_str::<TrainingArguments>(r#"{"learning_rat": 1}"#).is_err());
     }
 
+    // warmup_steps, warmup_ratio -> TrainingArguments(…).get_warmup_steps(25)
     #[test]
-    fn a_wrong_value_is_named() {
-        let wrong: [(&str, TrainingArguments); 14] = [
-            ("output_dir", TrainingArguments { output_dir: "".into(), ..Default::default() }),
-            ("max_steps", TrainingArguments { max_steps: 0, ..Default::default() }),
-            ("num_train_epochs", TrainingArguments { num_train_epochs: 0.0, ..Default::default() }),
-            ("per_device_train_batch_size", TrainingArguments { per_device_train_batch_size: 0, ..Default::default() }),
-            ("per_device_eval_batch_size", TrainingArguments { per_device_eval_batch_size: 0, ..Default::default() }),
-            ("gradient_accumulation_steps", TrainingArguments { gradient_accumulation_steps: 0, ..Default::default() }),
-            ("logging_steps", TrainingArguments { logging_steps: 0, ..Default::default() }),
-            ("eval_steps", TrainingArguments { eval_steps: Some(0), ..Default::default() }),
-            ("learning_rate", TrainingArguments { learning_rate: f64::NAN, ..Default::default() }),
-            ("adam_epsilon", TrainingArguments { adam_epsilon: -1.0, ..Default::default() }),
-            ("adam_beta2", TrainingArguments { adam_beta2: 1.0, ..Default::default() }),
-            ("warmup_ratio", TrainingArguments { warmup_ratio: 1.5, ..Default::default() }),
-            ("max_grad_norm", TrainingArguments { max_grad_norm: -0.5, ..Default::default() }),
-            ("save_total_limit", TrainingArguments { save_total_limit: Some(0), ..Default::default() }),
-        ];
-        for (key, args) in wrong {
-            let message = args.validate().unwrap_err().to_string();
-            assert!(message.starts_with(&format!("training argument `{key}` is ")), "{message}");
-        }
-        TrainingArguments { num_train_epochs: 0.0, max_steps: 5, ..Default::default() }.validate().unwrap();
-    }
-
-    #[test]
-    fn warmup_is_counted_in_steps_or_as_a_share() {
-        assert_eq!(TrainingArguments { warmup_steps: 7, warmup_ratio: 0.5, ..Default::default() }.warmup(100), 7);
-        assert_eq!(TrainingArguments { warmup_ratio: 0.1, ..Default::default() }.warmup(25), 3);
+    fn steps_are_given_as_a_number_or_as_a_share() {
+        let warmup = |warmup_steps: f64, warmup_ratio: Option<f64>| {
+            TrainingArguments { warmup_steps, warmup_ratio, ..Default::default() }.warmup(25)
+        };
+        assert_eq!([warmup(7.0, None), warmup(7.9, None), warmup(1.0, None), warmup(0.0, None)], [7, 7, 1, 0]);
+        assert_eq!([warmup(0.1, None), warmup(0.0, Some(0.1)), warmup(0.999, None)], [3, 3, 25]);
+        assert_eq!([warmup(7.0, Some(0.5)), warmup(7.0, Some(0.0))], [13, 0], "the ratio overrides");
+        assert_eq!([in_steps(500.0, 25), in_steps(1e-9, 25), in_steps(0.5, 25)], [500, 1, 13]);
     }
 }

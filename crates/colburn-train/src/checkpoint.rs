@@ -4,8 +4,9 @@
 //! `trainer_state.json` and `training_args.json`. The position in the data needs no file: it follows from the step. The folder is written
 //! under a temporary name, handed to the disk, and renamed; what a killed run leaves behind begins with `.tmp-`.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use colburn_model::ColBert;
 use serde::Serialize;
@@ -14,6 +15,8 @@ use crate::{AdamW, Error, Result, Schedule, TrainerState, TrainingArguments, fil
 
 const PREFIX: &str = "checkpoint-";
 const LEFTOVER: &str = ".tmp-checkpoint-";
+/// The extension of a checkpoint on its way out.
+const OLD: &str = "old";
 
 /// What goes into a checkpoint.
 pub(crate) struct Checkpoint<'a> {
@@ -69,59 +72,82 @@ impl Checkpoint<'_> {
     }
 }
 
-/// Puts a finished folder in its place.
+/// Puts a finished folder in its place. When that fails, the one that was there is there again.
 fn replace(path: &Path, temporary: &Path) -> Result<()> {
-    let old = temporary.with_extension("old");
-    if path.exists() {
+    let old = temporary.with_extension(OLD);
+    let replaced = path.exists();
+    if replaced {
         fs::rename(path, &old).map_err(Error::io(path))?;
     }
-    fs::rename(temporary, path).map_err(Error::io(path))?;
-    if old.exists() {
-        fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+    if let Err(error) = fs::rename(temporary, path) {
+        if replaced {
+            // The error that is reported is the one that came first; the next run tries this again.
+            let _ = fs::rename(&old, path);
+        }
+        return Err(Error::io(path)(error));
+    }
+    if replaced {
+        files::discard(&old);
     }
     files::sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Removes the oldest checkpoints, by their step, until at most `limit` are left. The one of step `newest` stays in any case.
+/// Removes the oldest checkpoints until at most `limit` are left; `newest` stays in any case. Age is the time of writing, as in
+/// transformers: in a folder that was used before, the checkpoints of the earlier run go first, whatever their steps are.
 ///
 /// # Errors
-/// When a folder cannot be read or removed.
-pub(crate) fn rotate(output_dir: &Path, limit: usize, newest: usize) -> Result<()> {
-    let mut steps = Vec::new();
-    for name in entries(output_dir)? {
-        steps.extend(name.strip_prefix(PREFIX).and_then(|step| step.parse::<usize>().ok()));
+/// When the folder cannot be read.
+pub(crate) fn rotate(output_dir: &Path, limit: usize, newest: &Path) -> Result<()> {
+    let mut older = Vec::new();
+    for (name, folder) in folders(output_dir)? {
+        let step = name.strip_prefix(PREFIX).and_then(|step| step.parse::<usize>().ok());
+        if let Some(step) = step
+            && folder.path() != newest
+        {
+            // Where no such times are kept, the step decides.
+            let written = folder.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            older.push((written, step, folder.path()));
+        }
     }
-    steps.retain(|&step| step != newest);
-    steps.sort_unstable();
-    for step in &steps[..(steps.len() + 1).saturating_sub(limit).min(steps.len())] {
-        let path = output_dir.join(format!("{PREFIX}{step}"));
-        fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+    older.sort();
+    let surplus = (older.len() + 1).saturating_sub(limit);
+    for (_, _, path) in older.iter().take(surplus) {
+        files::discard(path);
     }
     Ok(())
 }
 
-/// Removes what a killed run has left half written.
+/// Removes what a killed run has left half written, and puts a checkpoint back whose replacement did not arrive.
 ///
 /// # Errors
-/// When a folder cannot be read or removed.
+/// When the folder cannot be read, or the checkpoint cannot be put back.
 pub(crate) fn remove_leftovers(output_dir: &Path) -> Result<()> {
-    for name in entries(output_dir)?.into_iter().filter(|name| name.starts_with(LEFTOVER)) {
-        let path = output_dir.join(name);
-        fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+    for (name, folder) in folders(output_dir)?.into_iter().filter(|(name, _)| name.starts_with(LEFTOVER)) {
+        let leftover = folder.path();
+        match replaced(&name).map(|name| output_dir.join(name)) {
+            Some(path) if !path.exists() => fs::rename(&leftover, &path).map_err(Error::io(&leftover))?,
+            _ => files::discard(&leftover),
+        }
     }
     Ok(())
 }
 
-/// The names of the folders in a folder.
-fn entries(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// The name of the checkpoint that lies in a leftover of [`replace`].
+fn replaced(leftover: &str) -> Option<&str> {
+    let name = leftover.strip_prefix(files::TEMPORARY)?.strip_suffix(OLD)?.strip_suffix('.')?;
+    name.rsplit_once('-').map(|(name, _process)| name)
+}
+
+/// The folders in a folder, with their names.
+fn folders(dir: &Path) -> Result<Vec<(String, DirEntry)>> {
+    let mut folders = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
         let entry = entry.map_err(Error::io(dir))?;
         if entry.file_type().map_err(Error::io(entry.path()))?.is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+            folders.push((entry.file_name().to_string_lossy().into_owned(), entry));
         }
     }
-    Ok(names)
+    Ok(folders)
 }
 
 #[cfg(test)]
@@ -132,30 +158,60 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for name in names {
             fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join(name), "").unwrap();
         }
         dir
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names = entries(dir).unwrap();
+        let mut names: Vec<String> = folders(dir).unwrap().into_iter().map(|(name, _)| name).collect();
         names.sort();
         names
     }
 
+    // A folder is opened like a file to set its time.
+    #[cfg(unix)]
     #[test]
-    fn the_oldest_go_by_their_step() {
-        let dir = folder(&["checkpoint-5", "checkpoint-10", "checkpoint-100", "checkpoint-x", "eval"]);
-        rotate(dir.path(), 2, 10).unwrap();
-        assert_eq!(names(dir.path()), ["checkpoint-10", "checkpoint-100", "checkpoint-x", "eval"]);
-        rotate(dir.path(), 5, 10).unwrap();
-        rotate(dir.path(), 1, 10).unwrap();
-        assert_eq!(names(dir.path()), ["checkpoint-10", "checkpoint-x", "eval"]);
+    fn the_oldest_go_by_the_time_of_writing() {
+        use std::time::Duration;
+
+        let written = ["checkpoint-1000", "checkpoint-5", "checkpoint-005", "checkpoint-10", "checkpoint-x", "eval"];
+        let dir = folder(&written);
+        for (minutes, name) in written.iter().enumerate() {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minutes as u64);
+            fs::File::open(dir.path().join(name)).unwrap().set_modified(time).unwrap();
+        }
+        let rotate = |limit: usize, newest: &str| {
+            rotate(dir.path(), limit, &dir.path().join(newest)).unwrap();
+            names(dir.path())
+        };
+        assert_eq!(rotate(4, "checkpoint-10").len(), written.len());
+        assert_eq!(
+            rotate(3, "checkpoint-10"),
+            ["checkpoint-005", "checkpoint-10", "checkpoint-5", "checkpoint-x", "eval"]
+        );
+        assert_eq!(rotate(2, "checkpoint-5"), ["checkpoint-10", "checkpoint-5", "checkpoint-x", "eval"]);
+        assert_eq!(rotate(1, "checkpoint-5"), ["checkpoint-5", "checkpoint-x", "eval"]);
     }
 
     #[test]
     fn leftovers_go() {
         let dir = folder(&[".tmp-checkpoint-5-123", ".tmp-checkpoint-5-123.old", "checkpoint-5"]);
         remove_leftovers(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["checkpoint-5"]);
+        assert!(dir.path().join("checkpoint-5/checkpoint-5").exists());
+    }
+
+    #[test]
+    fn a_checkpoint_whose_replacement_did_not_arrive_comes_back() {
+        let dir = folder(&[".tmp-checkpoint-5-123", ".tmp-checkpoint-5-123.old"]);
+        remove_leftovers(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["checkpoint-5"]);
+        assert!(dir.path().join("checkpoint-5/.tmp-checkpoint-5-123.old").exists());
+
+        let path = dir.path().join("checkpoint-5");
+        let message = replace(&path, &dir.path().join(".tmp-checkpoint-5-1")).unwrap_err().to_string();
+        assert!(message.contains("checkpoint-5: "), "{message}");
         assert_eq!(names(dir.path()), ["checkpoint-5"]);
     }
 

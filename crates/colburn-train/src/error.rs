@@ -41,6 +41,15 @@ pub enum Error {
         /// The batch size.
         batch_size: usize,
     },
+    /// A second run in the output folder of the first.
+    #[error(
+        "{}: another run is writing into this folder; wait until it is over, or give another `output_dir`",
+        path.display()
+    )]
+    OutputInUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file or folder that cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -68,7 +77,7 @@ pub enum Error {
     /// A loss or a gradient that is not a number any more. Nothing was updated or saved after the last good step.
     #[error(
         "step {step}: the {what} is {value}; lower `learning_rate`, raise `warmup_steps`, or raise the temperature of the loss \
-         (the model in memory is that of step {}, and what was saved before is intact)", step - 1
+         (checkpoints saved before that step are intact)"
     )]
     NonFinite {
         /// The optimizer step, counted from 1.

@@ -1,5 +1,6 @@
 //! An evaluation during training: the loss on the eval dataset, and what the evaluators find.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use colburn_eval::Evaluator;
 
 use crate::metrics::StepReport;
 use crate::training_model::{StepOutput, TrainingModel};
-use crate::{Error, Result, TrainerState};
+use crate::{Error, IntervalStrategy, Result, TrainerState, TrainingArguments};
 
 /// What the metrics of an evaluation begin with.
 const PREFIX: &str = "eval_";
@@ -28,9 +29,30 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Whether there is nothing to evaluate on.
-    pub fn is_empty(&self) -> bool {
-        self.batches.num_items() == 0 && self.evaluators.is_empty()
+    /// Compares what the arguments ask for with what there is. Something to evaluate that nothing asks for is worth a warning, because
+    /// `eval_strategy` is `no` unless it is given.
+    ///
+    /// # Errors
+    /// When there is nothing to evaluate, or two evaluators have one name.
+    pub fn check(&self, args: &TrainingArguments) -> Result<()> {
+        let wishes =
+            [("eval_strategy", args.eval_strategy != IntervalStrategy::No), ("eval_on_start", args.eval_on_start)];
+        let asked = wishes.into_iter().find_map(|(key, asked)| asked.then_some(key));
+        let empty = self.batches.num_items() == 0 && self.evaluators.is_empty();
+        match asked {
+            Some(key) if empty => return Err(Error::NothingToEvaluate { key }),
+            None if !empty => tracing::warn!(
+                "nothing will be evaluated, though there is something to evaluate: set `eval_strategy` to \"steps\" or \"epoch\""
+            ),
+            _ => {}
+        }
+        let mut names = HashSet::new();
+        for evaluator in &self.evaluators {
+            if !names.insert(evaluator.name()) {
+                return Err(Error::SameEvaluator { name: evaluator.name() });
+            }
+        }
+        Ok(())
     }
 
     /// The metrics of a model, all named `eval_…`; the evaluators' CSV files go to `dir`.

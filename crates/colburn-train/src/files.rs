@@ -8,6 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
+/// What the names of files and folders begin with that are not finished yet, here and in [`write_atomic`].
+pub(crate) const TEMPORARY: &str = ".tmp-";
+
 /// Writes `value` as indented JSON with a final line break, whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|source| Error::Json { path: path.to_owned(), source })?;
@@ -24,7 +27,15 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// A hidden name beside `path`, of this process.
 pub(crate) fn temporary_sibling(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".tmp-{name}-{}", std::process::id()))
+    path.with_file_name(format!("{TEMPORARY}{name}-{}", std::process::id()))
+}
+
+/// Removes a file or folder that is of no use any more. That it could not be removed is said, but is no reason to end a run.
+pub(crate) fn discard(path: &Path) {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    if let Err(error) = removed {
+        tracing::warn!("{} could not be removed: {error}", path.display());
+    }
 }
 
 /// Hands every file below `dir`, and `dir` itself, to the disk.
@@ -62,6 +73,18 @@ mod tests {
         assert_eq!(read_json::<Vec<i32>>(&path).unwrap(), [3]);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         sync_tree(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn files_and_folders_are_discarded_if_they_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
+        fs::write(&file, "").unwrap();
+        fs::create_dir_all(folder.join("within")).unwrap();
+        for path in [&file, &folder, &dir.path().join("nowhere")] {
+            discard(path);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Ctrl-C as a request: the run stops at the next step boundary and saves a checkpoint. A second one ends the process at once.
 //!
 //! A process has one handler. It is installed by the first run that wants it, and serves one run at a time after that. A program that
-//! handles signals itself keeps its own, and under `nohup` a run outlives its terminal.
+//! handles signals itself keeps its own. A signal that the process was started to ignore stays ignored: under `nohup` a run outlives its
+//! terminal, and one that a script has put into the background does not take the Ctrl-C of what is in front.
 
 use std::process::exit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,11 +14,23 @@ use crate::progress::Progress;
 /// What a process that Ctrl-C ended returns: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
+/// What the first Ctrl-C brings while the run trains.
+const TRAINING: &str = "stopping after this step, with a checkpoint; press Ctrl-C again to stop at once, without one";
+
+/// And while it saves what it leaves.
+const FINISHING: &str = "the training is over and is being saved; press Ctrl-C again to stop at once, without that";
+
 static HANDLER: Mutex<Handler> = Mutex::new(Handler { installed: false, run: None });
 
 struct Handler {
     installed: bool,
-    run: Option<(Interrupter, Progress)>,
+    run: Option<Watched>,
+}
+
+struct Watched {
+    interrupter: Interrupter,
+    progress: Progress,
+    answer: &'static str,
 }
 
 /// As long as it lives, Ctrl-C goes to one run.
@@ -33,8 +46,15 @@ impl Registration {
                 Err(error) => tracing::warn!("Ctrl-C will not save a checkpoint: {error}"),
             }
         }
-        handler.run = Some((interrupter, progress));
+        handler.run = Some(Watched { interrupter, progress, answer: TRAINING });
         Self(())
+    }
+
+    /// The run has no further steps, and only saves.
+    pub fn finishing(&self) {
+        if let Some(run) = &mut lock().run {
+            run.answer = FINISHING;
+        }
     }
 }
 
@@ -46,10 +66,9 @@ impl Drop for Registration {
 
 fn on_signal() {
     match &lock().run {
-        Some((run, progress)) if !run.should_stop() => {
-            run.stop(Some("Ctrl-C"));
-            progress
-                .say("stopping after this step, with a checkpoint; press Ctrl-C again to stop at once, without one");
+        Some(run) if !run.interrupter.should_stop() => {
+            run.interrupter.stop(Some("Ctrl-C"));
+            run.progress.say(run.answer);
         }
         _ => exit(INTERRUPTED),
     }
@@ -63,14 +82,15 @@ fn lock() -> MutexGuard<'static, Handler> {
 fn install() -> Result<(), String> {
     use libc::{SIG_DFL, SIG_IGN, SIGHUP, SIGINT, SIGTERM};
 
-    let old = [SIGINT, SIGTERM, SIGHUP].map(action);
+    let signals = [SIGINT, SIGTERM, SIGHUP];
+    let old = signals.map(action);
     if old.iter().any(|old| ![SIG_DFL, SIG_IGN].contains(&old.sa_sigaction)) {
         return Err("this program handles signals itself".to_owned());
     }
     ctrlc::set_handler(on_signal).map_err(|error| error.to_string())?;
-    if old[2].sa_sigaction == SIG_IGN {
+    for (signal, old) in signals.iter().zip(&old).filter(|(_, old)| old.sa_sigaction == SIG_IGN) {
         // SAFETY: the action is the one that the system gave for this signal, and the old one is not asked for.
-        unsafe { libc::sigaction(SIGHUP, &raw const old[2], std::ptr::null_mut()) };
+        unsafe { libc::sigaction(*signal, old, std::ptr::null_mut()) };
     }
     Ok(())
 }

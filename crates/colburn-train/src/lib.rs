@@ -3,6 +3,7 @@
 //! A [`Trainer`] takes a model, a loss, [`TrainingArguments`] and data. Its unit is the optimizer step: every so many steps it logs,
 //! evaluates and saves. What it leaves in `output_dir` is the final model, [`TrainerState`] as `trainer_state.json`, the evaluators' CSV
 //! files in `eval/`, and `checkpoint-N` folders, each a model that can be loaded and the state of [`AdamW`] and [`Schedule`] beside it.
+//! The empty `.lock` keeps a second run out while one goes on.
 //!
 //! The loop runs inside burn-train, whose metrics, renderer, event store and interrupter it uses; no other crate knows burn-train.
 
@@ -18,6 +19,7 @@ mod loader;
 mod meter;
 mod metrics;
 mod optimizer_state;
+mod output;
 mod pass;
 mod plan;
 mod progress;
@@ -26,6 +28,7 @@ mod state;
 mod strategy;
 mod trainer;
 mod training_model;
+mod validate;
 
 pub use adamw::{AdamW, AdamWConfig, decays};
 pub use arguments::{IntervalStrategy, SaveStrategy, SchedulerType, TrainingArguments};

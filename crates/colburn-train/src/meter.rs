@@ -59,7 +59,11 @@ impl Meter {
     pub fn left(&self, steps: usize) -> Duration {
         match self.run.steps {
             0 => Duration::ZERO,
-            done => self.run.time.mul_f64(steps as f64 / done as f64),
+            done => {
+                let seconds = self.run.time.as_secs_f64() * (steps as f64 / done as f64);
+                // A run may be told to go on for longer than a `Duration` holds, and be stopped by Ctrl-C.
+                Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+            }
         }
     }
 }
@@ -81,6 +85,7 @@ mod tests {
             meter.add(&Work { steps: 1, rows: 8, tokens: 100, time: Duration::from_secs(seconds) });
         }
         assert_eq!(meter.left(10), Duration::from_secs(20));
+        assert_eq!(meter.left(usize::MAX), Duration::MAX);
         assert_eq!((meter.window.rows_per_second(), meter.window.tokens_per_second()), (4.0, 50.0));
         meter.logged();
         assert_eq!((meter.window, meter.run.rows), (Work::default(), 16));

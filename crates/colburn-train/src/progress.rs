@@ -23,6 +23,9 @@ use crate::metrics::{StepReport, names};
 /// How much of the last value a smoothed one keeps.
 const SMOOTHING: f64 = 0.9;
 
+/// Seconds beyond which the time that is left is no number any more.
+const A_YEAR: u64 = 365 * 24 * 3600;
+
 /// The view of a run; its clones are the same view.
 #[derive(Clone)]
 pub(crate) struct Progress {
@@ -161,6 +164,9 @@ fn short(number: f64) -> String {
 /// `0:12:34`
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
+    if seconds > A_YEAR {
+        return "more than a year".to_owned();
+    }
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
@@ -259,5 +265,6 @@ mod tests {
     fn time_reads_as_a_clock() {
         assert_eq!(clock(Duration::from_secs(754)), "0:12:34");
         assert_eq!(clock(Duration::from_secs(100 * 3600 + 59)), "100:00:59");
+        assert_eq!(clock(Duration::MAX), "more than a year");
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Result, TrainingArguments, files, plan::Plan};
+use crate::{Error, Result, TrainingArguments, arguments::in_steps, files, plan::Plan};
 
 /// The name of the file, in the output folder and in each checkpoint.
 pub const TRAINER_STATE_NAME: &str = "trainer_state.json";
@@ -67,17 +67,17 @@ impl TrainerState {
             best_metric: None,
             best_model_checkpoint: None,
             epoch: 0.0,
-            eval_steps: args.eval_steps(),
+            eval_steps: in_steps(args.eval_steps.unwrap_or(args.logging_steps), plan.max_steps),
             global_step: 0,
             is_hyper_param_search: false,
             is_local_process_zero: true,
             is_world_process_zero: true,
             log_history: Vec::new(),
-            logging_steps: args.logging_steps,
+            logging_steps: in_steps(args.logging_steps, plan.max_steps),
             max_steps: plan.max_steps,
             num_input_tokens_seen: 0,
             num_train_epochs: plan.num_train_epochs,
-            save_steps: args.save_steps,
+            save_steps: in_steps(args.save_steps, plan.max_steps),
             stateful_callbacks: BTreeMap::new(),
             total_flos: 0.0,
             train_batch_size: args.per_device_train_batch_size,
@@ -101,6 +101,14 @@ impl TrainerState {
     /// When the file cannot be written.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
         files::write_json(&dir.as_ref().join(TRAINER_STATE_NAME), self)
+    }
+
+    /// Saves the state of a run that ends with `error`, and hands the error on: nothing that goes wrong here may hide it.
+    pub(crate) fn save_after(&self, error: Error, dir: &Path) -> Error {
+        if let Err(unsaved) = self.save(dir) {
+            tracing::warn!("{unsaved}");
+        }
+        error
     }
 
     /// Reads the state that lies in `dir`, one of this crate or of transformers.
@@ -138,6 +146,27 @@ mod tests {
         assert_eq!(keys(&serde_json::to_string(&state).unwrap()), keys(FROM_TRANSFORMERS));
         let theirs: TrainerState = serde_json::from_str(FROM_TRANSFORMERS).unwrap();
         assert_eq!((theirs.global_step, theirs.log_history[0]["epoch"].as_f64()), (3, Some(3.0 / 7.0)));
+    }
+
+    #[test]
+    fn shares_become_steps() {
+        let args =
+            TrainingArguments { logging_steps: 0.1, eval_steps: Some(0.5), save_steps: 20.0, ..Default::default() };
+        let state = TrainerState::new(&args, &Plan::new(&args, 5));
+        assert_eq!((state.max_steps, state.logging_steps, state.eval_steps, state.save_steps), (15, 2, 8, 20));
+        let args = TrainingArguments { eval_steps: None, ..args };
+        assert_eq!(TrainerState::new(&args, &Plan::new(&args, 5)).eval_steps, 2);
+    }
+
+    #[test]
+    fn an_error_is_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = TrainingArguments::default();
+        let state = TrainerState::new(&args, &Plan::new(&args, 7));
+        for folder in [dir.path(), dir.path().join("nowhere").as_path()] {
+            assert!(matches!(state.save_after(Error::NoTrainDataset, folder), Error::NoTrainDataset));
+        }
+        assert_eq!(TrainerState::load(dir.path()).unwrap(), state);
     }
 
     #[test]

@@ -82,10 +82,14 @@ impl SupervisedLearningStrategy<TrainingModel> for StepStrategy {
         if let Some(run) = self.run.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let (interrupter, meter) = (components.interrupter, Meter::default());
             let losses = Losses::default();
-            let mut training = Training { run, processor, interrupter, meter, losses, saved: None };
+            let last = StepReport::default();
+            let mut training = Training { run, processor, interrupter, meter, losses, last, saved: None };
             let (trained, result) = training.run(model, &train);
             model = trained;
-            let outcome = result.map(|interrupted| training.outcome(interrupted));
+            let outcome = match result {
+                Ok(interrupted) => Ok(training.outcome(interrupted)),
+                Err(error) => Err(training.run.state.save_after(error, &training.run.args.output_dir)),
+            };
             *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             processor = training.processor;
         }
@@ -106,6 +110,8 @@ struct Training {
     interrupter: Interrupter,
     meter: Meter,
     losses: Losses,
+    /// What the last step gave.
+    last: StepReport,
     /// The step of the last checkpoint of this run.
     saved: Option<usize>,
 }
@@ -144,14 +150,18 @@ impl Training {
                 if let Err(error) = self.after_step(&model, report, pass.loss, work) {
                     return (model, Err(error));
                 }
-                match self.interrupted(&model) {
-                    Ok(false) => {}
-                    stop => return (model, stop),
+                // After the last step of an epoch, what is due at its end comes first.
+                if step + 1 < steps.end {
+                    match self.interrupted(&model) {
+                        Ok(false) => {}
+                        stop => return (model, stop),
+                    }
                 }
             }
             self.interrupter.fail_on_error(self.processor.process_train(LearnerEvent::EndSplit(epoch + 1)));
-            if let Err(error) = self.after_epoch(&model, epoch) {
-                return (model, Err(error));
+            match self.after_epoch(&model, epoch).and_then(|()| self.interrupted(&model)) {
+                Ok(false) => {}
+                stop => return (model, stop),
             }
         }
         (model, Ok(false))
@@ -166,6 +176,7 @@ impl Training {
         self.meter.add(&work);
         self.losses.run += report.loss.unwrap_or_default();
         self.losses.window += report.loss.unwrap_or_default();
+        self.last = report;
 
         let step = state.global_step;
         progress.advance(step, state.epoch, self.meter.left(plan.max_steps - step));
@@ -180,17 +191,13 @@ impl Training {
         let item = TrainingItem::new(output, within, Some(step), report.learning_rate.map(Into::into));
         self.interrupter.fail_on_error(self.processor.process_train(LearnerEvent::ProcessedItem(item)));
 
-        let log = match args.logging_strategy {
-            IntervalStrategy::No => false,
-            IntervalStrategy::Steps => step.is_multiple_of(args.logging_steps),
-            IntervalStrategy::Epoch => step == steps.end,
-        };
+        let log = args.logging_strategy == IntervalStrategy::Steps && step.is_multiple_of(state.logging_steps);
         let log = log || (args.logging_first_step && step == 1);
-        let evaluate = args.eval_strategy == IntervalStrategy::Steps && step.is_multiple_of(args.eval_steps());
+        let evaluate = args.eval_strategy == IntervalStrategy::Steps && step.is_multiple_of(state.eval_steps);
         let last = step >= plan.max_steps;
-        let save = args.save_strategy == SaveStrategy::Steps && (step.is_multiple_of(args.save_steps) || last);
+        let save = args.save_strategy == SaveStrategy::Steps && (step.is_multiple_of(state.save_steps) || last);
         if log {
-            self.log(report);
+            self.log();
         }
         if evaluate {
             self.evaluate(model)?;
@@ -201,8 +208,12 @@ impl Training {
         Ok(())
     }
 
-    /// Does what is due at the end of an epoch, or of the part of it that the run has.
+    /// Does what is due at the end of an epoch, or of the part of it that the run has: log, evaluate, save, in this order.
     fn after_epoch(&mut self, model: &TrainingModel, epoch: usize) -> Result<()> {
+        // An epoch of one step may have been logged as the first step.
+        if self.run.args.logging_strategy == IntervalStrategy::Epoch && self.meter.window.steps > 0 {
+            self.log();
+        }
         if self.run.args.eval_strategy == IntervalStrategy::Epoch {
             self.evaluate(model)?;
         }
@@ -214,14 +225,14 @@ impl Training {
     }
 
     /// Logs the mean loss since the last log, with the gradient norm and the learning rate of the last step.
-    fn log(&mut self, last: StepReport) {
+    fn log(&mut self) {
         let Run { plan, state, progress, .. } = &mut self.run;
         let window = self.meter.window;
         let report = StepReport {
             loss: Some(self.losses.window / window.steps as f64),
             triplets_per_second: Some(window.rows_per_second()),
             tokens_per_second: Some(window.tokens_per_second()),
-            ..last
+            ..self.last
         };
         progress.log(state.global_step, state.epoch, &report, self.meter.left(plan.max_steps - state.global_step));
         let numbers = [("loss", report.loss), ("grad_norm", report.grad_norm), ("learning_rate", report.learning_rate)];
@@ -248,7 +259,7 @@ impl Training {
         let path = Checkpoint { model: &model.model, optimizer, schedule, state, args }.save(&args.output_dir)?;
         progress.say(&format!("saved {}", path.display()));
         if let Some(limit) = args.save_total_limit {
-            checkpoint::rotate(&args.output_dir, limit, state.global_step)?;
+            checkpoint::rotate(&args.output_dir, limit, &path)?;
         }
         self.saved = Some(state.global_step);
         Ok(())

@@ -1,7 +1,6 @@
 //! The trainer: a model, a loss, arguments and data in, a trained model out.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,9 +22,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::strategy::{Outcome, Run, StepStrategy};
 use crate::training_model::TrainingModel;
-use crate::{
-    AdamW, AdamWConfig, Error, IntervalStrategy, Result, Schedule, TrainerState, TrainingArguments, checkpoint,
-};
+use crate::{AdamW, AdamWConfig, Error, Result, Schedule, TrainerState, TrainingArguments, output};
 
 /// Trains a model.
 ///
@@ -35,12 +32,18 @@ use crate::{
 /// use colburn_eval::TripletEvaluator;
 /// use colburn_loss::Contrastive;
 /// use colburn_model::ColBert;
-/// use colburn_train::{Trainer, TrainingArguments};
+/// use colburn_train::{IntervalStrategy, Trainer, TrainingArguments};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = ColBert::from_pretrained("bert-base-uncased", &Device::default())?;
 /// let (train, eval) = Dataset::load("triplets.parquet")?.train_test_split(0.01, 42)?;
-/// let args = TrainingArguments { output_dir: "output/run".into(), num_train_epochs: 1.0, ..Default::default() };
+/// let args = TrainingArguments {
+///     output_dir: "output/run".into(),
+///     num_train_epochs: 1.0,
+///     eval_strategy: IntervalStrategy::Epoch,
+///     eval_on_start: true,
+///     ..Default::default()
+/// };
 /// let trained = Trainer::new(model, Contrastive::default(), args)
 ///     .train_dataset(train)
 ///     .evaluator(TripletEvaluator::new(&eval)?)
@@ -117,7 +120,8 @@ impl Trainer {
     ///
     /// # Errors
     /// Before the first step: arguments that cannot be, no or too little data, columns without a role, an output folder that cannot be
-    /// written. Later: data that cannot be read, a loss or gradient that is not finite, a disk that is full.
+    /// written or that another run is writing into. Later: data that cannot be read, a loss or gradient that is not finite, a disk that is
+    /// full; then `trainer_state.json` is that of the last step.
     pub fn train(self) -> Result<TrainOutput> {
         self.args.validate()?;
         self.loss.validate()?;
@@ -133,8 +137,8 @@ impl Trainer {
             None => train.slice(0, 0),
         };
         let evaluation = Evaluation { batches: eval.clone(), evaluators };
-        check_evaluation(&args, &evaluation)?;
-        prepare_output(&args)?;
+        evaluation.check(&args)?;
+        let _claim = output::claim(&args.output_dir)?;
 
         materialize(&model);
         let model = model.train();
@@ -160,24 +164,28 @@ impl Trainer {
             progress: progress.clone(),
         };
         let started = Instant::now();
-        let (model, outcome) = launch(run, TrainingModel::new(model, loss), train, eval, handle_interrupt)?;
-        finish(&args, model, outcome, started, &progress)
+        let (model, outcome, registration) =
+            launch(run, TrainingModel::new(model, loss), train, eval, handle_interrupt)?;
+        let output = finish(&args, model, outcome, started, &progress);
+        // Without it, one Ctrl-C would end the process in the middle of saving.
+        drop(registration);
+        output
     }
 }
 
-/// Runs the loop inside burn-train, which must not write files of its own.
+/// Runs the loop inside burn-train, which must not write files of its own. Ctrl-C still goes to the run when it is over.
 fn launch(
     run: Run,
     model: TrainingModel,
     train: Loader,
     eval: Arc<dyn DataLoader<crate::loader::MicroBatch>>,
     handle_interrupt: bool,
-) -> Result<(ColBert, Outcome)> {
+) -> Result<(ColBert, Outcome, Option<Registration>)> {
     let interrupter = Interrupter::new();
     let registration = handle_interrupt.then(|| Registration::new(interrupter.clone(), run.progress.clone()));
     let (epochs, progress, dir) = (run.plan.num_train_epochs, run.progress.clone(), run.args.output_dir.clone());
     let strategy = Arc::new(StepStrategy::new(run));
-    let result = SupervisedTraining::<TrainingModel>::new(dir, Arc::new(train), eval)
+    let result = SupervisedTraining::<TrainingModel>::new(dir.clone(), Arc::new(train), eval)
         .num_epochs(epochs)
         .metric_train_numeric(Gauge::loss())
         .metric_train_numeric(Gauge::learning_rate())
@@ -191,11 +199,10 @@ fn launch(
         .with_interrupter(interrupter)
         .with_training_strategy(TrainingStrategy::Custom(strategy.clone()))
         .launch(Learner::new(model, SgdConfig::new().init(), 0.0));
-    drop(registration);
     let outcome = strategy.outcome().unwrap_or_else(|| Err(Error::Engine("it did not begin".to_owned())))?;
     match result.error {
-        Some(error) => Err(Error::Engine(error.to_string())),
-        None => Ok((result.model.model, outcome)),
+        Some(error) => Err(outcome.state.save_after(Error::Engine(error.to_string()), &dir)),
+        None => Ok((result.model.model, outcome, registration.inspect(Registration::finishing))),
     }
 }
 
@@ -220,7 +227,9 @@ fn finish(
     if !interrupted {
         progress.results(state.global_step, state.epoch, &metrics);
         state.log(metrics.clone());
-        model.save_pretrained(&args.output_dir)?;
+        if let Err(error) = model.save_pretrained(&args.output_dir) {
+            return Err(state.save_after(error.into(), &args.output_dir));
+        }
     }
     state.save(&args.output_dir)?;
     let (global_step, metrics) = (state.global_step, metrics.into());
@@ -252,28 +261,6 @@ fn has_batches(which: &'static str, dataset: &Dataset, batch_size: usize, sample
         0 => Err(Error::NoBatch { which, rows: dataset.len(), batch_size }),
         _ => Ok(()),
     }
-}
-
-fn check_evaluation(args: &TrainingArguments, evaluation: &Evaluation) -> Result<()> {
-    let asked = [("eval_strategy", args.eval_strategy != IntervalStrategy::No), ("eval_on_start", args.eval_on_start)];
-    if let Some((key, _)) = asked.into_iter().find(|(_, asked)| *asked && evaluation.is_empty()) {
-        return Err(Error::NothingToEvaluate { key });
-    }
-    let mut names = HashSet::new();
-    for evaluator in &evaluation.evaluators {
-        if !names.insert(evaluator.name()) {
-            return Err(Error::SameEvaluator { name: evaluator.name() });
-        }
-    }
-    Ok(())
-}
-
-/// Makes the output folder, and sees that it can be written before hours of work go into it.
-fn prepare_output(args: &TrainingArguments) -> Result<()> {
-    let dir = &args.output_dir;
-    fs::create_dir_all(dir).map_err(Error::io(dir))?;
-    tempfile::NamedTempFile::new_in(dir).map_err(Error::io(dir))?;
-    checkpoint::remove_leftovers(dir)
 }
 
 fn adamw(args: &TrainingArguments) -> AdamWConfig {

@@ -4,6 +4,7 @@
 #[path = "trainer/common.rs"]
 mod common;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,21 +13,22 @@ use burn::tensor::{Device, Tensor};
 use colburn_loss::{Contrastive, Loss, Result, Targets};
 use colburn_model::ColBert;
 use colburn_ops::Embeddings;
-use colburn_train::{Trainer, TrainerState, TrainingArguments};
+use colburn_train::{IntervalStrategy, TrainOutput, Trainer, TrainerState, TrainingArguments};
 
 use common::{arguments, rows, tiny};
 
-/// Presses Ctrl-C during the third step.
-#[derive(Default)]
+/// Asks the run to end during one of its steps.
 struct Impatient {
+    step: usize,
     steps: AtomicUsize,
 }
 
 impl Loss for Impatient {
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
-        if self.steps.fetch_add(1, Ordering::Relaxed) + 1 == 3 {
-            let process = std::process::id().to_string();
-            assert!(Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+        if self.steps.fetch_add(1, Ordering::Relaxed) + 1 == self.step {
+            // Not SIGINT, which a process in the background of a script is started to ignore. The handler is the same.
+            let kill = format!("kill -TERM {}", std::process::id());
+            assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
             std::thread::sleep(Duration::from_millis(500));
         }
         Contrastive::default().forward(queries, documents, targets)
@@ -37,13 +39,32 @@ impl Loss for Impatient {
     }
 }
 
+/// A run of epochs of 4 steps.
+fn interrupted_during(step: usize, dir: &Path) -> TrainOutput {
+    let args = TrainingArguments {
+        num_train_epochs: 50.0,
+        logging_strategy: IntervalStrategy::Epoch,
+        eval_strategy: IntervalStrategy::Epoch,
+        ..arguments(dir)
+    };
+    let loss = Impatient { step, steps: AtomicUsize::new(0) };
+    Trainer::new(tiny(), loss, args).train_dataset(rows(16)).eval_dataset(rows(4)).train().unwrap()
+}
+
+// One test, because the signal goes to the run that began last.
 #[test]
 fn ctrl_c_saves_a_checkpoint_and_ends_the_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let args = TrainingArguments { num_train_epochs: 50.0, ..arguments(dir.path()) };
-    let output = Trainer::new(tiny(), Impatient::default(), args).train_dataset(rows(16)).train().unwrap();
-    assert_eq!((output.interrupted, output.global_step), (true, 3));
-    ColBert::from_pretrained(dir.path().join("checkpoint-3"), &Device::flex()).unwrap();
-    assert_eq!(TrainerState::load(dir.path()).unwrap().global_step, 3);
-    assert!(!dir.path().join("model.safetensors").exists());
+    let cases: [(usize, &[&str]); 2] = [(3, &[]), (4, &["loss", "eval_loss"])];
+    for (step, logged) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let output = interrupted_during(step, dir.path());
+        assert_eq!((output.interrupted, output.global_step), (true, step));
+        ColBert::from_pretrained(dir.path().join(format!("checkpoint-{step}")), &Device::flex()).unwrap();
+        let state = TrainerState::load(dir.path()).unwrap();
+        assert_eq!(state.global_step, step);
+        assert!(!dir.path().join("model.safetensors").exists());
+        // What is due at the end of an epoch is done before a run stops there.
+        assert_eq!(state.log_history.len(), logged.len());
+        assert!(state.log_history.iter().zip(logged).all(|(entry, key)| entry.contains_key(*key)));
+    }
 }

@@ -10,7 +10,13 @@
 //!     let device = device_by_name(None)?;
 //!     let model = ColBert::from_pretrained("models/bert-base-uncased", &device)?;
 //!     let (train, eval) = Dataset::load("triplets.parquet")?.train_test_split(0.01, 42)?;
-//!     let args = TrainingArguments { output_dir: "output/contrastive".into(), num_train_epochs: 1.0, ..Default::default() };
+//!     let args = TrainingArguments {
+//!         output_dir: "output/contrastive".into(),
+//!         num_train_epochs: 1.0,
+//!         eval_strategy: IntervalStrategy::Epoch,
+//!         eval_on_start: true,
+//!         ..Default::default()
+//!     };
 //!     Trainer::new(model, Contrastive::default(), args)
 //!         .train_dataset(train)
 //!         .evaluator(TripletEvaluator::new(&eval)?)

@@ -6,6 +6,9 @@ use crate::ci;
 
 const REQUIRED: [&str; 3] = ["description", "license", "edition"];
 
+/// What is rendered by itself, so that its links cannot lead elsewhere.
+const BOOK: &str = "docs/";
+
 pub fn complete(repository: &Repository) -> Vec<Problem> {
     let mut problems = manifests(repository);
     problems.extend(commands(repository));
@@ -30,8 +33,8 @@ fn manifests(repository: &Repository) -> Vec<Problem> {
 
 fn commands(repository: &Repository) -> Vec<Problem> {
     let text = repository.file("README.md").map_or("", |file| file.text.as_str());
-    let missing =
-        [ci::EXAMPLE, ci::TESTS].into_iter().filter(|command| !text.lines().any(|line| line.trim() == *command));
+    let commands = [ci::EXAMPLE, ci::TESTS].into_iter().chain(ci::BINARY);
+    let missing = commands.filter(|command| !text.lines().any(|line| line.trim() == *command));
     missing
         .map(|command| Problem::in_file("README.md", format!("the command `{command}` that CI runs is missing")))
         .collect()
@@ -58,6 +61,11 @@ fn links(repository: &Repository) -> Vec<Problem> {
                     continue;
                 }
                 let resolved = resolve(&file.path, path);
+                if file.path.starts_with(BOOK) && !resolved.starts_with(BOOK) {
+                    let message = format!("the link to {path} leads out of the book; name the path as code");
+                    problems.push(Problem::at_line(&file.path, at, message));
+                    continue;
+                }
                 let folder = format!("{resolved}/");
                 if !repository.files.iter().any(|other| other.path == resolved || other.path.starts_with(&folder)) {
                     problems.push(Problem::at_line(&file.path, at, format!("the link to {path} leads nowhere")));
@@ -104,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_readme_without_the_commands_is_found() {
-        let readme = format!("    {}\n    {}\n", ci::EXAMPLE, ci::TESTS);
+        let readme = format!("    {}\n    {}\n{}\n", ci::EXAMPLE, ci::TESTS, ci::BINARY.join("\n"));
         assert_eq!(commands(&Repository::of(&[("README.md", &readme)])), []);
-        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2);
-        assert_eq!(commands(&Repository::of(&[])).len(), 2);
+        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2 + ci::BINARY.len());
+        assert_eq!(commands(&Repository::of(&[])).len(), 2 + ci::BINARY.len());
     }
 
     #[test]
@@ -120,10 +128,20 @@ mod tests {
     #[test]
     fn a_link_to_nowhere_is_found() {
         let of = |text: &str| {
-            links(&Repository::of(&[("docs/guide.md", text), ("README.md", ""), ("crates/a/src/lib.rs", "")])).len()
+            links(&Repository::of(&[("xtask/README.md", text), ("README.md", ""), ("crates/a/src/lib.rs", "")])).len()
         };
-        assert_eq!(of("[a](../README.md) [b](#here) [c](https://example.org) [d](../crates/a) [e](guide.md#x)"), 0);
-        assert_eq!(of("[a](README.md)"), 1);
+        assert_eq!(of("[a](../README.md) [b](#here) [c](https://example.org) [d](../crates/a) [e](README.md#x)"), 0);
+        assert_eq!(of("[a](LICENSE)"), 1);
+    }
+
+    #[test]
+    fn a_link_out_of_the_book_is_found() {
+        let of = |text: &str| {
+            links(&Repository::of(&[("docs/guide.md", text), ("docs/how-to.md", ""), ("README.md", "")])).len()
+        };
+        assert_eq!(of("[a](how-to.md#x) [b](#here) [c](https://example.org)"), 0);
+        assert_eq!(of("[a](../README.md)"), 1);
+        assert_eq!(of("[a](lost.md)"), 1);
     }
 
     #[test]

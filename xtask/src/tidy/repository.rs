@@ -22,8 +22,9 @@ pub struct Repository {
 
 impl Repository {
     pub fn read(root: &Path) -> Result<Self> {
+        // A mounted or copied work tree often belongs to another user; a list of its files runs nothing of his.
         let listing = Command::new("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
             .output()
             .map_err(|error| format!("git is needed for the list of files: {error}"))?;

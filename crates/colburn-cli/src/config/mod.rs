@@ -5,6 +5,7 @@ mod keys;
 mod section;
 mod set;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -71,6 +72,8 @@ pub struct DataConfig {
 #[serde(default)]
 pub struct EvaluatorConfig {
     pub r#type: String,
+    /// Part of the name of its CSV file and of its metric; none unless there are several.
+    pub name: String,
 }
 
 impl RunConfig {
@@ -133,6 +136,23 @@ impl RunConfig {
                 file: origin.file.to_owned(),
                 message: "[[evaluators]] needs rows to evaluate on: give [data] eval or test_size".to_owned(),
             });
+        }
+        self.check_evaluator_names(origin)
+    }
+
+    /// Metrics and files are told apart by the evaluators' names.
+    fn check_evaluator_names(&self, origin: Origin) -> Result<()> {
+        let mut names = HashSet::new();
+        for EvaluatorConfig { name, .. } in &self.evaluators {
+            if name.contains(['/', '\\']) {
+                let message = format!("{name:?} becomes part of a file's name and cannot hold / or \\");
+                return Err(origin.wrong("evaluators", "name", message));
+            }
+            if !names.insert(name) {
+                let which = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?}") };
+                let message = format!("two have {which}; give each one a `name` of its own");
+                return Err(origin.wrong("evaluators", "name", message));
+            }
         }
         Ok(())
     }
@@ -285,6 +305,31 @@ device = "flex"
         assert_eq!(error(&RUN.replace("train = ", "eval = "), &[]), "RUN.toml: [data] needs train");
         assert!(error(RUN, &["data.eval=test.jsonl"]).contains("both eval and test_size"));
         assert!(error(&RUN.replace("test_size = 0.1", ""), &[]).contains("give [data] eval or test_size"));
+    }
+
+    #[test]
+    fn evaluators_are_told_apart_by_their_names() {
+        let second = |name: &str| format!("{RUN}\n[[evaluators]]\ntype = \"triplet\"\n{name}\n");
+        let run = RunConfig::parse(&second("name = \"hard\""), "RUN.toml", &[]).unwrap();
+        assert_eq!(run.evaluators.iter().map(|evaluator| evaluator.name.as_str()).collect::<Vec<_>>(), ["", "hard"]);
+        assert_eq!(
+            error(&second(""), &[]),
+            "name in [evaluators] of RUN.toml: two have no name; give each one a `name` of its own"
+        );
+        let twice = "evaluators=[{type=\"triplet\", name=\"a\"}, {type=\"triplet\", name=\"a\"}]";
+        assert_eq!(
+            error(RUN, &[twice]),
+            "name in [evaluators] of --set: two have the name \"a\"; give each one a `name` of its own"
+        );
+        assert!(error(&second("name = \"a/b\""), &[]).contains("\"a/b\" becomes part of a file's name"));
+    }
+
+    #[test]
+    fn the_example_is_a_run_and_is_the_one_in_the_readme() {
+        let example = include_str!("../../../../examples/run.toml");
+        let run = RunConfig::parse(example, "run.toml", &[]).unwrap();
+        run.training.validate().unwrap();
+        assert!(include_str!("../../../../README.md").contains(example));
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl<'a> Origin<'a> {
         Err(self.wrong(section, "type", message))
     }
 
-    fn wrong(&self, section: &str, key: &str, message: String) -> Error {
+    /// A value that a key of a section cannot have.
+    pub fn wrong(&self, section: &str, key: &str, message: String) -> Error {
         Error::Value {
             key: key.to_owned(),
             section: section.to_owned(),

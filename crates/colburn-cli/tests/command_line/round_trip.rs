@@ -94,6 +94,34 @@ fn the_same_run_gives_the_same_weights() {
     assert_ne!(weights("first"), weights("other"));
 }
 
+#[test]
+fn several_evaluators_are_told_apart() {
+    let workspace = Workspace::new();
+    workspace.succeed("train RUN.toml --set evaluators=[{type=\"triplet\"},{type=\"triplet\",name=\"again\"}]");
+    let csv = |name: &str| fs::read_to_string(workspace.path("output/run/eval").join(name)).unwrap();
+    assert_eq!(csv("triplet_evaluation_results.csv"), csv("triplet_evaluation_again_results.csv"));
+    let state: Value =
+        serde_json::from_slice(&fs::read(workspace.path("output/run/trainer_state.json")).unwrap()).unwrap();
+    let evaluated = state["log_history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["step"] == 3 && entry["eval_accuracy"].is_number());
+    assert!(evaluated.is_some_and(|entry| entry["eval_again_accuracy"] == entry["eval_accuracy"]), "{state:#}");
+}
+
+/// A process that does not outlive its test, however that ends.
+#[cfg(unix)]
+struct Running(std::process::Child);
+
+#[cfg(unix)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _has_ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_a_checkpoint() {
@@ -101,17 +129,20 @@ fn an_interrupt_leaves_a_checkpoint() {
     use std::process::{Command, Stdio};
 
     let workspace = Workspace::new();
-    let mut training = workspace
+    let training = workspace
         .command("train RUN.toml --set training.max_steps=1000000")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(training.stderr.take().unwrap()).lines();
+    let mut training = Running(training);
+    let mut log = BufReader::new(training.0.stderr.take().unwrap()).lines();
     assert!(log.any(|line| line.unwrap().starts_with("step 2/")), "training does not come to its second step");
-    assert!(Command::new("kill").args(["-INT", &training.id().to_string()]).status().unwrap().success());
+    // The shell's own kill: the program of that name is not installed everywhere.
+    let interrupt = format!("kill -INT {}", training.0.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
     let rest: Vec<String> = log.map(Result::unwrap).collect();
-    assert_eq!(training.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert_eq!(training.0.wait().unwrap().code(), Some(130), "{rest:?}");
 
     let state: Value =
         serde_json::from_slice(&fs::read(workspace.path("output/run/trainer_state.json")).unwrap()).unwrap();

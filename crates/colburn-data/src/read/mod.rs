@@ -3,6 +3,7 @@
 
 mod csv;
 mod json_lines;
+mod panics;
 mod parquet;
 
 use std::fs::File;

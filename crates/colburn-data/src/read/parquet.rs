@@ -1,8 +1,7 @@
 //! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
-//! a time. Only text and number columns are decoded. This is the one file that knows polars.
+//! a time. Only text and number columns are decoded. This is the one file that calls polars.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use polars::prelude::{
     PolarsError, PolarsResult, SerReader, StringChunked,
 };
 
+use super::panics::caught;
 use crate::error::{Error, Place, Result};
 use crate::table::{Cell, Kind, TableBuilder};
 
@@ -70,10 +70,10 @@ fn reader(file: &File, metadata: &Arc<FileMetadata>) -> PolarsResult<ParquetRead
 
 /// Runs polars, which panics on some damaged files: a bad file must not end a program that can report it.
 fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> std::result::Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
-        Err(_) => Err("the decoder failed".to_owned()),
+    match caught(decode) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+        None => Err("the decoder failed".to_owned()),
     }
 }
 

@@ -25,7 +25,7 @@ pub fn arguments(output_dir: &std::path::Path) -> TrainingArguments {
         output_dir: output_dir.to_owned(),
         per_device_train_batch_size: 4,
         learning_rate: 1e-3,
-        logging_steps: 1,
+        logging_steps: 1.0,
         train_sampling_strategy: Sampling::Sequential,
         ..Default::default()
     }

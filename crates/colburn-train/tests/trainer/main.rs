@@ -1,6 +1,6 @@
-//! The trainer on a tiny model and real triplets: whole runs against PyLate's, and what runs leave behind.
+//! The trainer on a tiny model and real triplets: what runs log, and what they leave behind.
 #![cfg(feature = "flex")]
 
 mod common;
-mod parity;
+mod logs;
 mod runs;

@@ -9,7 +9,7 @@ use colburn_data::Dataset;
 use colburn_eval::TripletEvaluator;
 use colburn_loss::Contrastive;
 use colburn_model::{ColBert, EncodeOptions, Kind};
-use colburn_train::{IntervalStrategy, SaveStrategy, TrainOutput, Trainer, TrainerState, TrainingArguments};
+use colburn_train::{IntervalStrategy, LogEntry, SaveStrategy, TrainOutput, Trainer, TrainerState, TrainingArguments};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -19,8 +19,17 @@ fn names(dir: &Path) -> BTreeSet<String> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-fn trainer(args: TrainingArguments) -> Trainer {
+pub fn trainer(args: TrainingArguments) -> Trainer {
     Trainer::new(tiny(), Contrastive::default(), args).handle_interrupt(false)
+}
+
+/// The steps that were logged, and what of them.
+pub fn kinds(output: &TrainOutput) -> Vec<(u64, &'static str)> {
+    let kind = |entry: &LogEntry| {
+        let kind = ["loss", "eval_loss", "train_loss"].into_iter().find(|key| entry.contains_key(*key));
+        (entry["step"].as_u64().unwrap(), kind.unwrap())
+    };
+    output.state.log_history.iter().map(kind).collect()
 }
 
 fn refused(trainer: Trainer) -> String {
@@ -34,12 +43,12 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
     let dir = tempfile::tempdir().unwrap();
     let args = TrainingArguments {
         num_train_epochs: 2.0,
-        logging_steps: 2,
+        logging_steps: 2.0,
         logging_first_step: true,
         eval_strategy: IntervalStrategy::Steps,
-        eval_steps: Some(3),
+        eval_steps: Some(3.0),
         eval_on_start: true,
-        save_steps: 2,
+        save_steps: 2.0,
         save_total_limit: Some(2),
         ..arguments(dir.path())
     };
@@ -53,15 +62,6 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
         .unwrap();
     assert_eq!((output.global_step, output.interrupted), (10, false));
 
-    let kinds: Vec<(u64, &str)> = output
-        .state
-        .log_history
-        .iter()
-        .map(|entry| {
-            let kind = ["loss", "eval_loss", "train_loss"].into_iter().find(|key| entry.contains_key(*key));
-            (entry["step"].as_u64().unwrap(), kind.unwrap())
-        })
-        .collect();
     let expected = [
         (0, "eval_loss"),
         (1, "loss"),
@@ -75,7 +75,7 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
         (10, "loss"),
         (10, "train_loss"),
     ];
-    assert_eq!(kinds, expected);
+    assert_eq!(kinds(&output), expected);
     let evaluated: Vec<&str> = output.state.log_history[0].keys().map(String::as_str).collect();
     assert_eq!(
         evaluated,
@@ -94,6 +94,7 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
     assert_eq!(output.metrics["train_loss"], output.training_loss);
 
     let expected = [
+        ".lock",
         "checkpoint-10",
         "checkpoint-8",
         "eval",
@@ -218,9 +219,10 @@ fn what_cannot_be_is_said_before_the_run() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_and_spares_what_was_saved() {
     let dir = tempfile::tempdir().unwrap();
-    let args = TrainingArguments { learning_rate: 1e38, max_grad_norm: 0.0, save_steps: 1, ..arguments(dir.path()) };
+    let args = TrainingArguments { learning_rate: 1e38, max_grad_norm: 0.0, save_steps: 1.0, ..arguments(dir.path()) };
     let message = refused(trainer(args).train_dataset(rows(16)));
     assert!(message.starts_with("step 2: the ") && message.contains("lower `learning_rate`"), "{message}");
     let found = names(dir.path());
     assert!(found.contains("checkpoint-1") && !found.contains("checkpoint-2") && !found.contains("model.safetensors"));
+    assert_eq!(TrainerState::load(dir.path()).unwrap().global_step, 1);
 }

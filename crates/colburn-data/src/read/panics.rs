@@ -1,0 +1,86 @@
+//! Calls into a decoder that panics where it should return an error. A damaged file is an error like any other, so its
+//! panic must neither end the program nor write a message and a stack trace over what the caller says about the file.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// What the names of the decoder's own threads begin with.
+const DECODER_THREADS: &str = "polars";
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
+
+/// The hook belongs to the process, so that calls on several threads share one. The lock is not held during a call: a
+/// thread that waits for the decoder may be lent to another call meanwhile.
+static SHARED: Mutex<Shared> = Mutex::new(Shared { calls: 0, previous: None });
+
+struct Shared {
+    calls: usize,
+    previous: Option<Arc<Hook>>,
+}
+
+thread_local! {
+    /// Calls on this thread, of which one can begin within another.
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What a call returns, or nothing if it panicked. Panics of other threads are reported as ever.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    enter();
+    let result = panic::catch_unwind(AssertUnwindSafe(call));
+    leave();
+    result.ok()
+}
+
+fn enter() {
+    CALLS.set(CALLS.get() + 1);
+    let mut shared = lock();
+    if shared.calls == 0 {
+        let previous = Arc::new(panic::take_hook());
+        shared.previous = Some(previous.clone());
+        panic::set_hook(Box::new(move |info| {
+            if !decodes() {
+                previous(info);
+            }
+        }));
+    }
+    shared.calls += 1;
+}
+
+fn leave() {
+    CALLS.set(CALLS.get() - 1);
+    let mut shared = lock();
+    shared.calls -= 1;
+    if shared.calls == 0
+        && let Some(previous) = shared.previous.take()
+    {
+        // Ours goes first, and with it the other owner of the previous one.
+        drop(panic::take_hook());
+        if let Some(previous) = Arc::into_inner(previous) {
+            panic::set_hook(previous);
+        }
+    }
+}
+
+/// Whether this thread works for a call.
+fn decodes() -> bool {
+    CALLS.get() > 0 || thread::current().name().is_some_and(|name| name.starts_with(DECODER_THREADS))
+}
+
+fn lock() -> MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CALLS, caught};
+
+    #[test]
+    fn a_panic_is_no_result() {
+        assert_eq!(caught(|| 3), Some(3));
+        assert_eq!(caught(|| -> usize { panic!("not seen") }), None);
+        assert_eq!(caught(|| caught(|| -> usize { panic!("not seen") })), Some(None));
+        assert_eq!(CALLS.get(), 0);
+    }
+}
