@@ -243,7 +243,7 @@ fn projections(
     };
     if let Some(size) = wanted {
         let new = DenseConfig::new(width, size).init(device);
-        dense.push(names::replace(new, "", |parameter| Some(draw.linear(parameter, width))));
+        dense.push(names::replace(new, |parameter| Some(draw.linear(parameter, width))));
     }
     Ok(dense)
 }

@@ -76,7 +76,7 @@ impl EncoderConfig {
         let Self::Bert(config) = self;
         let value =
             |parameter: &Parameter| Some(draw.encoder(parameter, config.initializer_range, config.pad_token_id));
-        Encoder::Bert(names::replace(config.init(device), "", value))
+        Encoder::Bert(names::replace(config.init(device), value))
     }
 }
 
@@ -94,7 +94,7 @@ impl Encoder {
 
     pub(crate) fn values(&self) -> Result<Vec<(String, TensorData)>> {
         let Self::Bert(bert) = self;
-        names::values(bert, "")
+        names::values(bert)
     }
 
     /// Where the encoder computes.

@@ -25,7 +25,6 @@ pub struct Parameter {
 /// Where a traversal stands.
 #[derive(Default)]
 struct Trail {
-    prefix: String,
     path: Vec<String>,
     containers: Vec<String>,
 }
@@ -49,11 +48,17 @@ impl Trail {
             "beta" => "bias",
             other => other,
         });
-        self.prefix.clone() + &spelled.collect::<Vec<_>>().join(".")
+        spelled.collect::<Vec<_>>().join(".")
     }
 
-    fn transposed(&self, dimensions: usize) -> bool {
-        dimensions == 2 && self.containers.iter().any(|container| container == "Struct:Linear")
+    /// The parameter that the traversal stands at.
+    fn parameter<const D: usize>(&self, param: &Param<Tensor<D>>) -> Parameter {
+        let mut shape = param.lazy_shape().to_vec();
+        let transposed = D == 2 && self.containers.iter().any(|container| container == "Struct:Linear");
+        if transposed {
+            shape.reverse();
+        }
+        Parameter { name: self.name(), id: param.id, shape, transposed }
     }
 }
 
@@ -68,21 +73,18 @@ pub(crate) fn parameters<M: Module>(module: &M, prefix: &str) -> Vec<Parameter> 
             self.0.exit();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let mut shape = param.lazy_shape().to_vec();
-            let transposed = self.0.transposed(D);
-            if transposed {
-                shape.reverse();
-            }
-            self.1.push(Parameter { name: self.0.name(), id: param.id, shape, transposed });
+            self.1.push(self.0.parameter(param));
         }
     }
-    let mut collect = Collect(Trail { prefix: prefix.to_owned(), ..Default::default() }, Vec::new());
+    let mut collect = Collect(Trail::default(), Vec::new());
     module.visit(&mut collect);
-    collect.1
+    let Collect(_, mut parameters) = collect;
+    parameters.iter_mut().for_each(|parameter| parameter.name.insert_str(0, prefix));
+    parameters
 }
 
 /// The values of all parameters as PyTorch has them, with their names.
-pub(crate) fn values<M: Module>(module: &M, prefix: &str) -> crate::Result<Vec<(String, TensorData)>> {
+pub(crate) fn values<M: Module>(module: &M) -> crate::Result<Vec<(String, TensorData)>> {
     struct Read(Trail, Vec<(String, TensorData)>, Option<String>);
     impl ModuleVisitor for Read {
         fn enter_module(&mut self, name: &str, container: &str) {
@@ -92,15 +94,15 @@ pub(crate) fn values<M: Module>(module: &M, prefix: &str) -> crate::Result<Vec<(
             self.0.exit();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.val();
-            let value = if self.0.transposed(D) { value.transpose() } else { value };
+            let parameter = self.0.parameter(param);
+            let value = if parameter.transposed { param.val().transpose() } else { param.val() };
             match value.try_into_data() {
-                Ok(data) => self.1.push((self.0.name(), data)),
+                Ok(data) => self.1.push((parameter.name, data)),
                 Err(error) => self.2 = Some(error.to_string()),
             }
         }
     }
-    let mut read = Read(Trail { prefix: prefix.to_owned(), ..Default::default() }, Vec::new(), None);
+    let mut read = Read(Trail::default(), Vec::new(), None);
     module.visit(&mut read);
     match read.2 {
         Some(error) => Err(crate::Error::Device(error)),
@@ -109,7 +111,7 @@ pub(crate) fn values<M: Module>(module: &M, prefix: &str) -> crate::Result<Vec<(
 }
 
 /// The module with each parameter replaced by what `value` gives for it (as PyTorch has it); `None` leaves it as it is.
-pub(crate) fn replace<M: Module>(module: M, prefix: &str, value: impl FnMut(&Parameter) -> Option<TensorData>) -> M {
+pub(crate) fn replace<M: Module>(module: M, value: impl FnMut(&Parameter) -> Option<TensorData>) -> M {
     struct Replace<F>(Trail, F);
     impl<F: FnMut(&Parameter) -> Option<TensorData>> ModuleMapper for Replace<F> {
         fn enter_module(&mut self, name: &str, container: &str) {
@@ -119,36 +121,25 @@ pub(crate) fn replace<M: Module>(module: M, prefix: &str, value: impl FnMut(&Par
             self.0.exit();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let mut shape = param.lazy_shape().to_vec();
-            let transposed = self.0.transposed(D);
-            if transposed {
-                shape.reverse();
-            }
-            let parameter = Parameter { name: self.0.name(), id: param.id, shape, transposed };
+            let parameter = self.0.parameter(&param);
             let Some(data) = (self.1)(&parameter) else { return param };
+            let data = if parameter.transposed { transpose(data) } else { data };
             let device = param.lazy_device();
-            param
-                .map(|_| {
-                    let tensor = Tensor::from_data(data, &device);
-                    if transposed { transpose(tensor) } else { tensor }
-                })
-                .set_require_grad(true)
+            param.map(|_| Tensor::from_data(data, &device)).set_require_grad(true)
         }
     }
-    module.map(&mut Replace(Trail { prefix: prefix.to_owned(), ..Default::default() }, value))
+    module.map(&mut Replace(Trail::default(), value))
 }
 
-/// The transpose, laid out anew, so that products with it read memory in order.
-fn transpose<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let [rows, columns] = [tensor.dims()[0], tensor.dims()[1]];
-    let device = tensor.device();
-    let flat: TensorData = tensor.into_data();
-    let Ok(values) = flat.as_slice::<f32>() else { return Tensor::<D>::from_data(flat, &device).transpose() };
+/// The transpose of an f32 matrix, laid out anew on the host, so that products with it read memory in order.
+fn transpose(data: TensorData) -> TensorData {
+    let (rows, columns) = (data.shape()[0], data.shape()[1]);
+    let values = data.as_slice::<f32>().unwrap_or_default();
     let mut turned = vec![0f32; values.len()];
-    for (row, line) in values.chunks_exact(columns).enumerate() {
+    for (row, line) in values.chunks_exact(columns.max(1)).enumerate() {
         for (column, value) in line.iter().enumerate() {
             turned[column * rows + row] = *value;
         }
     }
-    Tensor::from_data(TensorData::new(turned, [columns, rows]), &device)
+    TensorData::new(turned, [columns, rows])
 }

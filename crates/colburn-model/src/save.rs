@@ -46,7 +46,7 @@ impl ColBert {
             let (index, name) = (index + 1, format!("{}_Dense", index + 1));
             let folder = directory.join(&name);
             fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            weights::write(&folder.join("model.safetensors"), &names::values(dense, "")?)?;
+            weights::write(&folder.join("model.safetensors"), &names::values(dense)?)?;
             files::write_json(&folder.join("config.json"), dense.config())?;
             modules.push(
                 json!({"idx": index, "name": index.to_string(), "path": name, "type": "pylate.models.Dense.Dense"}),

@@ -50,7 +50,7 @@ impl Weights {
     /// When some are missing, or of another shape.
     pub fn load_into<M: Module>(&mut self, module: M) -> Result<M> {
         let (mut missing, mut wrong) = (Vec::new(), None);
-        let module = names::replace(module, "", |parameter| {
+        let module = names::replace(module, |parameter| {
             let Some(data) = self.tensors.remove(&parameter.name) else {
                 missing.push(parameter.name.clone());
                 return None;
