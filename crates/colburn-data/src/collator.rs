@@ -14,6 +14,8 @@ pub struct Batch {
     pub queries: TokenBatch,
     /// The documents of the first row (its positive, then its negatives), then those of the second row, and so on.
     pub documents: TokenBatch,
+    /// A teacher's score of each document, in the order of the documents, where the data has such scores.
+    pub scores: Option<Vec<f32>>,
 }
 
 /// Turns rows of a data set into batches: PyLate's `ColBERTCollator`.
@@ -53,6 +55,7 @@ impl Collator {
         Ok(Batch {
             queries: self.tokenizer.tokenize(&queries, Kind::Query)?,
             documents: self.tokenizer.tokenize(&documents, Kind::Document)?,
+            scores: None,
         })
     }
 }

@@ -19,6 +19,8 @@ pub use error::{Error, Result};
 pub enum Targets {
     /// Each query has the same number of documents, in a group, in order; the first of a group is the positive.
     Positives,
+    /// A teacher's score of each document, in the order of the documents: each query has a group of the same size.
+    Scores(Vec<f32>),
 }
 
 /// A training objective on the token embeddings of a batch.

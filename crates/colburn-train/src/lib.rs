@@ -9,6 +9,7 @@
 
 mod adamw;
 mod arguments;
+mod callback;
 mod checkpoint;
 mod error;
 mod evaluation;
@@ -32,6 +33,7 @@ mod validate;
 
 pub use adamw::{AdamW, AdamWConfig, decays};
 pub use arguments::{IntervalStrategy, SaveStrategy, SchedulerType, TrainingArguments};
+pub use callback::{Callback, Moment, TrainerControl};
 pub use error::{Error, Result};
 pub use schedule::Schedule;
 pub use state::{LogEntry, TRAINER_STATE_NAME, TrainerState};
