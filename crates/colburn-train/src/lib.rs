@@ -40,8 +40,8 @@ mod validate_together;
 
 pub use adamw::{AdamW, AdamWConfig, decays};
 pub use arguments::{
-    HubStrategy, IntervalStrategy, LogLevel, ReportTo, Reporter, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
-    TrainingArguments,
+    HubStrategy, IntervalStrategy, LogLevel, ReportTo, Reporter, ResumeFromCheckpoint, RunPrompts, SaveStrategy,
+    SchedulerType, TrainingArguments,
 };
 pub use callback::{Callback, Moment, TrainerControl};
 pub use curve::{Curve, Slope};
