@@ -8,7 +8,7 @@ use crate::{Loss, Targets};
 /// Texts of one token each.
 pub fn texts<const D: usize>(rows: &[[f32; D]], device: &Device) -> Embeddings {
     let values = Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), D]), device);
-    Embeddings::new(values, Spans::from_lengths(&vec![1; rows.len()])).unwrap()
+    Embeddings::new(values, Spans::from_lengths(&vec![1; rows.len()])).expect("one token a text")
 }
 
 /// The loss, and its gradient with respect to the scores of each query with its own documents.
@@ -18,9 +18,9 @@ pub fn value_and_gradient(loss: &impl Loss, scores: &[&[f32]], targets: &Targets
     let queries = texts(&vec![[1.0]; scores.len()], &device);
     let mut documents = texts(&scores.concat().iter().map(|&score| [score]).collect::<Vec<_>>(), &device);
     documents.values = documents.values.require_grad();
-    let value = loss.forward(&queries, &documents, targets).unwrap();
+    let value = loss.forward(&queries, &documents, targets).expect("a batch that the loss takes");
     let gradients = value.backward();
-    let gradient = documents.values.grad(&gradients).unwrap().into_data().try_into_vec().unwrap();
+    let gradient = documents.values.grad(&gradients).expect("a gradient").into_data().try_into_vec().expect("32-bit floats");
     (value.into_scalar(), gradient)
 }
 
