@@ -1,5 +1,6 @@
 //! The errors of this crate: each is one line and names the argument, the file or the step.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use burn::data::dataset::DatasetError;
@@ -16,7 +17,7 @@ pub enum Error {
         /// The value that was given.
         value: String,
         /// What would be right.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
     /// The trainer has nothing to train on.
     #[error("there is no training data; give it by `Trainer::train_dataset`, or by the key `train` of `[data]`")]

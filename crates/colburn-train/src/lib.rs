@@ -11,6 +11,7 @@ mod adamw;
 mod arguments;
 mod callback;
 mod checkpoint;
+mod curve;
 mod error;
 mod evaluation;
 mod files;
@@ -25,6 +26,7 @@ mod pass;
 mod plan;
 mod progress;
 mod schedule;
+mod scheduler_kwargs;
 mod state;
 mod strategy;
 mod trainer;
@@ -32,9 +34,13 @@ mod training_model;
 mod validate;
 
 pub use adamw::{AdamW, AdamWConfig, decays};
-pub use arguments::{IntervalStrategy, SaveStrategy, SchedulerType, TrainingArguments};
+pub use arguments::{
+    HubStrategy, IntervalStrategy, LogLevel, ReportTo, Reporter, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
+    TrainingArguments,
+};
 pub use callback::{Callback, Moment, TrainerControl};
+pub use curve::{Curve, Slope};
 pub use error::{Error, Result};
-pub use schedule::Schedule;
+pub use schedule::{LearningRate, Schedule};
 pub use state::{LogEntry, TRAINER_STATE_NAME, TrainerState};
 pub use trainer::{TrainOutput, Trainer};

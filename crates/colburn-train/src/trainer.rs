@@ -150,12 +150,7 @@ impl Trainer {
             plan.max_steps
         ));
         let run = Run {
-            schedule: Schedule {
-                lr_scheduler_type: args.lr_scheduler_type,
-                learning_rate: args.learning_rate,
-                warmup_steps: args.warmup(plan.max_steps),
-                max_steps: plan.max_steps,
-            },
+            schedule: Schedule::new(&args, plan.max_steps)?,
             optimizer: AdamW::new(adamw(&args), model.parameters()),
             state: TrainerState::new(&args, &plan),
             args: args.clone(),

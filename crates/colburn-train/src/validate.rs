@@ -77,7 +77,7 @@ impl TrainingArguments {
 fn check(key: &'static str, value: impl Display, right: bool, expected: &'static str) -> Result<()> {
     match right {
         true => Ok(()),
-        false => Err(Error::Argument { key, value: value.to_string(), expected }),
+        false => Err(Error::Argument { key, value: value.to_string(), expected: expected.into() }),
     }
 }
 

@@ -1,0 +1,180 @@
+//! What follows from the arguments: whether something is due, and what a value that was left out is.
+
+use std::path::{Path, PathBuf};
+
+use super::{IntervalStrategy, Reporter, ResumeFromCheckpoint, TrainingArguments};
+use crate::Result;
+
+/// What the names of an evaluation's metrics begin with.
+const PREFIX: &str = "eval_";
+
+impl TrainingArguments {
+    /// Number of warmup steps of a run of `max_steps` steps.
+    pub fn warmup(&self, max_steps: usize) -> usize {
+        in_steps(self.warmup_ratio.unwrap_or(self.warmup_steps), max_steps)
+    }
+
+    /// Whether the step that was just done is to be logged; `interval` is `logging_steps` as a number of steps.
+    pub fn log_is_due_after_step(&self, step: usize, interval: usize) -> bool {
+        let due = self.logging_strategy == IntervalStrategy::Steps && step.is_multiple_of(interval);
+        due || (self.logging_first_step && step == 1)
+    }
+
+    /// Whether the model is to be evaluated after a step; `interval` is `eval_steps` as a number of steps.
+    pub fn eval_is_due_after_step(&self, step: usize, interval: usize) -> bool {
+        let due = self.eval_strategy == IntervalStrategy::Steps && step.is_multiple_of(interval);
+        due && self.eval_delay <= step as f64
+    }
+
+    /// Whether the model is to be evaluated at the end of an epoch; `epoch` is the progress in epochs, 1 after the first.
+    pub fn eval_is_due_after_epoch(&self, epoch: f64) -> bool {
+        self.eval_strategy == IntervalStrategy::Epoch && self.eval_delay <= epoch
+    }
+
+    /// Whether the device is asked for unused memory after a step.
+    pub fn empty_cache_is_due(&self, step: usize) -> bool {
+        self.torch_empty_cache_steps.is_some_and(|interval| step.is_multiple_of(interval))
+    }
+
+    /// The name, with `eval_` before it, of the metric that decides which model is best; none if nothing asks for the best.
+    pub fn metric_for_best_model(&self) -> Option<String> {
+        let metric = match &self.metric_for_best_model {
+            Some(metric) => metric,
+            None if self.load_best_model_at_end => "loss",
+            None => return None,
+        };
+        Some(if metric.starts_with(PREFIX) { metric.to_owned() } else { format!("{PREFIX}{metric}") })
+    }
+
+    /// Whether a greater value of that metric is better.
+    pub fn greater_is_better(&self) -> bool {
+        let is_loss = self.metric_for_best_model().is_some_and(|metric| metric.ends_with("loss"));
+        self.greater_is_better.unwrap_or(!is_loss)
+    }
+
+    /// Where TensorBoard's event files go. Hugging Face's default has the time and the host in it; here it is the same in each run, so that
+    /// a run that goes on writes beside what it wrote before.
+    pub fn logging_dir(&self) -> PathBuf {
+        self.logging_dir.clone().unwrap_or_else(|| self.output_dir.join("runs"))
+    }
+
+    /// What else the logs go to.
+    ///
+    /// # Errors
+    /// When a name is unknown.
+    pub fn reporters(&self) -> Result<Vec<Reporter>> {
+        self.report_to.reporters()
+    }
+
+    /// The run's name: `run_name`, or else the name of `output_dir`.
+    pub fn run_name(&self) -> String {
+        let folder = || self.output_dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        self.run_name.clone().or_else(folder).unwrap_or_else(|| self.output_dir.display().to_string())
+    }
+
+    /// Whether a script that does what it is told trains: unless `do_train` is false.
+    pub fn trains(&self) -> bool {
+        self.do_train.unwrap_or(true)
+    }
+
+    /// Whether a script that does what it is told evaluates: with `do_eval`, and, as in Hugging Face, with any `eval_strategy` but `no`.
+    pub fn evaluates(&self) -> bool {
+        self.do_eval || self.eval_strategy != IntervalStrategy::No
+    }
+
+    /// The checkpoint that the run is to go on from, if it has been named.
+    pub fn checkpoint(&self) -> Option<&Path> {
+        match &self.resume_from_checkpoint {
+            ResumeFromCheckpoint::From(path) => Some(path),
+            ResumeFromCheckpoint::No | ResumeFromCheckpoint::Last => None,
+        }
+    }
+}
+
+/// A number of steps as an argument gives it: from 1 on it is that number, below 1 a share of all steps, rounded up.
+pub(crate) fn in_steps(given: f64, max_steps: usize) -> usize {
+    if given >= 1.0 { given as usize } else { (max_steps as f64 * given).ceil() as usize }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // warmup_steps, warmup_ratio -> TrainingArguments(…).get_warmup_steps(25)
+    #[test]
+    fn steps_are_given_as_a_number_or_as_a_share() {
+        let warmup = |warmup_steps: f64, warmup_ratio: Option<f64>| {
+            TrainingArguments { warmup_steps, warmup_ratio, ..Default::default() }.warmup(25)
+        };
+        assert_eq!([warmup(7.0, None), warmup(7.9, None), warmup(1.0, None), warmup(0.0, None)], [7, 7, 1, 0]);
+        assert_eq!([warmup(0.1, None), warmup(0.0, Some(0.1)), warmup(0.999, None)], [3, 3, 25]);
+        assert_eq!([warmup(7.0, Some(0.5)), warmup(7.0, Some(0.0))], [13, 0], "the ratio overrides");
+        assert_eq!([in_steps(500.0, 25), in_steps(1e-9, 25), in_steps(0.5, 25)], [500, 1, 13]);
+    }
+
+    // transformers.trainer_callback.DefaultFlowCallback
+    #[test]
+    fn an_evaluation_waits_for_its_delay() {
+        let args = TrainingArguments { eval_strategy: IntervalStrategy::Steps, eval_delay: 5.0, ..Default::default() };
+        let due: Vec<usize> = (1..10).filter(|&step| args.eval_is_due_after_step(step, 2)).collect();
+        assert_eq!(due, [6, 8]);
+        assert!(!args.eval_is_due_after_epoch(9.0));
+        let args = TrainingArguments { eval_strategy: IntervalStrategy::Epoch, eval_delay: 1.5, ..Default::default() };
+        assert_eq!([0.9, 1.0, 1.5, 2.0].map(|epoch| args.eval_is_due_after_epoch(epoch)), [false, false, true, true]);
+        assert!(!args.eval_is_due_after_step(6, 2));
+    }
+
+    #[test]
+    fn logs_and_clean_ups_are_due() {
+        let args =
+            TrainingArguments { logging_first_step: true, torch_empty_cache_steps: Some(3), ..Default::default() };
+        let steps = |due: &dyn Fn(usize) -> bool| (1..8).filter(|&step| due(step)).collect::<Vec<_>>();
+        assert_eq!(steps(&|step| args.log_is_due_after_step(step, 4)), [1, 4]);
+        assert_eq!(steps(&|step| args.empty_cache_is_due(step)), [3, 6]);
+        let never = TrainingArguments { logging_strategy: IntervalStrategy::No, ..Default::default() };
+        assert!(steps(&|step| never.log_is_due_after_step(step, 1) || never.empty_cache_is_due(step)).is_empty());
+    }
+
+    // args = TrainingArguments(…); args.metric_for_best_model, args.greater_is_better
+    #[test]
+    fn the_best_model_has_a_metric() {
+        let args = |metric: Option<&str>, load_best_model_at_end: bool| TrainingArguments {
+            metric_for_best_model: metric.map(str::to_owned),
+            load_best_model_at_end,
+            ..Default::default()
+        };
+        assert_eq!(args(None, false).metric_for_best_model(), None);
+        for (metric, expected, greater) in [
+            (None, "eval_loss", false),
+            (Some("loss"), "eval_loss", false),
+            (Some("eval_dev_loss"), "eval_dev_loss", false),
+            (Some("accuracy"), "eval_accuracy", true),
+            (Some("kl_divergence"), "eval_kl_divergence", true),
+        ] {
+            let args = args(metric, true);
+            assert_eq!(args.metric_for_best_model().as_deref(), Some(expected));
+            assert_eq!(args.greater_is_better(), greater, "{expected}");
+            assert!(TrainingArguments { greater_is_better: Some(true), ..args.clone() }.greater_is_better());
+            assert!(!TrainingArguments { greater_is_better: Some(false), ..args }.greater_is_better());
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_follows_from_the_rest() {
+        let args = TrainingArguments { output_dir: "output/run".into(), ..Default::default() };
+        assert_eq!((args.logging_dir(), args.run_name()), ("output/run/runs".into(), "run".to_owned()));
+        assert_eq!((args.trains(), args.evaluates(), args.checkpoint()), (true, false, None));
+        let args = TrainingArguments {
+            logging_dir: Some("logs".into()),
+            run_name: Some("first".to_owned()),
+            do_train: Some(false),
+            eval_strategy: IntervalStrategy::Epoch,
+            resume_from_checkpoint: ResumeFromCheckpoint::From("checkpoint-5".into()),
+            ..args
+        };
+        assert_eq!((args.logging_dir(), args.run_name()), ("logs".into(), "first".to_owned()));
+        assert_eq!((args.trains(), args.evaluates()), (false, true));
+        assert_eq!(args.checkpoint(), Some(Path::new("checkpoint-5")));
+        assert!(TrainingArguments { do_eval: true, ..Default::default() }.evaluates());
+    }
+}

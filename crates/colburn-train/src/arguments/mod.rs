@@ -1,0 +1,246 @@
+//! What a training run is told: Hugging Face's `TrainingArguments`, by the same names, with the same meaning and the same defaults.
+//!
+//! A key of `[training]` in a TOML file, a field here and an argument in Python are one word. Whatever is wrong with a value is said
+//! before the run, by [`TrainingArguments::validate`]. What has no effect here is accepted where that is harmless, and says so.
+
+mod defaults;
+mod derived;
+mod names;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use colburn_data::Sampling;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(crate) use derived::in_steps;
+pub use names::{HubStrategy, IntervalStrategy, LogLevel, Reporter, SaveStrategy, SchedulerType};
+pub use values::{ReportTo, ResumeFromCheckpoint};
+
+/// How a model is trained. Names, meanings and defaults are Hugging Face's, and sentence-transformers' where it adds to them.
+///
+/// A number of steps may be a share of all steps wherever Hugging Face allows it: from 1 on it is that number, below 1 a share, rounded
+/// up.
+///
+/// ```
+/// use colburn_train::TrainingArguments;
+///
+/// let args = TrainingArguments { output_dir: "output/run".into(), num_train_epochs: 1.0, learning_rate: 3e-6, ..Default::default() };
+/// assert_eq!((args.per_device_train_batch_size, args.adam_epsilon, args.max_grad_norm), (8, 1e-8, 1.0));
+/// args.validate()?;
+/// # Ok::<(), colburn_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingArguments {
+    /// Where the final model, the checkpoints and the reports go.
+    pub output_dir: PathBuf,
+    /// No effect, as in Hugging Face's trainer: a run writes into `output_dir` whatever lies there, and leaves what it does not write.
+    pub overwrite_output_dir: bool,
+    /// Whether `colburn train` trains; it does unless this is false, and then it evaluates only. [`Trainer`](crate::Trainer) does not look
+    /// at it. (Hugging Face's default is false, and its trainer does not look at it either.)
+    pub do_train: Option<bool>,
+    /// Whether `colburn train` evaluates when training is over, or instead of it. [`Trainer`](crate::Trainer) does not look at it.
+    pub do_eval: bool,
+    /// No effect: there is nothing to predict that is not evaluated.
+    pub do_predict: bool,
+
+    /// How often the training data is gone through; a fraction ends within an epoch. `max_steps` overrides it.
+    pub num_train_epochs: f64,
+    /// Number of optimizer steps; −1 leaves it to `num_train_epochs`.
+    pub max_steps: i64,
+    /// Rows of a training batch.
+    pub per_device_train_batch_size: usize,
+    /// Rows of an evaluation batch, for the loss on the eval dataset.
+    pub per_device_eval_batch_size: usize,
+    /// Batches whose gradients are averaged to one optimizer step. The last step of an epoch averages what is left.
+    pub gradient_accumulation_steps: usize,
+    /// Texts that go through the encoder at a time while training: with it, gradients are cached, and a batch of any size trains in the
+    /// memory of this many texts, with the same loss and the same gradient. Not an argument of Hugging Face's, but of PyLate's
+    /// `CachedContrastive`; here it goes with every loss.
+    pub mini_batch_size: Option<usize>,
+    /// Whether a training step that does not fit into memory is tried again with half as many texts at a time.
+    pub auto_find_batch_size: bool,
+    /// Steps between two requests that the device give back memory that it keeps in reserve. No effect on a CPU.
+    pub torch_empty_cache_steps: Option<usize>,
+
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Learning rates of parameters whose name has a match of a regular expression, in place of `learning_rate`; the schedule scales all.
+    /// Names are those in the safetensors files, `1_Dense.` before those of the projection. No parameter may match two. Of
+    /// sentence-transformers.
+    #[serde(deserialize_with = "values::or_default")]
+    pub learning_rate_mapping: BTreeMap<String, f64>,
+    /// How the learning rate changes over the steps.
+    pub lr_scheduler_type: SchedulerType,
+    /// What else the curve takes, such as `num_cycles`; see [`Curve`](crate::Curve).
+    #[serde(deserialize_with = "values::or_default")]
+    pub lr_scheduler_kwargs: BTreeMap<String, Value>,
+    /// Steps of warmup, from a learning rate of 0; below 1 a share of all steps, rounded up.
+    pub warmup_steps: f64,
+    /// Warmup as a share of all steps, rounded up: the older word for a `warmup_steps` below 1. It overrides `warmup_steps`.
+    pub warmup_ratio: Option<f64>,
+    /// Decoupled weight decay, for all parameters but biases and LayerNorm weights.
+    pub weight_decay: f64,
+    /// AdamW's decay of the mean of the gradients.
+    pub adam_beta1: f64,
+    /// AdamW's decay of the mean of their squares.
+    pub adam_beta2: f64,
+    /// AdamW's guard against division by 0.
+    pub adam_epsilon: f64,
+    /// The global gradient norm is clipped to this; 0 means no clipping.
+    pub max_grad_norm: f64,
+    /// Half precision is not available yet: an error when true.
+    pub fp16: bool,
+    /// Half precision is not available yet: an error when true.
+    pub bf16: bool,
+
+    /// When loss, gradient norm and learning rate are logged.
+    pub logging_strategy: IntervalStrategy,
+    /// Steps between two logs; below 1 a share of all steps, rounded up.
+    pub logging_steps: f64,
+    /// Whether step 1 is logged whatever `logging_steps` is.
+    pub logging_first_step: bool,
+    /// Whether a loss that is not finite is left out of the logged mean. It never gets into the weights.
+    pub logging_nan_inf_filter: bool,
+    /// Where TensorBoard's event files go; `runs` in `output_dir` if not given.
+    pub logging_dir: Option<PathBuf>,
+    /// How much the program `colburn` says on stderr; `passive` leaves it to `RUST_LOG`. The library installs no subscriber.
+    pub log_level: LogLevel,
+    /// No effect: there is one process.
+    pub log_level_replica: LogLevel,
+    /// No effect: there is one node.
+    pub log_on_each_node: bool,
+    /// What else the logs go to: a name, a list of names, `"none"` or `"all"`.
+    pub report_to: ReportTo,
+    /// The run's name in those reports.
+    pub run_name: Option<String>,
+
+    /// When the model is evaluated.
+    pub eval_strategy: IntervalStrategy,
+    /// Steps between two evaluations; below 1 a share of all steps, rounded up; `logging_steps` if not given.
+    pub eval_steps: Option<f64>,
+    /// Steps, or epochs if that is the `eval_strategy`, before which the model is not evaluated.
+    pub eval_delay: f64,
+    /// Whether the model is evaluated before the first step too.
+    pub eval_on_start: bool,
+    /// No effect: an eval dataset gives its loss and no predictions that could be kept; evaluators run in any case, as in
+    /// sentence-transformers, which sets this to true.
+    pub prediction_loss_only: bool,
+    /// No effect: the loss of each evaluation batch goes to the host at once.
+    pub eval_accumulation_steps: Option<usize>,
+
+    /// When a checkpoint is written.
+    pub save_strategy: SaveStrategy,
+    /// Steps between two checkpoints; below 1 a share of all steps, rounded up.
+    pub save_steps: f64,
+    /// Number of checkpoints to keep in `output_dir`: those written first go, also those of a run before, but not the best one if
+    /// `load_best_model_at_end`. All are kept if not given.
+    pub save_total_limit: Option<usize>,
+    /// Only safetensors are written: an error when false.
+    pub save_safetensors: bool,
+    /// No effect: there is one node.
+    pub save_on_each_node: bool,
+    /// Whether the run ends with the weights of its best checkpoint instead of the last ones.
+    pub load_best_model_at_end: bool,
+    /// The metric that decides which model is best, with or without `eval_` before it; `loss` if `load_best_model_at_end` and not given.
+    pub metric_for_best_model: Option<String>,
+    /// Whether a greater value of that metric is better; if not given, it is unless the metric's name ends with `loss`. So it has to be
+    /// given, as false, for metrics such as `kl_divergence`.
+    pub greater_is_better: Option<bool>,
+    /// Whether the run goes on from the last checkpoint in `output_dir` (true), or from the one in a folder (its path).
+    pub resume_from_checkpoint: ResumeFromCheckpoint,
+
+    /// Seed of the order of the data and of dropout.
+    pub seed: u64,
+    /// Whether a last batch with fewer rows is left out, in training and in evaluation.
+    pub dataloader_drop_last: bool,
+    /// The order of the training data.
+    pub train_sampling_strategy: Sampling,
+
+    /// Nothing is uploaded yet: an error when true.
+    pub push_to_hub: bool,
+    /// No effect without `push_to_hub`: the repository.
+    pub hub_model_id: Option<String>,
+    /// No effect without `push_to_hub`: what is uploaded when.
+    pub hub_strategy: HubStrategy,
+    /// No effect without `push_to_hub`: whether the repository is private.
+    pub hub_private_repo: Option<bool>,
+
+    /// The device that the program `colburn` trains on, by name: `flex`, `ndarray`, `wgpu`, `cuda`. The library does not look at it: there
+    /// the model comes on its device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Every name that transformers 5.3 and sentence-transformers 5.3 have and that applies here, with their default, as JSON:
+    //     args = SentenceTransformerTrainingArguments(output_dir="trainer_output")
+    //     json.dumps({key: value for key, value in args.to_dict().items() if key in NAMES})
+    // overwrite_output_dir and save_safetensors are transformers 4's: TrainingArguments(output_dir=…) of 4.57.
+    const DEFAULTS: &str = r#"{"output_dir": "trainer_output", "overwrite_output_dir": false, "do_eval": false, "do_predict": false,
+        "eval_strategy": "no", "eval_steps": null, "eval_delay": 0, "eval_on_start": false, "per_device_train_batch_size": 8,
+        "per_device_eval_batch_size": 8, "gradient_accumulation_steps": 1, "eval_accumulation_steps": null,
+        "torch_empty_cache_steps": null, "learning_rate": 5e-05, "weight_decay": 0.0, "adam_beta1": 0.9, "adam_beta2": 0.999,
+        "adam_epsilon": 1e-08, "max_grad_norm": 1.0, "num_train_epochs": 3.0, "max_steps": -1, "lr_scheduler_type": "linear",
+        "lr_scheduler_kwargs": null, "warmup_ratio": null, "warmup_steps": 0, "log_level": "passive", "log_level_replica": "warning",
+        "log_on_each_node": true, "logging_dir": null, "logging_strategy": "steps", "logging_first_step": false, "logging_steps": 500,
+        "logging_nan_inf_filter": true, "save_strategy": "steps", "save_steps": 500, "save_total_limit": null, "save_safetensors": true,
+        "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "push_to_hub": false,
+        "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "load_best_model_at_end": false,
+        "metric_for_best_model": null, "greater_is_better": null, "report_to": [], "run_name": null, "dataloader_drop_last": false,
+        "train_sampling_strategy": "random", "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;
+
+    /// The names that are not among them: ours, one whose default differs, and one that sentence-transformers overwrites with true.
+    const OTHERS: [&str; 3] = ["mini_batch_size", "do_train", "prediction_loss_only"];
+
+    #[test]
+    fn names_and_defaults_are_those_of_hugging_face() {
+        let ours = TrainingArguments::default();
+        assert_eq!(serde_json::from_str::<TrainingArguments>(DEFAULTS).unwrap(), ours);
+
+        let theirs: serde_json::Map<String, Value> = serde_json::from_str(DEFAULTS).unwrap();
+        let Value::Object(ours) = serde_json::to_value(&ours).unwrap() else { unreachable!() };
+        let mut names: Vec<&str> = theirs.keys().map(String::as_str).chain(OTHERS).collect();
+        names.sort_unstable();
+        let mut found: Vec<&str> = ours.keys().map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, names);
+    }
+
+    #[test]
+    fn defaults_are_right_and_survive_json() {
+        let args = TrainingArguments::default();
+        args.validate().unwrap();
+        let json = serde_json::to_string(&args).unwrap();
+        assert!(
+            json.contains(r#""lr_scheduler_type":"linear""#) && json.contains(r#""train_sampling_strategy":"random""#),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<TrainingArguments>(&json).unwrap(), args);
+        assert!(serde_json::from_str::<TrainingArguments>(r#"{"learning_rat": 1}"#).is_err());
+    }
+
+    #[test]
+    fn values_take_the_forms_that_hugging_face_takes() {
+        let json = r#"{"logging_steps": 0.1, "save_steps": 20, "eval_strategy": "epoch", "save_strategy": "best", "log_level": "warning",
+            "report_to": "tensorboard", "lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 3},
+            "learning_rate_mapping": {"^1_Dense": 1e-4}, "resume_from_checkpoint": "output/run/checkpoint-5", "hub_strategy": "all_checkpoints",
+            "greater_is_better": false, "do_train": true}"#;
+        let args: TrainingArguments = serde_json::from_str(json).unwrap();
+        assert_eq!((args.logging_steps, args.save_steps), (0.1, 20.0));
+        assert_eq!((args.eval_strategy, args.save_strategy), (IntervalStrategy::Epoch, SaveStrategy::Best));
+        assert_eq!((args.log_level, args.hub_strategy), (LogLevel::Warning, HubStrategy::AllCheckpoints));
+        assert_eq!(args.lr_scheduler_kwargs["num_decay_steps"], 3);
+        assert_eq!(args.learning_rate_mapping["^1_Dense"], 1e-4);
+        assert_eq!(args.resume_from_checkpoint, ResumeFromCheckpoint::From("output/run/checkpoint-5".into()));
+        assert_eq!((args.greater_is_better, args.do_train), (Some(false), Some(true)));
+        let again = serde_json::to_string(&args).unwrap();
+        assert_eq!(serde_json::from_str::<TrainingArguments>(&again).unwrap(), args);
+    }
+}
