@@ -71,7 +71,12 @@ pub trait Callback: Send {
     }
 
     /// After an evaluation; `metrics` are its numbers, named `eval_…`.
-    fn on_evaluate(&mut self, now: Moment<'_>, control: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(
+        &mut self,
+        now: Moment<'_>,
+        control: &mut TrainerControl,
+        metrics: &[(String, f64)],
+    ) -> Result<()> {
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use colburn_data::{BatchSampler, Collator, Dataset, Sampling};
+use colburn_data::{BatchSampler, Collator, Dataset, Examples, Sampling};
 use colburn_eval::Evaluator;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
@@ -127,7 +127,7 @@ impl Trainer {
         self.loss.validate()?;
         let Self { model, loss, args, train, eval, evaluators, handle_interrupt } = self;
         let train = train.ok_or(Error::NoTrainDataset)?;
-        let collator = Arc::new(Collator::new(model.tokenizer().clone(), train.clone())?);
+        let collator = Arc::new(Collator::new(model.tokenizer().clone(), &train)?);
         let sampler = train_sampler(&args, &train)?;
         let plan = Plan::new(&args, sampler.batches_per_epoch());
         let train_rows = train.len();
@@ -238,7 +238,7 @@ fn finish(
 
 fn train_sampler(args: &TrainingArguments, dataset: &Dataset) -> Result<BatchSampler> {
     let (size, sampling) = (args.per_device_train_batch_size, args.train_sampling_strategy);
-    let sampler = BatchSampler::new(&dataset.clone().into(), size, sampling, args.dataloader_drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&Examples::from(dataset), size, sampling, args.dataloader_drop_last, args.seed)?;
     has_batches("train", dataset, size, &sampler)?;
     Ok(sampler)
 }
@@ -249,9 +249,9 @@ fn eval_loader(
     dataset: Dataset,
     model: &ColBert,
 ) -> Result<Arc<dyn DataLoader<crate::loader::MicroBatch>>> {
-    let collator = Arc::new(Collator::new(model.tokenizer().clone(), dataset.clone())?);
+    let collator = Arc::new(Collator::new(model.tokenizer().clone(), &dataset)?);
     let (size, drop_last) = (args.per_device_eval_batch_size, args.dataloader_drop_last);
-    let sampler = BatchSampler::new(&dataset.clone().into(), size, Sampling::Sequential, drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&Examples::from(&dataset), size, Sampling::Sequential, drop_last, args.seed)?;
     has_batches("eval", &dataset, size, &sampler)?;
     Ok(Arc::new(Loader::new(collator, sampler, 1)))
 }
