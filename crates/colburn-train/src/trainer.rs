@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::strategy::{Outcome, Run, StepStrategy};
 use crate::training_model::TrainingModel;
-use crate::{AdamW, AdamWConfig, Error, Result, Schedule, TrainerState, TrainingArguments, output};
+use crate::{AdamW, Error, Result, Schedule, TrainerState, TrainingArguments, output};
 
 /// Trains a model.
 ///
@@ -127,11 +127,12 @@ impl Trainer {
         self.loss.validate()?;
         let Self { model, loss, args, train, eval, evaluators, handle_interrupt } = self;
         let train = train.ok_or(Error::NoTrainDataset)?;
-        let collator = Arc::new(Collator::new(model.tokenizer().clone(), &train)?);
+        let collator = Arc::new(Collator::new(model.tokenizer().clone(), train.clone())?);
         let sampler = train_sampler(&args, &train)?;
         let plan = Plan::new(&args, sampler.batches_per_epoch());
+        args.validate_steps(plan.max_steps)?;
         let train_rows = train.len();
-        let train = Loader::new(train, collator, sampler, plan.num_train_epochs);
+        let train = Loader::new(collator, sampler, plan.num_train_epochs);
         let eval = match eval {
             Some(eval) => eval_loader(&args, eval, &model)?,
             None => train.slice(0, 0),
@@ -151,7 +152,7 @@ impl Trainer {
         ));
         let run = Run {
             schedule: Schedule::new(&args, plan.max_steps)?,
-            optimizer: AdamW::new(adamw(&args), model.parameters()),
+            optimizer: AdamW::from_arguments(&args, model.parameters())?,
             state: TrainerState::new(&args, &plan),
             args: args.clone(),
             plan,
@@ -233,7 +234,7 @@ fn finish(
 
 fn train_sampler(args: &TrainingArguments, dataset: &Dataset) -> Result<BatchSampler> {
     let (size, sampling) = (args.per_device_train_batch_size, args.train_sampling_strategy);
-    let sampler = BatchSampler::new(dataset.len(), size, sampling, args.dataloader_drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&dataset.clone().into(), size, sampling, args.dataloader_drop_last, args.seed)?;
     has_batches("train", dataset, size, &sampler)?;
     Ok(sampler)
 }
@@ -244,25 +245,17 @@ fn eval_loader(
     dataset: Dataset,
     model: &ColBert,
 ) -> Result<Arc<dyn DataLoader<crate::loader::MicroBatch>>> {
-    let collator = Arc::new(Collator::new(model.tokenizer().clone(), &dataset)?);
+    let collator = Arc::new(Collator::new(model.tokenizer().clone(), dataset.clone())?);
     let (size, drop_last) = (args.per_device_eval_batch_size, args.dataloader_drop_last);
-    let sampler = BatchSampler::new(dataset.len(), size, Sampling::Sequential, drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&dataset.clone().into(), size, Sampling::Sequential, drop_last, args.seed)?;
     has_batches("eval", &dataset, size, &sampler)?;
-    Ok(Arc::new(Loader::new(dataset, collator, sampler, 1)))
+    Ok(Arc::new(Loader::new(collator, sampler, 1)))
 }
 
 fn has_batches(which: &'static str, dataset: &Dataset, batch_size: usize, sampler: &BatchSampler) -> Result<()> {
     match sampler.batches_per_epoch() {
         0 => Err(Error::NoBatch { which, rows: dataset.len(), batch_size }),
         _ => Ok(()),
-    }
-}
-
-fn adamw(args: &TrainingArguments) -> AdamWConfig {
-    AdamWConfig {
-        betas: (args.adam_beta1, args.adam_beta2),
-        epsilon: args.adam_epsilon,
-        weight_decay: args.weight_decay,
     }
 }
 
