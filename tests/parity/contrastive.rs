@@ -2,22 +2,17 @@
 //!
 //! `losses.Contrastive(model, temperature=…, size_average=…)(ColBERTCollator(model.tokenize)(rows))`, `.backward()`.
 
-use std::collections::BTreeMap;
-
-use burn::{
-    module::{Module, ModuleVisitor, Param, ParamId},
-    tensor::{Gradients, Tensor},
-};
+use burn::module::Module;
 use colburn::{
     data::Collator,
-    loss::Targets,
+    loss::{Score, Targets},
     model::TokenBatch,
-    ops::{Embeddings, maxsim},
+    ops::{Embeddings, maxsim, xtr},
     prelude::*,
 };
 use serde_json::Value;
 
-use crate::support::*;
+use crate::{gradients, support::*};
 
 struct Case {
     model: ColBert,
@@ -47,19 +42,30 @@ fn case(golden: &Value) -> Case {
     let loss = Contrastive {
         temperature: golden["temperature"].as_f64().unwrap(),
         size_average: golden["size_average"].as_bool().unwrap(),
+        score: score(golden),
         ..Default::default()
     };
     Case { model, loss, queries, documents }
+}
+
+/// MaxSim, unless the case says how many matches XTR keeps.
+pub fn score(golden: &Value) -> Score {
+    golden["xtr_k"].as_u64().map_or(Score::MaxSim, |k| Score::Xtr { k: k as usize })
 }
 
 #[test]
 fn scores_and_losses() {
     let (golden, scores) = (json("contrastive.json"), tensors(&fixture("contrastive.safetensors")));
     let cases = golden.as_object().unwrap();
-    assert!(cases.len() >= 6);
+    assert!(cases.len() >= 12);
+    let mut worst = (0f64, 0f64);
     for (name, golden) in cases {
         let case = case(golden);
-        let found = maxsim(&case.queries, &case.documents, MaskRule::Zero).unwrap().inner();
+        let found = match case.loss.score {
+            Score::MaxSim => maxsim(&case.queries, &case.documents, MaskRule::Zero),
+            Score::Xtr { k } => xtr(&case.queries, &case.documents, k),
+        };
+        let found = found.unwrap().inner();
         let expected = &scores[&format!("{name}.scores")];
         assert_eq!(found.dims(), expected.shape[..]);
         let off = relative_difference(&found.into_data().try_to_vec::<f32>().unwrap(), &expected.values);
@@ -68,65 +74,31 @@ fn scores_and_losses() {
         let loss = case.loss.forward(&case.queries, &case.documents, &Targets::Positives).unwrap();
         let (loss, expected) = (f64::from(loss.inner().into_scalar::<f32>()), golden["loss"].as_f64().unwrap());
         assert!((loss - expected).abs() <= 1e-5 * expected.abs(), "{name}: loss {loss}, PyLate's {expected}");
+        worst = (worst.0.max(off), worst.1.max((loss - expected).abs() / expected.abs()));
     }
-}
-
-/// Gradients by parameter, as PyTorch has them.
-struct Collect<'a> {
-    gradients: &'a Gradients,
-    transposed: BTreeMap<ParamId, bool>,
-    found: BTreeMap<ParamId, Vec<f32>>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = param.val().grad(self.gradients) else { return };
-        let gradient = if self.transposed[&param.id] { gradient.transpose() } else { gradient };
-        self.found.insert(param.id, gradient.into_data().try_to_vec().unwrap());
-    }
+    println!("{} cases: scores off by at most {:.1e}, losses by {:.1e}", cases.len(), worst.0, worst.1);
 }
 
 #[test]
 fn gradients_of_every_parameter() {
     let (cases, golden) = (json("contrastive.json"), tensors(&fixture("contrastive.safetensors")));
-    let mut compared = 0;
-    for name in ["default", "no_expansion", "three_negatives", "floor", "pad_in_text"] {
+    for name in ["default", "no_expansion", "three_negatives", "floor", "pad_in_text", "xtr"] {
         let case = case(&cases[name]);
         let loss = case.loss.forward(&case.queries, &case.documents, &Targets::Positives).unwrap();
-        let gradients = loss.backward();
-        let parameters = case.model.parameters();
-        let transposed = parameters.iter().map(|parameter| (parameter.id, parameter.transposed)).collect();
-        let mut collect = Collect { gradients: &gradients, transposed, found: BTreeMap::new() };
-        case.model.visit(&mut collect);
-
-        for parameter in &parameters {
-            let key = format!("{name}.grad.{}", parameter.name);
-            let expected = match golden.get(&key) {
-                Some(expected) => expected.values.clone(),
-                None => {
-                    dense_rows(&golden[&format!("{key}.rows")], &golden[&format!("{key}.values")], &parameter.shape)
-                }
-            };
-            let found = collect.found.get(&parameter.id).cloned().unwrap_or_else(|| vec![0.0; expected.len()]);
-            // A gradient that is nothing but rounding (that of the key biases is zero by symmetry) has no relative error.
-            let norm = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-            if norm < 1e-6 {
-                assert!(difference(&found, &expected) < 1e-6, "{key}");
-            } else {
-                let off = relative_difference(&found, &expected);
-                assert!(off < 1e-4, "{key}: off by {off}, norm {norm}");
-            }
-            compared += 1;
-        }
+        gradients::compare(name, &case.model, &loss, &golden);
     }
-    assert!(compared >= 5 * 38, "{compared} gradients");
 }
 
-/// A matrix of which a fixture holds only the rows that are not zero.
-fn dense_rows(rows: &Golden, values: &Golden, shape: &[usize]) -> Vec<f32> {
-    let mut dense = vec![0.0; shape[0] * shape[1]];
-    for (row, values) in rows.values.iter().zip(values.values.chunks(shape[1])) {
-        dense[*row as usize * shape[1]..][..shape[1]].copy_from_slice(values);
-    }
-    dense
+/// PyLate's CachedContrastive has Contrastive's value, but a gradient that is larger by the number of rows. With gradient caching in the
+/// trainer ours must have Contrastive's for both.
+#[test]
+fn the_value_of_cached_contrastive_is_that_of_contrastive() {
+    let golden = &json("contrastive.json")["default"];
+    let cached = &golden["cached"];
+    let case = case(golden);
+    let loss = case.loss.forward(&case.queries, &case.documents, &Targets::Positives).unwrap();
+    let (loss, expected) = (f64::from(loss.inner().into_scalar::<f32>()), cached["loss"].as_f64().unwrap());
+    assert!((loss - expected).abs() < 1e-5 * expected, "loss {loss}, PyLate's {expected}");
+    let rows = golden["rows"].as_array().unwrap().len() as f64;
+    assert!((cached["gradient_ratio"].as_f64().unwrap() - rows).abs() < 1e-3, "PyLate has changed: {cached}");
 }

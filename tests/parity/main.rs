@@ -3,7 +3,9 @@
 //! The suite runs on any device: `BURN_DEVICE=ndarray cargo test --release -p colburn --features ndarray --test parity`.
 
 mod contrastive;
+mod distillation;
 mod embeddings;
+mod gradients;
 mod minilm;
 mod saving;
 mod support;

@@ -3,7 +3,7 @@
 //! ```python
 //! args = SentenceTransformerTrainingArguments(per_device_train_batch_size=8, learning_rate=1e-3, warmup_steps=5, weight_decay=0.1,
 //!                                             max_grad_norm=0.5, logging_steps=1, …)
-//! trainer = SentenceTransformerTrainer(model, args, train_dataset=rows, loss=losses.Contrastive(model, temperature=0.2),
+//! trainer = SentenceTransformerTrainer(model, args, train_dataset=rows, loss=losses.Contrastive(model, temperature=0.2, …),
 //!                                      data_collator=utils.ColBERTCollator(model.tokenize))  # rows in order, no dropout
 //! trainer.train(); trainer.state.log_history
 //! ```
@@ -37,7 +37,12 @@ fn train(golden: &Value) -> TrainOutput {
     };
     let rows = Dataset::load(fixture("training.jsonl")).unwrap().take(golden["rows"].as_u64().unwrap() as usize);
     let model = ColBert::from_pretrained(fixture("tiny-colbert"), &device()).unwrap();
-    let loss = Contrastive { temperature: golden["temperature"].as_f64().unwrap(), ..Default::default() };
+    let settings = &golden["loss"];
+    let loss = Contrastive {
+        temperature: settings["temperature"].as_f64().unwrap(),
+        size_average: settings["size_average"].as_bool().unwrap(),
+        ..Default::default()
+    };
     Trainer::new(model, loss, args).train_dataset(rows).handle_interrupt(false).train().unwrap()
 }
 
@@ -111,6 +116,16 @@ fn compare_weights(name: &str, golden: &Value, weights: &BTreeMap<String, Golden
 #[test]
 fn twenty_five_steps_with_warmup_clipping_and_decay() {
     compare("training");
+}
+
+#[test]
+fn two_epochs_along_a_cosine() {
+    compare("training_cosine");
+}
+
+#[test]
+fn the_sum_of_the_losses_with_constant_rates_after_a_warmup() {
+    compare("training_sum");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The contrastive loss: each query must tell its positive from every other document of the batch.
 
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
-use colburn_ops::{Embeddings, MaskRule, maxsim};
+use colburn_ops::{Embeddings, MaskRule};
 
-use crate::{Error, Loss, Result, Targets};
+use crate::error::check_temperature;
+use crate::{Error, Loss, Result, Score, Targets};
 
-/// Cross-entropy over the MaxSim scores of all documents of the batch (`pylate.losses.Contrastive`).
+/// Cross-entropy over the scores of all documents of the batch (`pylate.losses.Contrastive`).
 ///
 /// With N documents a query the label of query `i` is document `i · N`: its positive. Its own negatives, and the positives and negatives
 /// of all other queries, are what it is told from.
@@ -30,24 +31,27 @@ pub struct Contrastive {
     pub temperature: f64,
     /// Whether the losses of the queries are averaged, true, or summed.
     pub size_average: bool,
+    /// By what score queries and documents are compared, MaxSim.
+    pub score: Score,
     /// What becomes of document tokens that do not count; PyLate's rule by default.
     pub mask_rule: MaskRule,
 }
 
 impl Default for Contrastive {
     fn default() -> Self {
-        Self { temperature: 1.0, size_average: true, mask_rule: MaskRule::Zero }
+        Self { temperature: 1.0, size_average: true, score: Score::MaxSim, mask_rule: MaskRule::Zero }
     }
 }
 
 impl Loss for Contrastive {
-    fn forward(&self, queries: &Embeddings, documents: &Embeddings, _targets: &Targets) -> Result<Tensor<1>> {
+    fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
+        self.validate()?;
+        let Targets::Positives = targets else { return Err(Error::NoPositives { loss: self.name() }) };
         let (count, total) = (queries.len(), documents.len());
         if count == 0 || total == 0 || !total.is_multiple_of(count) {
             return Err(Error::Groups { queries: count, documents: total });
         }
-        self.validate()?;
-        let scores = maxsim(queries, documents, self.mask_rule)? / self.temperature;
+        let scores = self.score.of_all(queries, documents, self.mask_rule)? / self.temperature;
         let positives: Vec<i32> = (0..count).map(|query| (query * (total / count)) as i32).collect();
         let positives = Tensor::<2, Int>::from_data(TensorData::new(positives, [count, 1]), &scores.device());
         let losses = log_softmax(scores, 1).gather(1, positives).neg();
@@ -55,11 +59,8 @@ impl Loss for Contrastive {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.temperature.is_finite() && self.temperature > 0.0 {
-            Ok(())
-        } else {
-            Err(Error::Temperature(self.temperature))
-        }
+        check_temperature(self.temperature)?;
+        self.score.validate()
     }
 
     fn name(&self) -> &'static str {
@@ -70,12 +71,11 @@ impl Loss for Contrastive {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::testing;
     use burn::tensor::Device;
-    use colburn_ops::Spans;
 
     fn texts(rows: &[[f32; 2]]) -> Embeddings {
-        let values = Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), 2]), &Device::flex());
-        Embeddings::new(values, Spans::from_lengths(&vec![1; rows.len()])).unwrap()
+        testing::texts(rows, &Device::flex())
     }
 
     fn loss(contrastive: &Contrastive, queries: &Embeddings, documents: &Embeddings) -> f32 {
@@ -96,11 +96,23 @@ mod tests {
         assert!((loss(&sharp, &queries, &documents) - 2.5134).abs() < 1e-3);
     }
 
+    // scores = XTRScores(k=2)(torch.tensor([[[1., 0.]], [[0., 1.]]]), torch.tensor([[[[1., 0.]], [[.9, 0.]]], [[[.5, .8]], [[0., .7]]]]))
+    // torch.nn.functional.cross_entropy(scores, torch.tensor([0, 2]))
+    #[test]
+    fn with_xtr_only_the_best_of_the_batch_count() {
+        let (queries, documents) =
+            (texts(&[[1.0, 0.0], [0.0, 1.0]]), texts(&[[1.0, 0.0], [0.9, 0.0], [0.5, 0.8], [0.0, 0.7]]));
+        let xtr = Contrastive { score: Score::Xtr { k: 2 }, ..Default::default() };
+        assert!((loss(&xtr, &queries, &documents) - 1.0009358).abs() < 1e-6);
+    }
+
     #[test]
     fn a_batch_of_another_form_is_an_error() {
         let (two, three) = (texts(&[[1.0, 0.0]; 2]), texts(&[[1.0, 0.0]; 3]));
         let error = Contrastive::default().forward(&two, &three, &Targets::Positives).unwrap_err();
         assert!(error.to_string().contains("2 queries and 3 documents"), "{error}");
+        let error = Contrastive::default().forward(&two, &two, &Targets::Scores(vec![1.0; 2])).unwrap_err();
+        assert!(error.to_string().contains("needs columns of text (query, positive, negatives)"), "{error}");
         let cold = Contrastive { temperature: 0.0, ..Default::default() };
         assert!(cold.forward(&two, &two, &Targets::Positives).unwrap_err().to_string().contains("temperature = 0"));
     }

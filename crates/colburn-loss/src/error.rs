@@ -14,6 +14,56 @@ pub enum Error {
         /// Number of documents.
         documents: usize,
     },
+    /// Groups of documents that a teacher's scores cannot tell apart.
+    #[error(
+        "the batch has {queries} queries and {documents} documents; the loss `{loss}` compares the documents of a query, so at least two for each (`n_ways`), and as many for each, are expected"
+    )]
+    Candidates {
+        /// The loss.
+        loss: &'static str,
+        /// Number of queries.
+        queries: usize,
+        /// Number of documents.
+        documents: usize,
+    },
+    /// A loss that learns from a teacher, on data without one.
+    #[error(
+        "the loss `{loss}` learns from a teacher's scores, and the data has none; it needs rows of `query_id`, `document_ids` and `scores`, with a table of queries and one of documents"
+    )]
+    NoScores {
+        /// The loss.
+        loss: &'static str,
+    },
+    /// A loss that learns from positives, on the data of a teacher.
+    #[error(
+        "the loss `{loss}` takes the first document of a row for its positive, and the data has a teacher's scores instead; it needs columns of text (query, positive, negatives), or use `distillation` or `margin_mse`"
+    )]
+    NoPositives {
+        /// The loss.
+        loss: &'static str,
+    },
+    /// Scores and documents that do not correspond.
+    #[error("the loss `{loss}` got {scores} scores for {documents} documents; one score a document is expected")]
+    ScoreCount {
+        /// The loss.
+        loss: &'static str,
+        /// Number of the teacher's scores.
+        scores: usize,
+        /// Number of documents.
+        documents: usize,
+    },
+    /// A score that nothing can be learnt from.
+    #[error(
+        "the teacher's score of document {document} of row {row} of the batch is {value}; a finite number is expected"
+    )]
+    Score {
+        /// Position of the row in the batch, from 0.
+        row: usize,
+        /// Position of the document in its row, from 0.
+        document: usize,
+        /// The score.
+        value: f32,
+    },
     /// A temperature that cannot divide scores.
     #[error("temperature = {0}; a positive number is expected")]
     Temperature(f64),
@@ -24,3 +74,8 @@ pub enum Error {
 
 /// The result of a loss.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Whether scores can be divided by this.
+pub(crate) fn check_temperature(temperature: f64) -> Result<()> {
+    if temperature.is_finite() && temperature > 0.0 { Ok(()) } else { Err(Error::Temperature(temperature)) }
+}

@@ -4,14 +4,23 @@
 //! caching) is therefore the same for every loss.
 
 mod contrastive;
+mod distillation;
 mod error;
+mod margin_mse;
+mod score;
+mod teacher;
+#[cfg(all(test, feature = "flex"))]
+mod testing;
 
 use burn::tensor::Tensor;
 use colburn_ops::Embeddings;
 
 pub use colburn_ops::MaskRule;
 pub use contrastive::Contrastive;
+pub use distillation::Distillation;
 pub use error::{Error, Result};
+pub use margin_mse::MarginMse;
+pub use score::Score;
 
 /// What the scores of a batch should come to.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ pub enum Error {
         found: usize,
     },
     /// Queries and documents of different widths.
-    #[error("queries have {queries} dimensions and documents {documents}; MaxSim needs the same")]
+    #[error("queries have {queries} dimensions and documents {documents}; scores need the same")]
     Dimensions {
         /// Width of the query vectors.
         queries: usize,
@@ -40,6 +40,12 @@ pub enum Error {
         /// Number of documents.
         documents: usize,
     },
+    /// XTR that keeps nothing.
+    #[error("k = 0; XTR keeps at least 1 match of each query token")]
+    NothingKept,
+    /// The device failed.
+    #[error("the device could not be read: {0}")]
+    Device(String),
     /// A device that this build does not have.
     #[error("device `{name}` is not in this build; rebuild with `--features {feature}` (this build has: {available})")]
     MissingBackend {

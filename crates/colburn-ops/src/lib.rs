@@ -1,8 +1,8 @@
 //! Packed sequences and the operations of late interaction on them.
 //!
 //! A batch of texts is one run of tokens, `[tokens, hidden]`, with [`Spans`] that tell where each text lies in it. Linear layers,
-//! norms and activations never see a text boundary, so no work is spent on padding; only [`attention`] and [`maxsim`] look at the
-//! spans. The same holds for the result: [`Embeddings`] are one run of vectors with spans and a scoring mask.
+//! norms and activations never see a text boundary, so no work is spent on padding; only [`attention`], [`maxsim`] and [`xtr`] look
+//! at the spans. The same holds for the result: [`Embeddings`] are one run of vectors with spans and a scoring mask.
 //!
 //! Every operation here is written in terms of Burn's tensor operations and therefore runs, with its gradient, on every backend that
 //! Burn has. The crate itself compiles without any; the features `flex`, `ndarray`, `wgpu` and `cuda` pass through to Burn, and
@@ -17,6 +17,7 @@ mod error;
 mod maxsim;
 mod padded;
 mod spans;
+mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
 pub use attention::{AttentionOptions, attention};
@@ -25,3 +26,4 @@ pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use maxsim::{MaskRule, maxsim, maxsim_pairs};
 pub use spans::Spans;
+pub use xtr::{xtr, xtr_pairs};

@@ -91,7 +91,8 @@ pub fn maxsim_pairs(queries: &Embeddings, documents: &Embeddings, rule: MaskRule
     Ok(best.sum_dim(1).reshape([count, group]))
 }
 
-fn check(queries: &Embeddings, documents: &Embeddings) -> Result<()> {
+/// Whether the parts of both go together, and both have the same width.
+pub(crate) fn check(queries: &Embeddings, documents: &Embeddings) -> Result<()> {
     queries.check()?;
     documents.check()?;
     match (queries.dim(), documents.dim()) {
@@ -119,7 +120,7 @@ fn floors(documents: &Embeddings, rows: &[usize], rule: MaskRule, device: &Devic
 }
 
 /// `[queries, query tokens]`: 1 where the token belongs to the query and counts.
-fn membership(queries: &Embeddings, device: &Device) -> Tensor<2> {
+pub(crate) fn membership(queries: &Embeddings, device: &Device) -> Tensor<2> {
     let (count, tokens) = (queries.len(), queries.spans.tokens());
     let mut members = vec![0f32; count * tokens];
     for query in 0..count {

@@ -1,0 +1,97 @@
+//! The margin loss: the student should put as much between a positive and a negative as the teacher does.
+
+use burn::tensor::Tensor;
+use colburn_ops::{Embeddings, MaskRule};
+
+use crate::{Loss, Result, Score, Targets, teacher};
+
+/// Mean squared error between the margins of student and teacher (Hofstätter et al. 2020; sentence-transformers' `MarginMSELoss`).
+///
+/// Each query has its own documents and, for each, a teacher's score ([`Targets::Scores`]). The first document is the positive; a margin
+/// is its score minus that of one of the others. Only differences count, so the student's scores need not be on the teacher's scale in
+/// their level, but they must be in their spread: MaxSim sums over the query tokens, up to as many as there are.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use colburn_loss::{Loss, MarginMse, Targets};
+/// use colburn_ops::{Embeddings, Spans};
+///
+/// let device = Device::default();
+/// let query = Embeddings::new(Tensor::from_data([[1.0, 0.0]], &device), Spans::from_lengths(&[1]))?;
+/// let documents = Tensor::<2>::from_data([[0.8, 0.6], [0.0, 1.0]], &device);
+/// let documents = Embeddings::new(documents, Spans::from_lengths(&[1, 1]))?;
+/// let loss = MarginMse::default().forward(&query, &documents, &Targets::Scores(vec![3.0, 2.0]))?;
+/// assert!((loss.into_scalar::<f32>() - 0.04).abs() < 1e-6); // (0.8 - 1)²
+/// # }
+/// # Ok::<(), colburn_loss::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct MarginMse {
+    /// Whether the squared errors of all margins are averaged, true, or summed.
+    pub size_average: bool,
+    /// By what score queries and documents are compared, MaxSim.
+    pub score: Score,
+    /// What becomes of document tokens that do not count; PyLate's rule by default.
+    pub mask_rule: MaskRule,
+}
+
+impl Default for MarginMse {
+    fn default() -> Self {
+        Self { size_average: true, score: Score::MaxSim, mask_rule: MaskRule::Zero }
+    }
+}
+
+impl Loss for MarginMse {
+    fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
+        self.validate()?;
+        let teacher = teacher::scores(self.name(), queries, documents, targets, &queries.values.device())?;
+        let student = self.score.of_groups(queries, documents, self.mask_rule)?;
+        let errors = (margins(student) - margins(teacher)).powi_scalar(2);
+        Ok(if self.size_average { errors.mean() } else { errors.sum() })
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.score.validate()
+    }
+
+    fn name(&self) -> &'static str {
+        "margin_mse"
+    }
+}
+
+/// By how much the first score of each row is above the others, `[rows, columns]` to `[rows, columns - 1]`.
+fn margins(scores: Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = scores.dims();
+    let (positive, negatives) = (scores.clone().slice([0..rows, 0..1]), scores.slice([0..rows, 1..columns]));
+    positive.expand([rows, columns - 1]) - negatives
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, value_and_gradient};
+
+    // loss = sentence_transformers.losses.MarginMSELoss(None, similarity_fct=lambda q, d: (q * d).sum(-1))
+    // loss.loss_fct = torch.nn.MSELoss(reduction=…)
+    // s, t = torch.tensor([[.8, .2, .5], [.1, .9, .9]], requires_grad=True), torch.tensor([[3., 1., 2.], [.5, 2., 1.]])
+    // loss.compute_loss_from_embeddings([torch.ones(2, 1)] + [s[:, i:i+1] for i in range(3)], t)
+    #[test]
+    fn value_and_gradient_of_several_negatives() {
+        let (scores, teacher): ([&[f32]; 2], _) =
+            ([&[0.8, 0.2, 0.5], &[0.1, 0.9, 0.9]], Targets::Scores(vec![3.0, 1.0, 2.0, 0.5, 2.0, 1.0]));
+        let gradient = [-1.05, 0.7, 0.35, 0.2, -0.35, 0.15];
+        assert_close(value_and_gradient(&MarginMse::default(), &scores, &teacher), 0.7575, &gradient);
+        let sum = MarginMse { size_average: false, ..Default::default() };
+        assert_close(value_and_gradient(&sum, &scores, &teacher), 3.03, &gradient.map(|value| 4.0 * value));
+    }
+
+    #[test]
+    fn the_level_of_the_teacher_does_not_count() {
+        let loss = |level: f32| {
+            let teacher = Targets::Scores([2.0, 1.0].map(|score| score + level).to_vec());
+            value_and_gradient(&MarginMse::default(), &[&[0.5, 0.25]], &teacher)
+        };
+        assert_eq!(loss(0.0), loss(4.0));
+    }
+}
