@@ -1,36 +1,37 @@
 //! A training run as a TOML file describes it. Keys are checked against the types that they end up in, so what this file
 //! accepts and what the library understands cannot drift apart.
 
+mod callbacks;
+mod data;
+mod evaluators;
 mod keys;
+mod loss;
 mod section;
 mod set;
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use colburn::loss::Contrastive;
 use colburn::model::ColBertOptions;
 use colburn::train::TrainingArguments;
-use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::{Error, Result};
 use section::Origin;
 
-/// The losses that `[loss] type` may name.
-const LOSSES: [&str; 1] = ["contrastive"];
-
-/// The evaluators that `type` in `[[evaluators]]` may name.
-const EVALUATORS: [&str; 1] = ["triplet"];
+pub use callbacks::CallbackConfig;
+pub use data::{DataConfig, DatasetConfig};
+pub use evaluators::EvaluatorConfig;
+pub use loss::{LossConfig, Objective};
 
 /// A run with everything checked that can be checked without opening another file.
 #[derive(Debug)]
 pub struct RunConfig {
     pub model: ModelConfig,
-    pub loss: Contrastive,
+    pub loss: LossConfig,
     pub data: DataConfig,
     pub evaluators: Vec<EvaluatorConfig>,
+    pub callbacks: Vec<CallbackConfig>,
     pub training: TrainingArguments,
 }
 
@@ -41,39 +42,17 @@ pub struct ModelConfig {
     pub options: ColBertOptions,
 }
 
-/// `[loss]`.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct LossConfig {
-    r#type: String,
-    temperature: f64,
-    size_average: bool,
-}
-
-impl Default for LossConfig {
-    fn default() -> Self {
-        let Contrastive { temperature, size_average, .. } = Contrastive::default();
-        Self { r#type: LOSSES[0].to_owned(), temperature, size_average }
-    }
-}
-
-/// `[data]`: files, globs or folders.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct DataConfig {
-    pub train: String,
-    pub eval: Option<String>,
-    /// Below 1 the share of the training rows that is held out, from 1 their number.
-    pub test_size: Option<f64>,
-}
-
-/// One of `[[evaluators]]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct EvaluatorConfig {
-    pub r#type: String,
-    /// Part of the name of its CSV file and of its metric; none unless there are several.
-    pub name: String,
+/// The sections of a run and their keys.
+fn sections() -> [keys::Section; 6] {
+    let path_alone = ["name_or_path"];
+    [
+        ("model", path_alone.iter().chain(section::keys_of::<ColBertOptions>()).copied().collect()),
+        ("loss", section::keys_of::<loss::Keys>().to_vec()),
+        ("data", section::keys_of::<data::Keys>().to_vec()),
+        ("evaluators", section::keys_of::<EvaluatorConfig>().to_vec()),
+        ("callbacks", section::keys_of::<CallbackConfig>().to_vec()),
+        ("training", section::keys_of::<TrainingArguments>().to_vec()),
+    ]
 }
 
 impl RunConfig {
@@ -90,78 +69,60 @@ impl RunConfig {
         let mut table: Table = text.parse().map_err(|error| section::syntax(file, text, &error))?;
         let assigned = set::apply(&mut table, assignments)?;
         let origin = Origin { file, assigned: &assigned };
+        keys::check(&table, origin)?;
 
-        let path_alone = ["name_or_path"];
-        let model_keys = path_alone.iter().chain(section::keys_of::<ColBertOptions>()).copied().collect();
-        keys::check(
-            &table,
-            &[
-                ("model", model_keys),
-                ("loss", section::keys_of::<LossConfig>().to_vec()),
-                ("data", section::keys_of::<DataConfig>().to_vec()),
-                ("evaluators", section::keys_of::<EvaluatorConfig>().to_vec()),
-                ("training", section::keys_of::<TrainingArguments>().to_vec()),
-            ],
-            origin,
-        )?;
+        let model = model(section::table(&mut table, "model", origin)?, origin)?;
+        let loss = LossConfig::read(section::table(&mut table, "loss", origin)?, "loss", origin)?;
+        let data = DataConfig::read(section::table(&mut table, "data", origin)?, origin)?;
+        let evaluators = EvaluatorConfig::read(table.remove("evaluators"), &data, origin)?;
+        let callbacks = CallbackConfig::read(table.remove("callbacks"), origin)?;
+        let mut training: TrainingArguments =
+            section::read(section::table(&mut table, "training", origin)?, "training", origin)?;
+        let losses = std::iter::once(("loss", &loss)).chain(data.losses());
+        training.mini_batch_size = LossConfig::mini_batch_size(losses, training.mini_batch_size, origin)?;
 
-        let config = Self {
-            model: model(section::table(&mut table, "model", origin)?, origin)?,
-            loss: section::read::<LossConfig>(section::table(&mut table, "loss", origin)?, "loss", origin)?
-                .build(origin)?,
-            data: section::read(section::table(&mut table, "data", origin)?, "data", origin)?,
-            evaluators: evaluators(table.remove("evaluators"), origin)?,
-            training: section::read(section::table(&mut table, "training", origin)?, "training", origin)?,
-        };
+        let config = Self { model, loss, data, evaluators, callbacks, training };
         config.check(origin)?;
         Ok(config)
     }
 
-    fn check(&self, origin: Origin) -> Result<()> {
-        for (section, key, value) in
-            [("model", "name_or_path", &self.model.name_or_path), ("data", "train", &self.data.train)]
-        {
-            if value.is_empty() {
-                return Err(Error::MissingKey { section, key, file: origin.file.to_owned() });
-            }
-        }
-        if self.data.eval.is_some() && self.data.test_size.is_some() {
-            return Err(Error::Run {
-                file: origin.file.to_owned(),
-                message: "[data] has both eval and test_size; keep one of them".to_owned(),
-            });
-        }
-        if !self.evaluators.is_empty() && self.data.eval.is_none() && self.data.test_size.is_none() {
-            return Err(Error::Run {
-                file: origin.file.to_owned(),
-                message: "[[evaluators]] needs rows to evaluate on: give [data] eval or test_size".to_owned(),
-            });
-        }
-        self.check_evaluator_names(origin)
+    /// The loss of the datasets with the name of this one.
+    fn loss_of<'a>(&'a self, dataset: &'a DatasetConfig) -> &'a LossConfig {
+        let namesake = || self.data.train.iter().find(|train| train.name == dataset.name)?.loss.as_ref();
+        dataset.loss.as_ref().or_else(namesake).unwrap_or(&self.loss)
     }
 
-    /// Metrics and files are told apart by the evaluators' names.
-    fn check_evaluator_names(&self, origin: Origin) -> Result<()> {
-        let mut names = HashSet::new();
-        for EvaluatorConfig { name, .. } in &self.evaluators {
-            if name.contains(['/', '\\']) {
-                let message = format!("{name:?} becomes part of a file's name and cannot hold / or \\");
-                return Err(origin.wrong("evaluators", "name", message));
-            }
-            if !names.insert(name) {
-                let which = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?}") };
-                let message = format!("two have {which}; give each one a `name` of its own");
-                return Err(origin.wrong("evaluators", "name", message));
+    fn check(&self, origin: Origin) -> Result<()> {
+        let missing = |section, key| Err(Error::MissingKey { section, key, file: origin.file.to_owned() });
+        if self.model.name_or_path.is_empty() {
+            return missing("model", "name_or_path");
+        }
+        let trains = self.training.trains();
+        if self.data.train.iter().all(|train| train.path.is_empty()) && (trains || self.data.test_size.is_some()) {
+            return missing("data", "train");
+        }
+        let asked = if trains { self.training.do_eval.then_some(("do_eval", true)) } else { Some(("do_train", false)) };
+        let nothing = self.data.eval.is_empty() && self.data.test_size.is_none() && self.evaluators.is_empty();
+        if let (Some((key, value)), true) = (asked, nothing) {
+            let message = format!(
+                "{value}, which asks for an evaluation, but there is nothing to evaluate: give [data] eval or test_size, or \
+                 [[evaluators]]"
+            );
+            return Err(origin.wrong("training", key, message));
+        }
+        for dataset in self.data.train.iter().chain(&self.data.eval).filter(|dataset| dataset.tables.is_some()) {
+            let objective = &self.loss_of(dataset).objective;
+            if objective.needs_positives() {
+                let message = format!(
+                    "[data] {} holds a teacher's scores, but the loss {:?} needs columns of text (query, positive, negatives); \
+                     losses that learn from scores: distillation, margin_mse, xtr_distillation",
+                    dataset.path,
+                    objective.as_loss().name()
+                );
+                return Err(Error::Run { file: origin.file.to_owned(), message });
             }
         }
         Ok(())
-    }
-}
-
-impl LossConfig {
-    fn build(self, origin: Origin) -> Result<Contrastive> {
-        origin.one_of("loss", &self.r#type, &LOSSES)?;
-        Ok(Contrastive { temperature: self.temperature, size_average: self.size_average, ..Contrastive::default() })
     }
 }
 
@@ -173,20 +134,10 @@ fn model(mut table: Table, origin: Origin) -> Result<ModelConfig> {
     Ok(ModelConfig { name_or_path, options: section::read(table, "model", origin)? })
 }
 
-fn evaluators(value: Option<Value>, origin: Origin) -> Result<Vec<EvaluatorConfig>> {
-    let Some(value) = value else { return Ok(Vec::new()) };
-    let mut evaluators = Vec::new();
-    for table in section::tables(value, "evaluators", origin)? {
-        let evaluator: EvaluatorConfig = section::read(table, "evaluators", origin)?;
-        origin.one_of("evaluators", &evaluator.r#type, &EVALUATORS)?;
-        evaluators.push(evaluator);
-    }
-    Ok(evaluators)
-}
-
 #[cfg(test)]
 mod tests {
     use super::RunConfig;
+    use super::loss::Objective;
 
     const RUN: &str = r#"
 [model]
@@ -222,8 +173,8 @@ device = "flex"
         let run = RunConfig::parse(RUN, "RUN.toml", &[]).unwrap();
         assert_eq!(run.model.name_or_path, "models/bert");
         assert_eq!(run.model.options.query_length, Some(16));
-        assert_eq!(run.loss.temperature, 0.5);
-        assert!(run.loss.size_average);
+        let Objective::Contrastive(loss) = &run.loss.objective else { panic!("{:?}", run.loss) };
+        assert!(loss.temperature == 0.5 && loss.size_average);
         assert_eq!(run.data.test_size, Some(0.1));
         assert_eq!(run.evaluators.len(), 1);
         assert_eq!(run.training.learning_rate, 1.0);
@@ -262,7 +213,7 @@ device = "flex"
             "unknown key \"seed\" outside a section of RUN.toml; it belongs in [model] or [training]"
         );
         assert!(
-            error(&RUN.replace("temperature", "quux"), &[]).ends_with("; known keys: type, temperature, size_average")
+            error(&RUN.replace("temperature", "quux"), &[]).contains("; known keys: type, temperature, size_average, ")
         );
     }
 
@@ -290,12 +241,17 @@ device = "flex"
     #[test]
     fn what_does_not_exist_yet_is_refused_with_what_does() {
         assert_eq!(
-            error(&RUN.replace("\"contrastive\"", "\"distillation\""), &[]),
-            "type in [loss] of RUN.toml: \"distillation\" is not supported; supported: contrastive"
+            error(&RUN.replace("\"contrastive\"", "\"triplet_margin\""), &[]),
+            "type in [loss] of RUN.toml: \"triplet_margin\" is not supported; supported: contrastive, cached_contrastive, \
+             distillation, margin_mse, xtr_contrastive, xtr_distillation"
         );
         assert_eq!(
             error(&RUN.replace("\"triplet\"", "\"nano_beir\""), &[]),
             "type in [evaluators] of RUN.toml: \"nano_beir\" is not supported; supported: triplet"
+        );
+        assert_eq!(
+            error(RUN, &["callbacks=[{type=\"wandb\"}]"]),
+            "type in [callbacks] of --set: \"wandb\" is not supported; supported: early_stopping"
         );
     }
 
@@ -303,8 +259,98 @@ device = "flex"
     fn missing_and_contradicting_keys_are_named() {
         assert_eq!(error("", &[]), "RUN.toml: [model] needs name_or_path");
         assert_eq!(error(&RUN.replace("train = ", "eval = "), &[]), "RUN.toml: [data] needs train");
-        assert!(error(RUN, &["data.eval=test.jsonl"]).contains("both eval and test_size"));
-        assert!(error(&RUN.replace("test_size = 0.1", ""), &[]).contains("give [data] eval or test_size"));
+        assert_eq!(
+            error(RUN, &["data.eval=test.jsonl"]),
+            "test_size in [data] of RUN.toml: there is eval, too; keep one of them"
+        );
+        assert_eq!(
+            error(&RUN.replace("test_size = 0.1", ""), &[]),
+            "path in [evaluators] of RUN.toml: it is missing, and there is no eval data to take the rows from: give [data] eval or \
+             test_size, or path here"
+        );
+        assert_eq!(
+            error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl"]),
+            "path in [evaluators] of RUN.toml: it is missing, and the eval data holds a teacher's scores; rows of query, positive \
+             and negative are expected"
+        );
+        let paths = "evaluators=[{type=\"triplet\", path=\"triplets.jsonl\"}]";
+        assert_eq!(
+            error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl", paths]),
+            "RUN.toml: [data] train.jsonl holds a teacher's scores, but the loss \"contrastive\" needs columns of text (query, \
+             positive, negatives); losses that learn from scores: distillation, margin_mse, xtr_distillation"
+        );
+        let nothing = RUN.replace("test_size = 0.1", "").replace("[[evaluators]]\ntype = \"triplet\"", "");
+        assert_eq!(
+            error(&nothing, &["training.do_train=false"]),
+            "do_train in [training] of --set: false, which asks for an evaluation, but there is nothing to evaluate: give [data] \
+             eval or test_size, or [[evaluators]]"
+        );
+    }
+
+    #[test]
+    fn only_a_run_that_trains_needs_rows_to_train_on() {
+        let run = RUN.replace("train = \"train.jsonl\"\ntest_size = 0.1", "eval = \"eval.jsonl\"");
+        assert_eq!(error(&run, &[]), "RUN.toml: [data] needs train");
+        assert!(RunConfig::parse(&run, "RUN.toml", &["training.do_train=false".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn callbacks_are_read() {
+        let set = ["callbacks=[{type=\"early_stopping\", early_stopping_patience=3}]".to_owned()];
+        let run = RunConfig::parse(RUN, "RUN.toml", &set).unwrap();
+        let [callback] = &run.callbacks[..] else { panic!("{:?}", run.callbacks) };
+        assert_eq!((callback.early_stopping_patience, callback.early_stopping_threshold), (3, 0.0));
+        assert_eq!(
+            error(RUN, &["callbacks=[{type=\"early_stopping\"}, {type=\"early_stopping\"}]"]),
+            "type in [callbacks] of --set: two are \"early_stopping\"; keep one of them"
+        );
+        assert_eq!(
+            error(RUN, &["callbacks=[{type=\"early_stopping\", patience=1}]"]),
+            "unknown key \"patience\" in [callbacks] of --set; known keys: type, early_stopping_patience, early_stopping_threshold"
+        );
+    }
+
+    #[test]
+    fn a_cached_loss_sets_the_mini_batch_size() {
+        let run = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|&set| set.to_owned()).collect();
+            RunConfig::parse(RUN, "RUN.toml", &set).unwrap().training.mini_batch_size
+        };
+        assert_eq!(run(&[]), None);
+        assert_eq!(run(&["loss.type=cached_contrastive"]), Some(32));
+        assert_eq!(run(&["loss.type=cached_contrastive", "loss.mini_batch_size=4"]), Some(4));
+        assert_eq!(run(&["loss.type=cached_contrastive", "training.mini_batch_size=4"]), Some(4));
+        assert_eq!(
+            error(
+                RUN,
+                &["loss.type=cached_contrastive", "loss.mini_batch_size=4", "training.mini_batch_size=8"]
+            ),
+            "mini_batch_size in [loss] of --set: 4, but in [training] it is 8; a run has one, so keep one of them"
+        );
+    }
+
+    #[test]
+    fn tables_and_names_within_training_are_read() {
+        let set = [
+            "training.lr_scheduler_type=cosine",
+            "training.lr_scheduler_kwargs.num_cycles=2",
+            "training.learning_rate_mapping.'^1_Dense'=1e-4",
+            "training.report_to=none",
+            "training.resume_from_checkpoint=true",
+        ];
+        let run = RunConfig::parse(RUN, "RUN.toml", &set.map(str::to_owned)).unwrap();
+        assert_eq!(run.training.lr_scheduler_kwargs["num_cycles"], 2);
+        assert_eq!(run.training.learning_rate_mapping["^1_Dense"], 1e-4);
+        assert_eq!(run.training.report_to.reporters().unwrap(), []);
+        assert_eq!(run.training.resume_from_checkpoint, colburn::train::ResumeFromCheckpoint::Last);
+        run.training.validate().unwrap();
+        let text = format!("{RUN}report_to = [\"tensorboard\"]\n[training.lr_scheduler_kwargs]\nnum_cycles = 2\n");
+        let run = RunConfig::parse(&text, "RUN.toml", &[]).unwrap();
+        assert_eq!(run.training.lr_scheduler_kwargs["num_cycles"], 2);
+        assert_eq!(
+            error(RUN, &["training.lr_scheduler_kwargs=2"]),
+            "lr_scheduler_kwargs in [training] of --set: invalid type: integer `2`, expected a map"
+        );
     }
 
     #[test]
