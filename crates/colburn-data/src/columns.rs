@@ -4,10 +4,12 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result, quoted};
-use crate::table::Kind;
+use crate::table::{Items, Kind};
 
 /// PyLate's `valid_label_columns`: the first of these that exists is the label.
 const LABELS: [&str; 2] = ["label", "scores"];
+/// The columns of the train rows of a distillation data set.
+const DISTILLATION: [&str; 3] = ["query_id", "document_ids", "scores"];
 /// A column that PyLate's collator removes: it names the data set that a row comes from.
 const DATASET_NAME: &str = "dataset_name";
 /// Words that mark a column as a document; most are from PyLate's table of common column names, in which they never come
@@ -20,41 +22,46 @@ const DOCUMENT_WORDS: [&str; 7] =
 /// - `label` or else `scores` is the label; no column of these names is a text, nor is `dataset_name`;
 /// - a column with `_id` in its name is no text;
 /// - a text column with `query` or `anchor` in its name is the query; when no name says so, the first text column is;
-/// - the other text columns are documents, in their order: the positive, then any number of negatives.
+/// - the other text columns are documents, in their order: the positive, then any number of negatives;
+/// - a column of lists of texts is documents too, those of a row one after the other in the place of the column.
 ///
-/// Number columns without a role are ignored with a warning.
+/// Columns of numbers, or of lists of numbers, without a role are ignored with a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     query: usize,
     documents: Vec<usize>,
+    lists: Vec<usize>,
     label: Option<usize>,
 }
 
 impl Columns {
-    /// Finds the roles of the columns of `dataset`.
+    /// Finds the roles of the columns of `dataset`, and warns of what looks odd.
     ///
     /// # Errors
-    /// When there is no query or no document, more than one query, a negative before the positive, or a column of lists
-    /// among the texts. The message lists the columns that exist and those expected.
+    /// When there is no query or no document, more than one query, a query that is a list, or a negative before the
+    /// positive. The message lists the columns that exist and those expected.
     pub fn of(dataset: &Dataset) -> Result<Self> {
+        let columns = Self::find(dataset)?;
+        columns.warn(dataset);
+        Ok(columns)
+    }
+
+    /// As [`of`](Self::of), without a word.
+    pub(crate) fn find(dataset: &Dataset) -> Result<Self> {
         let table = dataset.table();
         let problem = |problem: String| Error::Roles { data: dataset.origin(), problem, found: table.column_list() };
         let name = |column: usize| table.columns()[column].name.as_str();
+        let is_list = |column: usize| matches!(table.columns()[column].kind, Kind::List(_));
 
-        if let Some(list) = table.left_out().iter().find(|c| c.kind == Kind::List && !is_reserved(&c.name)) {
-            return Err(problem(format!("column \"{}\" holds lists, but texts are one column each", list.name)));
-        }
-        let (texts, numbers): (Vec<usize>, Vec<usize>) = (0..table.columns().len())
-            .filter(|&column| !is_reserved(name(column)))
-            .partition(|&column| table.columns()[column].kind == Kind::Text);
-        let ignored: Vec<&str> = numbers
-            .into_iter()
-            .map(name)
-            .chain(table.left_out().iter().map(|c| c.name.as_str()).filter(|name| !is_reserved(name)))
-            .collect();
-
+        let texts: Vec<usize> = texts(dataset).collect();
         let queries: Vec<usize> = texts.iter().copied().filter(|&column| is_query(name(column))).collect();
         let query = match (&queries[..], texts.first()) {
+            (_, None)
+                if DISTILLATION.iter().all(|known| table.columns().iter().any(|column| column.name == *known)) =>
+            {
+                let missing = "no text column; to distil, give the tables of queries and documents with these rows";
+                return Err(problem(missing.to_owned()));
+            }
             (_, None) => return Err(problem("no text column".to_owned())),
             (&[query], _) => query,
             ([], Some(&first)) if DOCUMENT_WORDS.iter().any(|word| name(first).contains(word)) => {
@@ -66,6 +73,9 @@ impl Columns {
                 return Err(problem(format!("several query columns ({names})")));
             }
         };
+        if is_list(query) {
+            return Err(problem(format!("the query \"{}\" holds lists, but a row has one query", name(query))));
+        }
         let documents: Vec<usize> = texts.iter().copied().filter(|&column| column != query).collect();
         let Some(&positive) = documents.first() else {
             return Err(problem(format!("no document column beside the query \"{}\"", name(query))));
@@ -74,22 +84,33 @@ impl Columns {
             let first = name(positive);
             return Err(problem(format!("\"{first}\" would be the positive, because it is the first document")));
         }
+        let label = LABELS.iter().find_map(|label| (0..table.columns().len()).find(|&column| name(column) == *label));
+        let lists = documents.iter().copied().filter(|&column| is_list(column)).collect();
+        Ok(Self { query, documents, lists, label })
+    }
 
-        let data = dataset.origin();
-        if queries.is_empty() {
-            let query = name(query);
+    fn warn(&self, dataset: &Dataset) {
+        let (data, table) = (dataset.origin(), dataset.table());
+        let name = |column: usize| table.columns()[column].name.as_str();
+        let query = name(self.query);
+        let first = self.documents.first().copied().filter(|first| *first < self.query);
+        if !is_query(query) {
             tracing::warn!(
                 "{data}: no column is named query or anchor; the first text column, \"{query}\", is the query"
             );
-        } else if query != texts[0] {
-            let (query, first) = (name(query), name(texts[0]));
-            tracing::warn!("{data}: \"{query}\" is the query although \"{first}\" stands before it");
+        } else if let Some(first) = first {
+            tracing::warn!("{data}: \"{query}\" is the query although \"{}\" stands before it", name(first));
         }
+        let has_role = |column: usize| column == self.query || self.documents.contains(&column);
+        let ignored: Vec<&str> = (0..table.columns().len())
+            .filter(|&column| !has_role(column))
+            .map(name)
+            .chain(table.left_out().iter().map(|column| column.name.as_str()))
+            .filter(|name| !is_reserved(name))
+            .collect();
         if !ignored.is_empty() {
             tracing::warn!("{data}: columns that are neither text nor label are ignored: {}", quoted(ignored));
         }
-        let label = LABELS.iter().find_map(|label| (0..table.columns().len()).find(|&column| name(column) == *label));
-        Ok(Self { query, documents, label })
     }
 
     /// The number of the query column.
@@ -102,10 +123,23 @@ impl Columns {
         &self.documents
     }
 
-    /// The number of the label column, if there is one that holds texts or numbers.
+    /// Whether this document column holds lists of documents.
+    pub fn is_list(&self, document: usize) -> bool {
+        self.lists.contains(&document)
+    }
+
+    /// The number of the label column, if there is one: of numbers, of lists of numbers, or of texts.
     pub fn label(&self) -> Option<usize> {
         self.label
     }
+}
+
+/// The columns of texts, and of lists of texts, that can have a role.
+fn texts(dataset: &Dataset) -> impl Iterator<Item = usize> {
+    dataset.table().columns().iter().enumerate().filter_map(|(at, column)| {
+        let is_text = matches!(column.kind, Kind::Text | Kind::List(Items::Texts));
+        (is_text && !is_reserved(&column.name)).then_some(at)
+    })
 }
 
 fn is_query(name: &str) -> bool {
@@ -161,7 +195,7 @@ mod tests {
             (&["query"], "no document column beside the query \"query\""),
             (
                 &["query_id", "document_ids", "scores"],
-                "no text column; found: query_id (text), document_ids (text), scores (text)",
+                "no text column; to distil, give the tables of queries and documents with these rows; found: query_id (text), document_ids (text), scores (text)",
             ),
             (&["positive", "negative"], "no query column"),
             (&["query", "query_expanded", "positive"], "several query columns (\"query\", \"query_expanded\")"),
@@ -185,21 +219,31 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_named() {
+    fn lists_of_texts_are_documents() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         let load = |row: &str| {
             std::fs::write(&path, row).unwrap();
             Columns::of(&Dataset::load(&path).unwrap())
         };
-        let message = load(r#"{"query": "a", "documents": ["b", "c"], "positive": "d"}"#).unwrap_err().to_string();
-        assert!(
-            message.contains("rows.jsonl: column \"documents\" holds lists, but texts are one column each"),
-            "{message}"
-        );
-        assert!(message.contains("found: query (text), positive (text), documents (list)"), "{message}");
+        let columns = load(r#"{"query": "a", "positive": "d", "documents": ["b", "c"], "scores": [1, 2, 3]}"#).unwrap();
+        assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[1, 2][..], Some(3)));
+        assert_eq!([1, 2].map(|document| columns.is_list(document)), [false, true]);
+        // Lists of numbers, and those of which no row says what they hold, are no texts.
         let columns =
-            load(r#"{"query": "a", "document_ids": [1], "positive": "b", "scores": [0.5], "meta": {}}"#).unwrap();
-        assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[1][..], None));
+            load(r#"{"query": "a", "document_ids": [1], "positive": "b", "numbers": [0.5], "meta": {}, "empty": []}"#)
+                .unwrap();
+        assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[2][..], None));
+        for (row, expected) in [
+            (r#"{"queries": ["a"], "positive": "b"}"#, "the query \"queries\" holds lists, but a row has one query"),
+            (r#"{"first": ["a"], "second": "b"}"#, "the query \"first\" holds lists"),
+            (
+                r#"{"query": "a", "documents": [1, 2]}"#,
+                "no document column beside the query \"query\"; found: query (text), documents (list of numbers)",
+            ),
+        ] {
+            let message = load(row).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 }

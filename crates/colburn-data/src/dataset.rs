@@ -6,13 +6,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::builder::{Cell, TableBuilder};
 use crate::error::{Error, Place, Result, quoted};
+use crate::lists::List;
 use crate::read;
 use crate::source::Source;
-use crate::table::{Cell, IN_MEMORY, Kind, Table, TableBuilder};
+use crate::table::{IN_MEMORY, Kind, Table};
 use crate::texts::TextWriter;
 
-/// Rows of text and number columns, read from disk on demand. Cheap to clone; can be read from several threads.
+/// Rows of text, number and list columns, read from disk on demand. Cheap to clone; can be read from several threads.
 ///
 /// ```
 /// use colburn_data::Dataset;
@@ -42,9 +44,9 @@ impl Dataset {
     /// directory, in the order of their names. The names tell the format: `.parquet`, `.jsonl` or `.ndjson` (one object
     /// a line, all with the same keys), `.csv` (with a header).
     ///
-    /// Columns of texts and of numbers (integers, floats, booleans) are kept, in the order of the file. The texts are
-    /// copied to an unlinked temporary file and read from there, so memory holds neither the file nor its texts; the
-    /// environment variable `TMPDIR` names the directory.
+    /// Columns of texts, of numbers (integers, floats, booleans) and of lists of either are kept, in the order of the
+    /// file. Texts and lists are copied to an unlinked temporary file and read from there, so memory holds neither the
+    /// file nor its texts; the environment variable `TMPDIR` names the directory.
     ///
     /// # Errors
     /// When nothing matches or it is unclear what is meant, when a file is empty, incomplete or malformed, when a text
@@ -89,7 +91,7 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// Names of the text and number columns; a column's place in this list is its number.
+    /// Names of the text, number and list columns; a column's place in this list is its number.
     pub fn columns(&self) -> Vec<&str> {
         self.table.columns().iter().map(|column| column.name.as_str()).collect()
     }
@@ -102,12 +104,31 @@ impl Dataset {
         self.table.text(self.table_row(row)?, column)
     }
 
-    /// The number in a row of a number column. Integers are exact up to 2^53; booleans are 0 and 1.
+    /// The number in a row of a number column. Integers are exact up to 2^53, and [`integer`](Self::integer) is always;
+    /// booleans are 0 and 1.
     ///
     /// # Errors
     /// When there is no such row or number column, or the number is missing.
     pub fn number(&self, row: usize, column: usize) -> Result<f64> {
         self.table.number(self.table_row(row)?, column)
+    }
+
+    /// The integer in a row of a number column, such as an id: exact in all 64 bits. A float without a fraction below
+    /// 2^53 is one too, because writers turn integers to floats where a row lacks one.
+    ///
+    /// # Errors
+    /// When there is no such row or number column, or the number is missing or no such integer.
+    pub fn integer(&self, row: usize, column: usize) -> Result<i64> {
+        self.table.integer(self.table_row(row)?, column)
+    }
+
+    /// The list in a row of a list column, or of a text column whose texts are lists, written as JSON or Python do:
+    /// `[1, 2]`, `['a', 'b']`.
+    ///
+    /// # Errors
+    /// When there is no such row or column, or the value is no list of numbers or texts.
+    pub fn list(&self, row: usize, column: usize) -> Result<List<'_>> {
+        self.table.list(self.table_row(row)?, column)
     }
 
     /// The given rows in the given order; a row may occur more than once.
@@ -159,6 +180,16 @@ impl Dataset {
             [file] => file.display().to_string(),
             [first, .., last] => format!("{} … {} ({} files)", first.display(), last.display(), self.files().len()),
         }
+    }
+
+    /// The file that a row comes from, and where it stands there.
+    pub(crate) fn place(&self, row: usize) -> Place {
+        self.table_row(row).map_or(Place::Memory { row }, |row| self.table.place(row))
+    }
+
+    /// How many bytes a text has, without reading it.
+    pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
+        self.table.text_length(self.table_row(row)?, column)
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -257,6 +288,10 @@ mod tests {
         }
         let data = Dataset::load(folder.path()).unwrap();
         assert_eq!(data.files().len(), 3);
+        let place = |row: usize| data.place(row).to_string();
+        assert!(
+            place(0).ends_with("a.csv: row 0 (counted from 0)") && place(2).ends_with("c.csv: row 0 (counted from 0)")
+        );
         let description = data.take(2).description();
         assert!(description.ends_with("c.csv (3 files): 2 rows; query (text), label (number)"), "{description}");
         assert_eq!(format!("{data:?}"), format!("Dataset({:?})", data.description()));

@@ -104,6 +104,26 @@ pub enum Error {
         /// Column name.
         column: String,
     },
+    /// A number that has to be an integer, such as an id, and is none.
+    #[error("row {row}, column \"{column}\": {found}; expected an integer of 64 bits")]
+    NoInteger {
+        /// Row of the file or files together, counted from 0.
+        row: usize,
+        /// Column name.
+        column: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A list that is asked for, and a value that is none.
+    #[error("{place}: column \"{column}\": no list of numbers or texts ({reason})")]
+    NoList {
+        /// File and row.
+        place: Place,
+        /// Column name.
+        column: String,
+        /// What stands there.
+        reason: String,
+    },
     /// A value of another type than the rest of its column.
     #[error("{place}: column \"{column}\" holds a {found}; the rows before it hold a {expected}")]
     Type {
@@ -111,8 +131,8 @@ pub enum Error {
         place: Place,
         /// Column name.
         column: String,
-        /// "text" or "number".
-        expected: &'static str,
+        /// "text", "number", "list of texts" or "list of numbers".
+        expected: String,
         /// The type of this value.
         found: String,
     },
@@ -143,7 +163,7 @@ pub enum Error {
     NoColumn {
         /// The column asked for, counted from 0.
         column: usize,
-        /// "text" or "number".
+        /// "text", "number" or "list".
         expected: &'static str,
         /// The columns of the data set with their types.
         found: String,
@@ -171,14 +191,61 @@ pub enum Error {
         /// The columns of the data set with their types.
         found: String,
     },
-    /// A data set given to a collator that was made for another one.
-    #[error("this collator was made for the columns {expected}; the data set has: {found}")]
-    OtherColumns {
-        /// The columns that the collator knows.
-        expected: String,
-        /// The columns of the data set.
+    /// A table of a distillation data set without a column that it needs, or with one of another type.
+    #[error("{data}: {problem}; found: {found}; expected for the {role} of a distillation data set: {expected}")]
+    Table {
+        /// The data set.
+        data: String,
+        /// "train rows", "queries" or "documents".
+        role: &'static str,
+        /// Which column is missing or of another type.
+        problem: String,
+        /// The columns of the data set with their types.
         found: String,
+        /// The columns that it needs.
+        expected: &'static str,
     },
+    /// A row of a distillation data set, or of one with lists, from which no example can be made.
+    #[error("{place}: {problem}")]
+    Example {
+        /// File and row.
+        place: Place,
+        /// What is wrong, with the id of the row's query where it has one, and what would be right.
+        problem: String,
+    },
+    /// A distillation data set and a documents table that share no id.
+    #[error(
+        "{documents}: none of the {count} document_ids that {train} names is a document_id here; is this the documents table of other rows?"
+    )]
+    NoDocument {
+        /// The documents table.
+        documents: String,
+        /// The train rows.
+        train: String,
+        /// How many ids were looked for.
+        count: usize,
+    },
+    /// Too few documents for a distillation.
+    #[error("n_ways = {n_ways}; expected at least 2, because the scores are those of documents beside each other")]
+    NWays {
+        /// The number that was given.
+        n_ways: usize,
+    },
+    /// Prompts for a column that is no text of the data set.
+    #[error("prompts: {data} has no text column \"{column}\"{nearest}; expected one of {known}")]
+    Prompts {
+        /// The data set.
+        data: String,
+        /// The column named.
+        column: String,
+        /// `; the nearest is "…"`, or nothing.
+        nearest: String,
+        /// The columns that are texts.
+        known: String,
+    },
+    /// Several data sets were to be sampled, but there is none.
+    #[error("a sampler over several data sets needs at least one")]
+    NoSampler,
     /// A batch of no rows.
     #[error("batch_size = 0; expected at least 1")]
     BatchSize,

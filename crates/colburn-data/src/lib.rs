@@ -1,13 +1,27 @@
 //! Data sets, collation and sampling for late-interaction training.
 //!
 //! A [`Dataset`] holds rows of text on disk and gives any of them at once; [`Columns`] says which column is the query and
-//! which are the documents; a [`BatchSampler`] says which rows make up batch *n* of epoch *e*; a [`Collator`] turns those
-//! rows into the tokens of a [`Batch`]. Nothing here makes a tensor, so batches can be prepared beside the training.
+//! which are the documents; a [`KdProcessing`] joins a teacher's scores with the texts that they are of. Both are
+//! [`Examples`]: a [`BatchSampler`] says which rows of them make up batch *n* of epoch *e*, a [`MultiSampler`] does so for
+//! several, and a [`Collator`] turns those rows into the tokens of a [`Batch`]. Nothing here makes a tensor, so batches
+//! can be prepared beside the training.
 
+mod builder;
 mod collator;
 mod columns;
 mod dataset;
+mod distillation;
 mod error;
+mod examples;
+mod group_by_length;
+mod hash;
+mod ids;
+mod lists;
+mod literal;
+mod multi_sampler;
+mod no_duplicates;
+mod numbers;
+mod prompts;
 mod read;
 mod sampler;
 mod shuffle;
@@ -19,5 +33,10 @@ mod texts;
 pub use collator::{Batch, Collator};
 pub use columns::Columns;
 pub use dataset::Dataset;
+pub use distillation::KdProcessing;
 pub use error::{Error, Place, Result};
+pub use examples::Examples;
+pub use lists::List;
+pub use multi_sampler::{MultiDatasetSampling, MultiEpoch, MultiSampler};
+pub use prompts::Prompts;
 pub use sampler::{BatchSampler, EpochBatches, Sampling};

@@ -1,12 +1,18 @@
 //! Which rows stand in which batch. The order of an epoch follows from the seed and the epoch alone, and any batch of it
 //! can be asked for by its number, so a run that stopped anywhere goes on with the batch after its last one.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::examples::{Examples, RowHashes};
+use crate::group_by_length::group_by_length;
+use crate::no_duplicates::no_duplicates;
 use crate::shuffle::{Purpose, permutation};
 
-/// How the rows of an epoch are ordered; Hugging Face's `train_sampling_strategy`.
+/// How the rows of an epoch are ordered; Hugging Face's `train_sampling_strategy`, and `no_duplicates` of
+/// sentence-transformers' `batch_sampler`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
@@ -15,14 +21,26 @@ pub enum Sampling {
     Random,
     /// Every epoch in the order of the data set.
     Sequential,
+    /// Every epoch in a random order in which rows of about the same length stand together, the longest row first: the
+    /// `LengthGroupedSampler` of Hugging Face's transformers. The length of a row is the bytes of its texts, none counted
+    /// for more than 2048, because a text is cut off somewhere: for texts of one language that grows as the tokens do, and
+    /// no text has to be read for it.
+    GroupByLength,
+    /// Every epoch in a random order in which no batch has a text twice, but within one row: for losses that take the
+    /// other documents of a batch for negatives, sentence-transformers' `NoDuplicatesBatchSampler`. There are as many
+    /// batches as ever, so that batches may be smaller, and rows may be left out of an epoch. The texts of a
+    /// distillation data set are told apart by their ids.
+    NoDuplicates,
 }
 
 /// The batches of a data set.
 ///
 /// ```
-/// use colburn_data::{BatchSampler, Sampling};
+/// use colburn_data::{BatchSampler, Dataset, Examples, Sampling};
 ///
-/// let sampler = BatchSampler::new(10, 4, Sampling::Random, false, 42)?;
+/// let rows = (0..10).map(|row| vec![format!("query {row}"), format!("answer {row}")]);
+/// let examples = Examples::from(Dataset::from_rows(&["query", "positive"], rows)?);
+/// let sampler = BatchSampler::new(&examples, 4, Sampling::Random, false, 42)?;
 /// assert_eq!(sampler.batches_per_epoch(), 3);
 /// let epoch = sampler.epoch(0);
 /// assert_eq!(epoch.get(2).map(<[usize]>::len), Some(2));
@@ -33,36 +51,78 @@ pub enum Sampling {
 pub struct BatchSampler {
     rows: usize,
     batch_size: usize,
-    sampling: Sampling,
+    order: Order,
     drop_last: bool,
     seed: u64,
+    /// The number of the data set among those of the run.
+    dataset: usize,
+}
+
+/// A [`Sampling`] with what it has to know of the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Order {
+    Random,
+    Sequential,
+    GroupByLength(Arc<[u32]>),
+    NoDuplicates(Arc<RowHashes>),
 }
 
 impl BatchSampler {
-    /// Batches of `batch_size` of the rows `0..rows`. With `drop_last` the rows left over at the end of an epoch are not
-    /// used in it; otherwise they are a smaller last batch.
+    /// Batches of `batch_size` of these rows. With `drop_last` the rows left over at the end of an epoch are not used in
+    /// it; otherwise they are a smaller last batch. [`Sampling::GroupByLength`] and [`Sampling::NoDuplicates`] go over all
+    /// rows once, here.
     ///
     /// # Errors
-    /// When `batch_size` is 0.
-    pub fn new(rows: usize, batch_size: usize, sampling: Sampling, drop_last: bool, seed: u64) -> Result<Self> {
+    /// When `batch_size` is 0, or the rows had to be read and could not.
+    pub fn new(examples: &Examples, batch_size: usize, sampling: Sampling, drop_last: bool, seed: u64) -> Result<Self> {
         if batch_size == 0 {
             return Err(Error::BatchSize);
         }
-        Ok(Self { rows, batch_size, sampling, drop_last, seed })
+        let order = match sampling {
+            Sampling::Random => Order::Random,
+            Sampling::Sequential => Order::Sequential,
+            Sampling::GroupByLength => Order::GroupByLength(examples.lengths()?.into()),
+            Sampling::NoDuplicates => Order::NoDuplicates(Arc::new(examples.hashes()?)),
+        };
+        Ok(Self { rows: examples.len(), batch_size, order, drop_last, seed, dataset: 0 })
     }
 
-    /// Batches in an epoch; none when there are no rows, or fewer than a batch and `drop_last`.
+    /// Batches in an epoch, the same in each; none when there are no rows, or fewer than a batch and `drop_last`.
     pub fn batches_per_epoch(&self) -> usize {
         if self.drop_last { self.rows / self.batch_size } else { self.rows.div_ceil(self.batch_size) }
     }
 
-    /// The batches of an epoch, counted from 0. The same seed and epoch give the same batches on every machine.
+    /// The batches of an epoch, counted from 0. The same rows, seed and epoch give the same batches on every machine.
     pub fn epoch(&self, epoch: u64) -> EpochBatches {
-        let order = match self.sampling {
-            Sampling::Random => permutation(self.rows, Purpose::Epoch, self.seed, epoch),
-            Sampling::Sequential => (0..self.rows).collect(),
+        let random = || permutation(self.rows, Purpose::Epoch(self.dataset), self.seed, epoch);
+        let batches = self.batches_per_epoch();
+        let (order, cuts) = match &self.order {
+            Order::Random => (random(), Cuts::Every(self.batch_size)),
+            Order::Sequential => ((0..self.rows).collect(), Cuts::Every(self.batch_size)),
+            Order::GroupByLength(lengths) => {
+                (group_by_length(random(), lengths, self.batch_size), Cuts::Every(self.batch_size))
+            }
+            Order::NoDuplicates(hashes) => {
+                let (order, ends) = no_duplicates(&random(), hashes, self.batch_size, batches);
+                (order, Cuts::At(ends))
+            }
         };
-        EpochBatches { order, batch_size: self.batch_size, batches: self.batches_per_epoch() }
+        let batches = EpochBatches { order, cuts, batches };
+        if matches!(self.order, Order::NoDuplicates(_)) {
+            let left_out = self.rows.min(batches.len().saturating_mul(self.batch_size)) - batches.rows();
+            if left_out > 0 {
+                tracing::warn!(
+                    "epoch {epoch}: {left_out} of {} rows are left out, because each batch has one of their texts already",
+                    self.rows
+                );
+            }
+        }
+        batches
+    }
+
+    /// The same sampler for the data set with this number among those of a run, so that two of one size have two orders.
+    pub(crate) fn numbered(self, dataset: usize) -> Self {
+        Self { dataset, ..self }
     }
 }
 
@@ -70,14 +130,21 @@ impl BatchSampler {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochBatches {
     order: Vec<usize>,
-    batch_size: usize,
+    cuts: Cuts,
     batches: usize,
+}
+
+/// Where the batches end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cuts {
+    Every(usize),
+    At(Vec<usize>),
 }
 
 impl EpochBatches {
     /// The rows of batch `step`, counted from 0; none past the end of the epoch.
     pub fn get(&self, step: usize) -> Option<&[usize]> {
-        self.iter().nth(step)
+        (step < self.batches).then(|| self.batch(step))
     }
 
     /// Number of batches.
@@ -90,76 +157,28 @@ impl EpochBatches {
         self.batches == 0
     }
 
+    /// Number of rows in all batches together.
+    pub fn rows(&self) -> usize {
+        self.batches.checked_sub(1).map_or(0, |last| self.end(last))
+    }
+
     /// All batches in order; `iter().skip(step)` starts in the middle.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[usize]> {
-        self.order.chunks(self.batch_size).take(self.batches)
+        (0..self.batches).map(|step| self.batch(step))
+    }
+
+    fn batch(&self, step: usize) -> &[usize] {
+        let start = if step == 0 { 0 } else { self.end(step - 1) };
+        &self.order[start..self.end(step)]
+    }
+
+    fn end(&self, step: usize) -> usize {
+        match &self.cuts {
+            Cuts::Every(size) => size.saturating_mul(step + 1).min(self.order.len()),
+            Cuts::At(ends) => ends[step],
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sampler(rows: usize, batch_size: usize, sampling: Sampling, drop_last: bool) -> BatchSampler {
-        BatchSampler::new(rows, batch_size, sampling, drop_last, 7).unwrap()
-    }
-
-    #[test]
-    fn an_epoch_has_every_row_once() {
-        for sampling in [Sampling::Random, Sampling::Sequential] {
-            for (rows, batch_size, sizes) in
-                [(10, 4, vec![4, 4, 2]), (8, 4, vec![4, 4]), (3, usize::MAX, vec![3]), (0, 4, vec![])]
-            {
-                let epoch = sampler(rows, batch_size, sampling, false).epoch(3);
-                assert_eq!(epoch.iter().map(<[usize]>::len).collect::<Vec<_>>(), sizes);
-                assert_eq!((epoch.len(), epoch.is_empty()), (sizes.len(), sizes.is_empty()));
-                let mut seen: Vec<usize> = epoch.iter().flatten().copied().collect();
-                seen.sort_unstable();
-                assert!(seen.into_iter().eq(0..rows));
-            }
-        }
-    }
-
-    #[test]
-    fn drop_last_leaves_out_the_smaller_batch() {
-        let sampler = sampler(10, 4, Sampling::Random, true);
-        assert_eq!(sampler.batches_per_epoch(), 2);
-        let epoch = sampler.epoch(0);
-        assert_eq!(epoch.iter().map(<[usize]>::len).collect::<Vec<_>>(), [4, 4]);
-        assert_eq!(epoch.get(2), None);
-        assert!(BatchSampler::new(3, 4, Sampling::Random, true, 7).unwrap().epoch(0).is_empty());
-    }
-
-    #[test]
-    fn any_batch_can_be_asked_for_first() {
-        let sampler = sampler(1000, 7, Sampling::Random, false);
-        let all: Vec<Vec<usize>> = sampler.epoch(5).iter().map(<[usize]>::to_vec).collect();
-        for step in [142, 0, 77] {
-            assert_eq!(sampler.clone().epoch(5).get(step), Some(&all[step][..]));
-        }
-        assert_eq!(sampler.epoch(5).get(143), None);
-        assert_eq!(sampler.epoch(5).get(usize::MAX), None);
-    }
-
-    #[test]
-    fn epochs_and_seeds_differ_unless_sequential() {
-        let random = sampler(100, 10, Sampling::Random, false);
-        assert_ne!(random.epoch(0), random.epoch(1));
-        assert_ne!(random.epoch(1), BatchSampler::new(100, 10, Sampling::Random, false, 8).unwrap().epoch(0));
-        let sequential = sampler(100, 10, Sampling::Sequential, false);
-        assert_eq!(sequential.epoch(0), sequential.epoch(1));
-        assert_eq!(sequential.epoch(0).get(1), Some(&[10, 11, 12, 13, 14, 15, 16, 17, 18, 19][..]));
-    }
-
-    #[test]
-    fn a_batch_has_rows() {
-        let message = BatchSampler::new(10, 0, Sampling::Random, false, 7).unwrap_err().to_string();
-        assert_eq!(message, "batch_size = 0; expected at least 1");
-    }
-
-    #[test]
-    fn names_are_those_of_hugging_face() {
-        assert_eq!(serde_json::to_string(&Sampling::Random).unwrap(), "\"random\"");
-        assert_eq!(serde_json::from_str::<Sampling>("\"sequential\"").unwrap(), Sampling::Sequential);
-    }
-}
+mod tests;

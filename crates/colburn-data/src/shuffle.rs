@@ -3,7 +3,8 @@
 //! stream, which its specification fixes.
 //!
 //! - The 256-bit key is the seed and the stream number as 8 little-endian bytes each, then 16 bytes that name the purpose,
-//!   so that no two orders of a run share a stream. Nonce and counter start at 0.
+//!   so that no two orders of a run share a stream. The order of an epoch ends them with the number of the data set
+//!   among those of the run, 3 little-endian bytes, which are 0 for the first or only one. Nonce and counter start at 0.
 //! - A number below `n` is drawn by Lemire's method (2019, "Fast Random Integer Generation in an Interval"): the high half
 //!   of the 128-bit product of `n` and a 64-bit draw (little-endian from the stream); draws whose low half is below
 //!   `2^64 mod n` are rejected.
@@ -16,14 +17,22 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Split,
-    Epoch,
+    /// The rows of an epoch of the data set with this number.
+    Epoch(usize),
+    /// Which data set each batch of an epoch comes from.
+    Datasets,
 }
 
 impl Purpose {
-    fn tag(self) -> &'static [u8; 16] {
+    fn tag(self) -> [u8; 16] {
         match self {
-            Purpose::Split => b"colburn.split\0\0\0",
-            Purpose::Epoch => b"colburn.epoch\0\0\0",
+            Purpose::Split => *b"colburn.split\0\0\0",
+            Purpose::Epoch(dataset) => {
+                let mut tag = *b"colburn.epoch\0\0\0";
+                tag[13..].copy_from_slice(&(dataset as u64).to_le_bytes()[..3]);
+                tag
+            }
+            Purpose::Datasets => *b"colburn.datasets",
         }
     }
 }
@@ -33,7 +42,7 @@ pub(crate) fn permutation(count: usize, purpose: Purpose, seed: u64, stream: u64
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&stream.to_le_bytes());
-    key[16..].copy_from_slice(purpose.tag());
+    key[16..].copy_from_slice(&purpose.tag());
     let mut generator = ChaCha8Rng::from_seed(key);
     let mut order: Vec<usize> = (0..count).collect();
     for i in (1..count).rev() {
@@ -89,9 +98,9 @@ mod tests {
         // many = permutation(100_000, b"colburn.epoch", 2**64 - 1, 3)
         // print(many[:8], sum(i * row for i, row in enumerate(many)))
         assert_eq!(permutation(12, Purpose::Split, 42, 0), [3, 10, 6, 1, 5, 0, 7, 9, 11, 2, 4, 8]);
-        assert_eq!(permutation(12, Purpose::Epoch, 42, 0), [2, 9, 5, 0, 3, 1, 10, 6, 11, 8, 4, 7]);
-        assert_eq!(permutation(12, Purpose::Epoch, 42, 1), [7, 11, 5, 2, 4, 9, 1, 6, 3, 8, 0, 10]);
-        let many = permutation(100_000, Purpose::Epoch, u64::MAX, 3);
+        assert_eq!(permutation(12, Purpose::Epoch(0), 42, 0), [2, 9, 5, 0, 3, 1, 10, 6, 11, 8, 4, 7]);
+        assert_eq!(permutation(12, Purpose::Epoch(0), 42, 1), [7, 11, 5, 2, 4, 9, 1, 6, 3, 8, 0, 10]);
+        let many = permutation(100_000, Purpose::Epoch(0), u64::MAX, 3);
         assert_eq!(many[..8], [40485, 98494, 9019, 13011, 44675, 25950, 27864, 10670]);
         assert_eq!(many.iter().enumerate().map(|(i, row)| i * row).sum::<usize>(), 250_017_910_769_421);
     }
@@ -99,7 +108,7 @@ mod tests {
     #[test]
     fn every_seed_stream_and_purpose_has_an_order_of_its_own() {
         let mut orders: Vec<Vec<usize>> = Vec::new();
-        for purpose in [Purpose::Split, Purpose::Epoch] {
+        for purpose in [Purpose::Split, Purpose::Epoch(0), Purpose::Epoch(1), Purpose::Epoch(256), Purpose::Datasets] {
             for seed in [0, 1, 2, u64::MAX] {
                 orders.extend((0..4).map(|stream| permutation(100, purpose, seed, stream)));
             }
@@ -118,7 +127,7 @@ mod tests {
     fn all_orders_are_equally_likely() {
         let mut counts = std::collections::HashMap::new();
         for stream in 0..24_000 {
-            *counts.entry(permutation(4, Purpose::Epoch, 5, stream)).or_insert(0_i32) += 1;
+            *counts.entry(permutation(4, Purpose::Epoch(0), 5, stream)).or_insert(0_i32) += 1;
         }
         assert_eq!(counts.len(), 24);
         // Five standard deviations of a binomial count with mean 1000.

@@ -1,11 +1,14 @@
-//! The rows of a data set in the form that every file format is turned into: texts in [`Texts`], numbers in memory, and
-//! the names of columns that are neither. One row at a time goes in, so a reader never holds more of a file than it
-//! must; any row comes out. Every reader shares the checks made here, so all formats fail in the same words.
+//! The rows of a data set in the form that every file format is turned into: texts and lists in [`Texts`], numbers in
+//! memory, and the names of columns that are none of these. Any row comes out; [`TableBuilder`](crate::builder) is how
+//! they come in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::error::{Error, Place, Result, quoted};
-use crate::texts::{TextWriter, Texts};
+use crate::error::{Error, Place, Result};
+use crate::lists::{self, List};
+use crate::literal;
+use crate::numbers::Numbers;
+use crate::texts::Texts;
 
 /// Stands for a file in messages about rows that come from none.
 pub(crate) const IN_MEMORY: &str = "rows in memory";
@@ -17,9 +20,36 @@ pub(crate) enum Kind {
     Number,
     /// A file without types (CSV): a number when every value of the data set is one, text otherwise.
     Untyped,
-    List,
+    List(Items),
     /// Anything else, by its name.
     Other(String),
+}
+
+/// What the values of a list are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// No row so far has a list that says it.
+    Unknown,
+    Texts,
+    Numbers,
+}
+
+impl Items {
+    pub(crate) fn of(list: &List) -> Self {
+        match list {
+            list if list.is_empty() => Items::Unknown,
+            List::Texts(_) => Items::Texts,
+            List::Integers(_) | List::Floats(_) => Items::Numbers,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Items::Unknown => "list",
+            Items::Texts => "list of texts",
+            Items::Numbers => "list of numbers",
+        }
+    }
 }
 
 impl Kind {
@@ -27,19 +57,15 @@ impl Kind {
         match self {
             Kind::Text | Kind::Untyped => "text",
             Kind::Number => "number",
-            Kind::List => "list",
+            Kind::List(items) => items.name(),
             Kind::Other(name) => name,
         }
     }
-}
 
-/// One value on its way in.
-pub(crate) enum Cell<'a> {
-    Text(&'a str),
-    Number(f64),
-    Null,
-    /// A value of a kind that is not kept, by its name.
-    Other(&'a str),
+    /// Whether its values are kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        !matches!(self, Kind::Other(_))
+    }
 }
 
 /// A column of a finished table.
@@ -47,19 +73,21 @@ pub(crate) enum Cell<'a> {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Which text of a row, or which of the number columns, this is.
-    slot: usize,
+    /// Which text or list of a row, or which of the number columns, this is.
+    pub(crate) slot: usize,
 }
 
 /// Rows, finished. Columns are counted without those that are not kept.
 pub(crate) struct Table {
-    columns: Vec<Column>,
-    left_out: Vec<Column>,
-    texts: Texts,
-    texts_per_row: usize,
-    numbers: Vec<Vec<f64>>,
-    rows: usize,
-    files: Vec<PathBuf>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) left_out: Vec<Column>,
+    pub(crate) texts: Texts,
+    pub(crate) texts_per_row: usize,
+    pub(crate) numbers: Vec<Numbers>,
+    pub(crate) rows: usize,
+    pub(crate) files: Vec<PathBuf>,
+    /// The first row of each file.
+    pub(crate) starts: Vec<usize>,
 }
 
 impl Table {
@@ -71,7 +99,7 @@ impl Table {
         &self.columns
     }
 
-    /// The columns that are neither text nor number.
+    /// The columns that are neither text nor number nor list.
     pub(crate) fn left_out(&self) -> &[Column] {
         &self.left_out
     }
@@ -81,21 +109,55 @@ impl Table {
     }
 
     pub(crate) fn text(&self, row: usize, column: usize) -> Result<&str> {
-        match self.columns.get(column) {
-            Some(Column { kind: Kind::Text, slot, name }) => self
-                .texts
-                .get(row * self.texts_per_row + slot)
-                .ok_or_else(|| Error::Damaged { row, column: name.clone() }),
-            _ => Err(self.no_column(column, "text")),
-        }
+        let (number, name) = self.text_number(row, column)?;
+        self.texts.get(number).ok_or_else(|| damaged(row, name))
+    }
+
+    /// How many bytes a text has, without reading it.
+    pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
+        let (number, name) = self.text_number(row, column)?;
+        self.texts.length(number).ok_or_else(|| damaged(row, name))
     }
 
     pub(crate) fn number(&self, row: usize, column: usize) -> Result<f64> {
+        let (numbers, name) = self.numbers(column)?;
+        numbers.float(row).ok_or_else(|| Error::NoNumber { row, column: name.to_owned() })
+    }
+
+    pub(crate) fn integer(&self, row: usize, column: usize) -> Result<i64> {
+        let (numbers, name) = self.numbers(column)?;
+        numbers.integer(row).ok_or_else(|| Error::NoInteger {
+            row,
+            column: name.to_owned(),
+            found: numbers.float(row).map_or("null or NaN".to_owned(), |number| number.to_string()),
+        })
+    }
+
+    pub(crate) fn list(&self, row: usize, column: usize) -> Result<List<'_>> {
+        let not_a_list = |name: &str, reason: &str| Error::NoList {
+            place: self.place(row),
+            column: name.to_owned(),
+            reason: reason.to_owned(),
+        };
         match self.columns.get(column) {
-            Some(Column { kind: Kind::Number, slot, name }) => Some(self.numbers[*slot][row])
-                .filter(|number| !number.is_nan())
-                .ok_or_else(|| Error::NoNumber { row, column: name.clone() }),
-            _ => Err(self.no_column(column, "number")),
+            Some(Column { kind: Kind::Text, name, .. }) => {
+                literal::parse(self.text(row, column)?).map_err(|reason| not_a_list(name, &reason))
+            }
+            Some(Column { kind: Kind::List(_), slot, name }) => {
+                let bytes = self.texts.bytes(row * self.texts_per_row + slot);
+                let list = bytes.and_then(lists::decode).ok_or_else(|| damaged(row, name))?;
+                list.map_err(|reason| not_a_list(name, reason))
+            }
+            _ => Err(self.no_column(column, "list")),
+        }
+    }
+
+    /// The file of a row and where the row stands in it.
+    pub(crate) fn place(&self, row: usize) -> Place {
+        let file = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
+        match (self.files.get(file), self.starts.get(file)) {
+            (Some(path), Some(start)) => Place::Row { path: path.clone(), row: row - start },
+            _ => Place::Memory { row },
         }
     }
 
@@ -105,186 +167,25 @@ impl Table {
         columns.map(|column| format!("{} ({})", column.name, column.kind.name())).collect::<Vec<_>>().join(", ")
     }
 
+    fn text_number(&self, row: usize, column: usize) -> Result<(usize, &str)> {
+        match self.columns.get(column) {
+            Some(Column { kind: Kind::Text, slot, name }) => Ok((row * self.texts_per_row + slot, name)),
+            _ => Err(self.no_column(column, "text")),
+        }
+    }
+
+    fn numbers(&self, column: usize) -> Result<(&Numbers, &str)> {
+        match self.columns.get(column) {
+            Some(Column { kind: Kind::Number, slot, name }) => Ok((&self.numbers[*slot], name)),
+            _ => Err(self.no_column(column, "number")),
+        }
+    }
+
     fn no_column(&self, column: usize, expected: &'static str) -> Error {
         Error::NoColumn { column, expected, found: self.column_list() }
     }
 }
 
-/// Rows, being written.
-pub(crate) struct TableBuilder {
-    columns: Vec<Column>,
-    texts: TextWriter,
-    texts_per_row: usize,
-    numbers: Vec<Vec<f64>>,
-    rows: usize,
-    files: Vec<PathBuf>,
-}
-
-impl TableBuilder {
-    pub(crate) fn new(texts: TextWriter) -> Self {
-        Self { columns: Vec::new(), texts, texts_per_row: 0, numbers: Vec::new(), rows: 0, files: Vec::new() }
-    }
-
-    /// Opens the next file, or rows in memory, with the columns that it has, in its order. The first file decides the
-    /// order of the columns; the others must have the same ones. Returns for each column of the table where it stands in
-    /// this file.
-    pub(crate) fn start(&mut self, file: Option<&Path>, columns: Vec<(String, Kind)>) -> Result<Vec<usize>> {
-        let path = || file.unwrap_or(Path::new(IN_MEMORY)).to_owned();
-        if columns.is_empty() {
-            return Err(Error::Empty { path: path(), reason: "no columns" });
-        }
-        if let Some(name) = duplicate(&columns) {
-            let reason = format!("two columns are named \"{name}\"; every column needs a name of its own");
-            return Err(Error::Schema { path: path(), reason });
-        }
-        if self.columns.is_empty() {
-            self.set_columns(columns);
-            self.files.extend(file.map(Path::to_owned));
-            return Ok((0..self.columns.len()).collect());
-        }
-        let order = self.match_columns(&columns).map_err(|reason| Error::Schema { path: path(), reason })?;
-        self.files.extend(file.map(Path::to_owned));
-        Ok(order)
-    }
-
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    /// Adds a row: one cell for each column of the table, in its order.
-    pub(crate) fn push<'a>(
-        &mut self,
-        cells: impl IntoIterator<Item = Cell<'a>>,
-        place: impl Fn() -> Place,
-    ) -> Result<()> {
-        for (column, cell) in self.columns.iter_mut().zip(cells) {
-            match (&column.kind, cell) {
-                (Kind::Text, Cell::Text(text)) => self.texts.push(text)?,
-                (Kind::Number, Cell::Number(number)) => self.numbers[column.slot].push(number),
-                (Kind::Untyped, Cell::Text(text)) => {
-                    self.texts.push(text)?;
-                    push_if_number(&mut self.numbers[column.slot], self.rows, text);
-                }
-                // Columns of numbers are often beside the point, so a missing one matters only to whoever asks for it.
-                (Kind::Number, Cell::Null) => self.numbers[column.slot].push(f64::NAN),
-                (Kind::List | Kind::Other(_), _) => {}
-                (Kind::Text | Kind::Untyped, Cell::Null) => {
-                    return Err(Error::Null { place: place(), column: column.name.clone(), expected: "text" });
-                }
-                (kind, found) => {
-                    let found = match found {
-                        Cell::Text(_) => "text",
-                        Cell::Number(_) => "number",
-                        Cell::Null => "null",
-                        Cell::Other(name) => name,
-                    };
-                    return Err(Error::Type {
-                        place: place(),
-                        column: column.name.clone(),
-                        expected: expected_name(kind),
-                        found: found.to_owned(),
-                    });
-                }
-            }
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    pub(crate) fn finish(mut self) -> Result<Table> {
-        if self.rows == 0 {
-            let path = self.files.first().cloned().unwrap_or_else(|| PathBuf::from(IN_MEMORY));
-            return Err(Error::Empty { path, reason: "no rows" });
-        }
-        let mut text_slot = 0;
-        for column in &mut self.columns {
-            match column.kind {
-                Kind::Text => {
-                    column.slot = text_slot;
-                    text_slot += 1;
-                }
-                Kind::Untyped => {
-                    let numbers = &mut self.numbers[column.slot];
-                    if numbers.len() == self.rows {
-                        column.kind = Kind::Number;
-                    } else {
-                        *numbers = Vec::new();
-                        column.kind = Kind::Text;
-                        column.slot = text_slot;
-                    }
-                    text_slot += 1;
-                }
-                Kind::Number | Kind::List | Kind::Other(_) => {}
-            }
-        }
-        let (columns, left_out) =
-            self.columns.into_iter().partition(|column| matches!(column.kind, Kind::Text | Kind::Number));
-        Ok(Table {
-            columns,
-            left_out,
-            texts: self.texts.finish()?,
-            texts_per_row: self.texts_per_row,
-            numbers: self.numbers,
-            rows: self.rows,
-            files: self.files,
-        })
-    }
-
-    fn set_columns(&mut self, columns: Vec<(String, Kind)>) {
-        for (name, kind) in columns {
-            if matches!(kind, Kind::Text | Kind::Untyped) {
-                self.texts_per_row += 1;
-            }
-            let slot = self.numbers.len();
-            if matches!(kind, Kind::Number | Kind::Untyped) {
-                self.numbers.push(Vec::new());
-            }
-            self.columns.push(Column { name, kind, slot });
-        }
-    }
-
-    fn match_columns(&self, columns: &[(String, Kind)]) -> std::result::Result<Vec<usize>, String> {
-        let first = self.files.first().map_or(IN_MEMORY.into(), |file| file.to_string_lossy());
-        let mut order = Vec::with_capacity(self.columns.len());
-        for known in &self.columns {
-            let at = columns.iter().position(|(name, _)| *name == known.name).ok_or_else(|| {
-                let found = quoted(columns.iter().map(|(name, _)| name));
-                format!("column \"{}\" of {first} is missing; found: {found}", known.name)
-            })?;
-            if columns[at].1 != known.kind {
-                let (here, there) = (columns[at].1.name(), known.kind.name());
-                return Err(format!("column \"{}\" holds {here} values, but {there} in {first}", known.name));
-            }
-            order.push(at);
-        }
-        match columns.iter().find(|(name, _)| !self.columns.iter().any(|known| known.name == *name)) {
-            None => Ok(order),
-            Some((name, _)) => {
-                let known = quoted(self.columns.iter().map(|column| &column.name));
-                Err(format!("column \"{name}\" is not in {first}, which has: {known}"))
-            }
-        }
-    }
-}
-
-fn duplicate(columns: &[(String, Kind)]) -> Option<&str> {
-    let mut names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-}
-
-/// Keeps the number while all rows so far were numbers; a column that misses one falls behind and stays text.
-fn push_if_number(numbers: &mut Vec<f64>, row: usize, text: &str) {
-    if numbers.len() != row {
-        return;
-    }
-    match text.trim().parse::<f64>() {
-        // "nan" and "inf" parse too, but a column of such words is text.
-        Ok(number) if number.is_finite() => numbers.push(number),
-        _ => *numbers = Vec::new(),
-    }
-}
-
-fn expected_name(kind: &Kind) -> &'static str {
-    if *kind == Kind::Number { "number" } else { "text" }
+fn damaged(row: usize, column: &str) -> Error {
+    Error::Damaged { row, column: column.to_owned() }
 }

@@ -1,11 +1,12 @@
 //! All texts of a data set, one after the other in a file that nobody else can reach, mapped into memory. A training
 //! set is often larger than memory but a batch needs only a few random rows of it: the operating system keeps the pages
 //! that are in use and drops the rest. The ends of the texts lie in a second file of the same kind, so that nothing
-//! here grows with the number of rows but disk space.
+//! here grows with the number of rows but disk space. Lists lie among the texts, as the bytes that
+//! [`lists`](crate::lists) makes of them.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use memmap2::Mmap;
 
@@ -33,8 +34,13 @@ impl TextWriter {
     }
 
     pub(crate) fn push(&mut self, text: &str) -> Result<()> {
-        self.length += text.len() as u64;
-        self.bytes.write(text.as_bytes())?;
+        self.push_bytes(text.as_bytes())
+    }
+
+    /// Adds what is no text. It counts as one all the same.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.length += bytes.len() as u64;
+        self.bytes.write(bytes)?;
         self.ends.write(&self.length.to_le_bytes())
     }
 
@@ -52,8 +58,22 @@ pub(crate) struct Texts {
 impl Texts {
     /// The text with this number; none past the last one, or when the bytes are no longer those that were written.
     pub(crate) fn get(&self, number: usize) -> Option<&str> {
+        std::str::from_utf8(self.bytes(number)?).ok()
+    }
+
+    /// The bytes with this number, whatever they are.
+    pub(crate) fn bytes(&self, number: usize) -> Option<&[u8]> {
+        self.bytes.get(self.range(number)?)
+    }
+
+    /// How many bytes the text with this number has, without reading it.
+    pub(crate) fn length(&self, number: usize) -> Option<usize> {
+        self.range(number).map(|range| range.len())
+    }
+
+    fn range(&self, number: usize) -> Option<Range<usize>> {
         let start = if number == 0 { 0 } else { self.end(number - 1)? };
-        std::str::from_utf8(self.bytes.get(start..self.end(number)?)?).ok()
+        Some(start..self.end(number)?)
     }
 
     fn end(&self, number: usize) -> Option<usize> {
@@ -127,9 +147,12 @@ mod tests {
         let read = writer.finish().unwrap();
         for (number, text) in texts.iter().enumerate().rev() {
             assert_eq!(read.get(number), Some(*text));
+            assert_eq!(read.bytes(number), Some(text.as_bytes()));
+            assert_eq!(read.length(number), Some(text.len()));
         }
-        assert_eq!(read.get(texts.len()), None);
-        assert_eq!(read.get(usize::MAX), None);
+        for number in [texts.len(), usize::MAX] {
+            assert_eq!((read.get(number), read.bytes(number), read.length(number)), (None, None, None));
+        }
     }
 
     #[test]
@@ -147,7 +170,7 @@ mod tests {
         writer.push("é").unwrap();
         let mut texts = writer.finish().unwrap();
         texts.bytes = Bytes::Memory(vec![0xff, 0xff]);
-        assert_eq!(texts.get(0), None);
+        assert_eq!((texts.get(0), texts.bytes(0)), (None, Some(&[0xff, 0xff][..])));
         texts.bytes = Bytes::Memory(vec![b'e']);
         assert_eq!(texts.get(0), None);
     }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use colburn_data::{Batch, BatchSampler, Collator, Dataset};
+use colburn_data::{Batch, BatchSampler, Collator};
 
 use crate::{Error, Result};
 
@@ -31,7 +31,6 @@ pub(crate) struct MicroBatch {
 /// The batches of a run, or of an evaluation.
 #[derive(Clone)]
 pub(crate) struct Loader {
-    dataset: Dataset,
     collator: Arc<Collator>,
     sampler: BatchSampler,
     range: Range<usize>,
@@ -39,9 +38,9 @@ pub(crate) struct Loader {
 
 impl Loader {
     /// All batches of `epochs` epochs.
-    pub fn new(dataset: Dataset, collator: Arc<Collator>, sampler: BatchSampler, epochs: usize) -> Self {
+    pub fn new(collator: Arc<Collator>, sampler: BatchSampler, epochs: usize) -> Self {
         let range = 0..epochs.saturating_mul(sampler.batches_per_epoch());
-        Self { dataset, collator, sampler, range }
+        Self { collator, sampler, range }
     }
 
     /// Makes the batches one after the other, until the last one, an error, or nobody takes them any more.
@@ -52,7 +51,7 @@ impl Loader {
             let epoch = number / per_epoch;
             let order = self.sampler.epoch(epoch as u64);
             for rows in order.iter().skip(number % per_epoch).take(self.range.end - number) {
-                let batch = self.collator.collate(&self.dataset, rows);
+                let batch = self.collator.collate(rows);
                 let failed = batch.is_err();
                 let batch = batch.map(|batch| MicroBatch { batch, share: 1.0 }).map_err(Error::from);
                 if sender.send(batch).is_err() || failed {

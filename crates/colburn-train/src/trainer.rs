@@ -127,11 +127,11 @@ impl Trainer {
         self.loss.validate()?;
         let Self { model, loss, args, train, eval, evaluators, handle_interrupt } = self;
         let train = train.ok_or(Error::NoTrainDataset)?;
-        let collator = Arc::new(Collator::new(model.tokenizer().clone(), &train)?);
+        let collator = Arc::new(Collator::new(model.tokenizer().clone(), train.clone())?);
         let sampler = train_sampler(&args, &train)?;
         let plan = Plan::new(&args, sampler.batches_per_epoch());
         let train_rows = train.len();
-        let train = Loader::new(train, collator, sampler, plan.num_train_epochs);
+        let train = Loader::new(collator, sampler, plan.num_train_epochs);
         let eval = match eval {
             Some(eval) => eval_loader(&args, eval, &model)?,
             None => train.slice(0, 0),
@@ -233,7 +233,7 @@ fn finish(
 
 fn train_sampler(args: &TrainingArguments, dataset: &Dataset) -> Result<BatchSampler> {
     let (size, sampling) = (args.per_device_train_batch_size, args.train_sampling_strategy);
-    let sampler = BatchSampler::new(dataset.len(), size, sampling, args.dataloader_drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&dataset.clone().into(), size, sampling, args.dataloader_drop_last, args.seed)?;
     has_batches("train", dataset, size, &sampler)?;
     Ok(sampler)
 }
@@ -244,11 +244,11 @@ fn eval_loader(
     dataset: Dataset,
     model: &ColBert,
 ) -> Result<Arc<dyn DataLoader<crate::loader::MicroBatch>>> {
-    let collator = Arc::new(Collator::new(model.tokenizer().clone(), &dataset)?);
+    let collator = Arc::new(Collator::new(model.tokenizer().clone(), dataset.clone())?);
     let (size, drop_last) = (args.per_device_eval_batch_size, args.dataloader_drop_last);
-    let sampler = BatchSampler::new(dataset.len(), size, Sampling::Sequential, drop_last, args.seed)?;
+    let sampler = BatchSampler::new(&dataset.clone().into(), size, Sampling::Sequential, drop_last, args.seed)?;
     has_batches("eval", &dataset, size, &sampler)?;
-    Ok(Arc::new(Loader::new(dataset, collator, sampler, 1)))
+    Ok(Arc::new(Loader::new(collator, sampler, 1)))
 }
 
 fn has_batches(which: &'static str, dataset: &Dataset, batch_size: usize, sampler: &BatchSampler) -> Result<()> {

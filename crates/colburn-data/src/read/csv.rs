@@ -6,8 +6,9 @@ use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
+use crate::builder::{Cell, TableBuilder};
 use crate::error::{Error, Place, Result};
-use crate::table::{Cell, Kind, TableBuilder};
+use crate::table::Kind;
 
 pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
     let mut reader = ReaderBuilder::new().from_reader(super::open(path)?);
@@ -77,6 +78,11 @@ mod tests {
         let message = data.text(0, 1).unwrap_err().to_string();
         assert!(message.contains("column 1 is no text column") && message.contains("label (number)"), "{message}");
         assert!(data.number(0, 0).unwrap_err().to_string().contains("no number column"));
+        let ids = load("query_id,document_ids\n9007199254740993,\"[1, 2]\"\n-1,\"['a']\"\n").unwrap();
+        assert_eq!((ids.integer(0, 0).unwrap(), ids.integer(1, 0).unwrap()), (9_007_199_254_740_993, -1));
+        assert_eq!(ids.list(0, 1).unwrap(), crate::List::Integers(vec![1, 2]));
+        let message = data.integer(1, 1).unwrap_err().to_string();
+        assert_eq!(message, "row 1, column \"label\": 0.5; expected an integer of 64 bits");
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::builder::{Cell, TableBuilder};
 use crate::error::{Error, Place, Result, quoted};
-use crate::table::{Cell, Kind, TableBuilder};
+use crate::lists::{Item, List};
+use crate::table::{Items, Kind};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -54,7 +56,7 @@ fn kind(name: &str, value: &Value, place: &impl Fn() -> Place) -> Result<Kind> {
     match value {
         Value::String(_) => Ok(Kind::Text),
         Value::Number(_) | Value::Bool(_) => Ok(Kind::Number),
-        Value::Array(_) => Ok(Kind::List),
+        Value::Array(_) => Ok(Kind::List(Items::Unknown)),
         Value::Object(_) => Ok(Kind::Other(type_name(value).to_owned())),
         Value::Null => Err(Error::Null { place: place(), column: name.to_owned(), expected: "text or number" }),
     }
@@ -83,10 +85,25 @@ fn cells<'a>(object: &'a Map<String, Value>, table: &TableBuilder) -> std::resul
 fn cell(value: &Value) -> Cell<'_> {
     match value {
         Value::String(text) => Cell::Text(text),
-        Value::Number(number) => number.as_f64().map_or(Cell::Other("number beyond double precision"), Cell::Number),
-        Value::Bool(flag) => Cell::Number(f64::from(u8::from(*flag))),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Cell::Integer(integer),
+            (None, Some(float)) => Cell::Float(float),
+            (None, None) => Cell::Other("number beyond double precision"),
+        },
+        Value::Bool(flag) => Cell::Integer(i64::from(*flag)),
         Value::Null => Cell::Null,
-        Value::Array(_) | Value::Object(_) => Cell::Other(type_name(value)),
+        Value::Array(values) => Cell::List(List::collect(values.iter().map(|value| item(cell(value))))),
+        Value::Object(_) => Cell::Other(type_name(value)),
+    }
+}
+
+fn item(cell: Cell<'_>) -> Item<'_> {
+    match cell {
+        Cell::Text(text) => Item::Text(text.into()),
+        Cell::Integer(integer) => Item::Integer(integer),
+        Cell::Float(float) => Item::Float(float),
+        Cell::Null => Item::Null,
+        Cell::List(_) | Cell::Other(_) => Item::Other,
     }
 }
 
@@ -106,6 +123,7 @@ mod tests {
     use std::fs;
 
     use crate::dataset::Dataset;
+    use crate::lists::List;
 
     fn load(text: impl AsRef<[u8]>) -> crate::Result<Dataset> {
         let folder = tempfile::tempdir().unwrap();
@@ -130,11 +148,58 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_objects_are_left_out() {
-        let data = load("{\"query\": \"a\", \"scores\": [1, 2], \"meta\": {}, \"positive\": \"b\"}\n").unwrap();
+    fn objects_are_left_out() {
+        let data = load("{\"query\": \"a\", \"meta\": {}, \"positive\": \"b\"}\n").unwrap();
         assert_eq!(data.columns(), ["query", "positive"]);
         assert_eq!(data.text(0, 1).unwrap(), "b");
-        assert!(data.description().contains("scores (list), meta (object)"), "{}", data.description());
+        assert!(data.description().contains("meta (object)"), "{}", data.description());
+    }
+
+    #[test]
+    fn lists_may_hold_numbers_or_texts() {
+        let data = load(
+            "{\"id\": 9007199254740993, \"ids\": [9007199254740993, -1], \"scores\": [], \"documents\": [\"é\", \"\"]}\n\
+             {\"id\": -7, \"ids\": [], \"scores\": [1, 0.5], \"documents\": null}\n\
+             {\"id\": 0, \"ids\": [true], \"scores\": [[1]], \"documents\": [null]}\n",
+        )
+        .unwrap();
+        assert_eq!(data.columns(), ["id", "ids", "scores", "documents"]);
+        assert!(data.description().ends_with(
+            "3 rows; id (number), ids (list of numbers), scores (list of numbers), documents (list of texts)"
+        ));
+        assert_eq!((data.integer(0, 0).unwrap(), data.integer(1, 0).unwrap()), (9_007_199_254_740_993, -7));
+        let list = |row, column| data.list(row, column).unwrap();
+        assert_eq!(list(0, 1), List::Integers(vec![9_007_199_254_740_993, -1]));
+        assert_eq!(list(0, 3), List::Texts(vec!["é".into(), "".into()]));
+        assert_eq!((list(0, 2), list(1, 1)), (List::Integers(vec![]), List::Integers(vec![])));
+        assert_eq!((list(1, 2), list(2, 1)), (List::Floats(vec![1.0, 0.5]), List::Integers(vec![1])));
+        for (row, column, expected) in [
+            (1, 3, "rows.jsonl: row 1 (counted from 0): column \"documents\": no list of numbers or texts (null)"),
+            (
+                2,
+                3,
+                "row 2 (counted from 0): column \"documents\": no list of numbers or texts (a list with a null in it)",
+            ),
+            (2, 2, "(a list of values that are neither numbers nor texts)"),
+        ] {
+            let message = data.list(row, column).unwrap_err().to_string();
+            assert!(message.ends_with(expected), "{message}");
+        }
+        let message = data.list(0, 0).unwrap_err().to_string();
+        assert!(message.starts_with("column 0 is no list column; found: id (number)"), "{message}");
+    }
+
+    #[test]
+    fn lists_of_a_column_are_of_one_type() {
+        let message = load("{\"x\": []}\n{\"x\": [\"a\"]}\n{\"x\": [1]}\n").unwrap_err().to_string();
+        let expected = "rows.jsonl:3: column \"x\" holds a list of numbers; the rows before it hold a list of texts";
+        assert!(message.ends_with(expected), "{message}");
+        assert!(
+            load("{\"x\": [1]}\n{\"x\": 1}\n")
+                .unwrap_err()
+                .to_string()
+                .contains("column \"x\" holds a number; the rows before it hold a list of numbers")
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The file formats. Each reader streams its file into a [`TableBuilder`](crate::table::TableBuilder), a row at a time,
+//! The file formats. Each reader streams its file into a [`TableBuilder`](crate::builder::TableBuilder), a row at a time,
 //! and says in its errors where in the file it stopped.
 
 mod csv;
@@ -9,9 +9,10 @@ mod parquet;
 use std::fs::File;
 use std::path::Path;
 
+use crate::builder::TableBuilder;
 use crate::error::{Error, Result};
 use crate::source::{Format, Source};
-use crate::table::{Table, TableBuilder};
+use crate::table::Table;
 use crate::texts::TextWriter;
 
 /// Reads all files of a data set, in order.

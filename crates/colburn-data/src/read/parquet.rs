@@ -1,30 +1,34 @@
 //! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
-//! a time. Only text and number columns are decoded. This is the one file that calls polars.
+//! a time. Only columns of texts, numbers and lists of either are decoded. This module is the one that calls polars.
+
+mod decoded;
+mod types;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{
-    ArrowDataType, ArrowSchema, DataFrame, DataType, FileMetadata, Float64Chunked, ParallelStrategy, ParquetReader,
-    PolarsError, PolarsResult, SerReader, StringChunked,
+    ArrowSchema, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader,
 };
 
+use self::decoded::Values;
 use super::panics::caught;
+use crate::builder::TableBuilder;
 use crate::error::{Error, Place, Result};
-use crate::table::{Cell, Kind, TableBuilder};
+use crate::table::Kind;
 
 const SLICE_BYTES: usize = 32 << 20;
 
 pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
     let file = super::open(path)?;
     let (metadata, schema) = read_footer(path, &file)?;
-    let fields = schema.iter_values().map(|field| (field.name.to_string(), kind(&field.dtype)));
+    let fields = schema.iter_values().map(|field| (field.name.to_string(), types::kind(&field.dtype)));
     let order = table.start(Some(path), fields.collect())?;
     let columns: Vec<(String, Kind)> = table.columns().iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
-    let wanted: Vec<usize> = order.into_iter().zip(&columns).filter(|(_, c)| is_kept(&c.1)).map(|(at, _)| at).collect();
+    let wanted: Vec<usize> = order.into_iter().zip(&columns).filter(|(_, c)| c.1.is_kept()).map(|(at, _)| at).collect();
     if wanted.is_empty() {
-        let reason = "no text or number column".to_owned();
+        let reason = "no column of texts, numbers or lists of either".to_owned();
         return Err(Error::Parquet { path: path.to_owned(), reason });
     }
     for (start, rows) in slices(&metadata, SLICE_BYTES) {
@@ -56,6 +60,7 @@ fn read_footer(path: &Path, file: &File) -> Result<(Arc<FileMetadata>, Arc<Arrow
     }
     // Some writers store types of their own beside Parquet's. Without those a category is a plain text, as it is here.
     metadata.key_value_metadata = None;
+    metadata.schema_descr = types::widened(&metadata.schema_descr);
     let metadata = Arc::new(metadata);
     let schema = guarded(|| reader(file, &metadata)?.schema()).map_err(|reason| undecodable(path, &reason))?;
     Ok((metadata, schema))
@@ -98,24 +103,6 @@ fn slices(metadata: &FileMetadata, bytes: usize) -> Vec<(usize, usize)> {
     slices
 }
 
-/// The decoded values of one column in one slice.
-enum Values {
-    Text(StringChunked),
-    Number(Float64Chunked),
-    /// A column that is not kept, by the name of its type.
-    Other(String),
-}
-
-impl Values {
-    fn cell(&self, row: usize) -> Cell<'_> {
-        match self {
-            Values::Text(texts) => texts.get(row).map_or(Cell::Null, Cell::Text),
-            Values::Number(numbers) => numbers.get(row).map_or(Cell::Null, Cell::Number),
-            Values::Other(name) => Cell::Other(name),
-        }
-    }
-}
-
 fn columns_of(frame: &DataFrame, columns: &[(String, Kind)], rows: usize) -> PolarsResult<Vec<Values>> {
     let column = |name: &str| {
         let column = frame.column(name)?;
@@ -127,31 +114,11 @@ fn columns_of(frame: &DataFrame, columns: &[(String, Kind)], rows: usize) -> Pol
     };
     columns
         .iter()
-        .map(|(name, kind)| {
-            Ok(match kind {
-                Kind::Text => Values::Text(column(name)?.str()?.rechunk().into_owned()),
-                Kind::Number => Values::Number(column(name)?.cast(&DataType::Float64)?.f64()?.rechunk().into_owned()),
-                other => Values::Other(other.name().to_owned()),
-            })
+        .map(|(name, kind)| match kind {
+            Kind::Other(other) => Ok(Values::Other(other.clone())),
+            kept => Values::of(column(name)?, kept),
         })
         .collect()
-}
-
-fn is_kept(kind: &Kind) -> bool {
-    matches!(kind, Kind::Text | Kind::Number)
-}
-
-fn kind(dtype: &ArrowDataType) -> Kind {
-    use ArrowDataType as Type;
-    match dtype {
-        Type::Utf8View | Type::Utf8 | Type::LargeUtf8 => Kind::Text,
-        Type::Boolean | Type::Int32 | Type::Int64 | Type::UInt32 | Type::UInt64 | Type::Float32 | Type::Float64 => {
-            Kind::Number
-        }
-        Type::List(_) | Type::LargeList(_) | Type::FixedSizeList(..) => Kind::List,
-        Type::Struct(_) => Kind::Other("struct".to_owned()),
-        other => Kind::Other(format!("{other:?}").to_lowercase()),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,71 @@
+//! A table of a distillation data set: the columns that it must have, and its texts by their ids.
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::ids::{Id, IdIndex};
+use crate::table::Kind;
+
+/// A table of texts by id.
+pub(super) struct Lookup {
+    pub(super) data: Dataset,
+    id: usize,
+    text: usize,
+    index: IdIndex,
+}
+
+impl Lookup {
+    pub(super) fn new(name: &'static str, id: &'static str, expected: &'static str, data: Dataset) -> Result<Self> {
+        let table = Role { name, data: &data, expected };
+        let (column, text) = (table.column(id, Role::is_id)?, table.column("text", |kind| *kind == Kind::Text)?);
+        let (index, repeated) = IdIndex::new(&data, column)?;
+        if repeated > 0 {
+            tracing::warn!("{}: {repeated} rows repeat the {id} of another; the last of them counts", data.origin());
+        }
+        Ok(Self { data, id: column, text, index })
+    }
+
+    /// The row with this id.
+    pub(super) fn find(&self, id: &Id) -> Result<Option<usize>> {
+        self.index.find(&self.data, self.id, id)
+    }
+
+    pub(super) fn text(&self, row: usize) -> Result<&str> {
+        self.data.text(row, self.text)
+    }
+
+    /// How many bytes the text in a row has.
+    pub(super) fn length(&self, row: usize) -> Result<usize> {
+        self.data.text_length(row, self.text)
+    }
+}
+
+/// What a table is for, and what it has to have.
+pub(super) struct Role<'a> {
+    pub(super) name: &'static str,
+    pub(super) data: &'a Dataset,
+    pub(super) expected: &'static str,
+}
+
+impl Role<'_> {
+    /// The number of the column with this name, if its values fit.
+    pub(super) fn column(&self, name: &str, fits: impl Fn(&Kind) -> bool) -> Result<usize> {
+        let table = self.data.table();
+        let mut columns = table.columns().iter().chain(table.left_out());
+        let problem = match columns.position(|column| column.name == name) {
+            Some(at) if table.columns().get(at).is_some_and(|column| fits(&column.kind)) => return Ok(at),
+            Some(_) => format!("column \"{name}\" holds other values than expected"),
+            None => format!("no column \"{name}\""),
+        };
+        Err(Error::Table {
+            data: self.data.origin(),
+            role: self.name,
+            problem,
+            found: table.column_list(),
+            expected: self.expected,
+        })
+    }
+
+    pub(super) fn is_id(kind: &Kind) -> bool {
+        matches!(kind, Kind::Number | Kind::Text)
+    }
+}

@@ -1,0 +1,241 @@
+//! What a model can be trained on: rows that hold their texts, and rows that name them by ids for a distillation. The
+//! collator and the samplers see only this.
+
+use std::path::PathBuf;
+
+use crate::columns::Columns;
+use crate::dataset::Dataset;
+use crate::distillation::KdProcessing;
+use crate::error::{Error, Result};
+use crate::hash::hash;
+use crate::lists::List;
+
+/// Texts longer than this count as this long: about 500 tokens of English, which is where most encoders cut a text off.
+const LONGEST: usize = 2048;
+
+/// Rows from which batches are made.
+///
+/// ```
+/// use colburn_data::{Dataset, Examples};
+///
+/// let rows = [["what is rust", "a language"], ["what is colbert", "a retrieval model"]];
+/// let data = Dataset::from_rows(&["query", "positive"], rows.map(|row| row.map(String::from).to_vec()))?;
+/// let examples = Examples::from(data);
+/// assert_eq!(examples.len(), 2);
+/// # Ok::<(), colburn_data::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub enum Examples {
+    /// Rows with a query and its documents, see [`Columns`].
+    Texts(Dataset),
+    /// Rows that name a query and documents, and a teacher's scores of them.
+    Distillation(KdProcessing),
+}
+
+impl From<Dataset> for Examples {
+    fn from(dataset: Dataset) -> Self {
+        Examples::Texts(dataset)
+    }
+}
+
+impl From<KdProcessing> for Examples {
+    fn from(data: KdProcessing) -> Self {
+        Examples::Distillation(data)
+    }
+}
+
+impl Examples {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Examples::Texts(data) => data.len(),
+            Examples::Distillation(data) => data.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One line for reports and messages: where the rows come from, how many there are, and the columns.
+    pub fn description(&self) -> String {
+        match self {
+            Examples::Texts(data) => data.description(),
+            Examples::Distillation(data) => data.description(),
+        }
+    }
+
+    /// The files that the rows and their texts come from; none for rows in memory.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Examples::Texts(data) => data.files().to_vec(),
+            Examples::Distillation(data) => data.tables().iter().flat_map(|table| table.files()).cloned().collect(),
+        }
+    }
+
+    /// How long each row is: the bytes of its query and documents together, a text counted up to [`LONGEST`] bytes.
+    pub(crate) fn lengths(&self) -> Result<Vec<u32>> {
+        let capped = |length: usize| length.min(LONGEST) as u32;
+        match self {
+            Examples::Texts(data) => {
+                let columns = Columns::find(data)?;
+                let length = |row| {
+                    let mut length = capped(data.text_length(row, columns.query())?);
+                    for &column in columns.documents() {
+                        length = length.saturating_add(if columns.is_list(column) {
+                            texts_of_list(data, row, column)?.iter().map(|text| capped(text.len())).sum()
+                        } else {
+                            capped(data.text_length(row, column)?)
+                        });
+                    }
+                    Ok(length)
+                };
+                (0..data.len()).map(length).collect()
+            }
+            Examples::Distillation(data) => {
+                let length = |row| Ok(data.text_lengths(row)?.into_iter().map(capped).sum());
+                (0..data.len()).map(length).collect()
+            }
+        }
+    }
+
+    /// A hash of each text of each row. The texts of a distillation are known by their ids, which are hashed instead.
+    pub(crate) fn hashes(&self) -> Result<RowHashes> {
+        let mut hashes = RowHashes { hashes: Vec::new(), ends: Vec::with_capacity(self.len()) };
+        match self {
+            Examples::Texts(data) => {
+                let columns = Columns::find(data)?;
+                for row in 0..data.len() {
+                    hashes.push(hash(data.text(row, columns.query())?.as_bytes()));
+                    for &column in columns.documents() {
+                        if columns.is_list(column) {
+                            let texts = texts_of_list(data, row, column)?;
+                            texts.iter().for_each(|text| hashes.push(hash(text.as_bytes())));
+                        } else {
+                            hashes.push(hash(data.text(row, column)?.as_bytes()));
+                        }
+                    }
+                    hashes.end_row();
+                }
+            }
+            Examples::Distillation(data) => {
+                for row in 0..data.len() {
+                    let (query, documents) = data.row_ids(row)?;
+                    // A query and a document may share an id without being the same.
+                    hashes.push(!query.hash());
+                    documents.iter().for_each(|document| hashes.push(document.hash()));
+                    hashes.end_row();
+                }
+            }
+        }
+        Ok(hashes)
+    }
+}
+
+/// The documents in a list.
+pub(crate) fn texts_of_list(data: &Dataset, row: usize, column: usize) -> Result<Vec<std::borrow::Cow<'_, str>>> {
+    match data.list(row, column)? {
+        List::Texts(texts) => Ok(texts),
+        list if list.is_empty() => Ok(Vec::new()),
+        _ => Err(Error::Example {
+            place: data.place(row),
+            problem: format!("column \"{}\" holds numbers; expected texts", data.columns()[column]),
+        }),
+    }
+}
+
+/// The hashes of the texts of each row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RowHashes {
+    hashes: Vec<u64>,
+    ends: Vec<usize>,
+}
+
+impl RowHashes {
+    /// The hashes of a row, each once.
+    pub(crate) fn row(&self, row: usize) -> &[u64] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.hashes[start..self.ends[row]]
+    }
+
+    fn push(&mut self, hash: u64) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        if !self.hashes[start..].contains(&hash) {
+            self.hashes.push(hash);
+        }
+    }
+
+    fn end_row(&mut self) {
+        self.ends.push(self.hashes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(columns: &[&str], rows: &[&[&str]]) -> Dataset {
+        let rows = rows.iter().map(|row| row.iter().map(|text| (*text).to_owned()).collect());
+        Dataset::from_rows(columns, rows).unwrap()
+    }
+
+    fn distillation() -> KdProcessing {
+        let train = rows(
+            &["query_id", "document_ids", "scores"],
+            &[&["1", "[1, 2]", "[1, 2]"], &["2", "['3', '2']", "[1, 2]"]],
+        );
+        let queries = rows(&["query_id", "text"], &[&["1", "four"], &["2", "seven.."]]);
+        let long = "x".repeat(10_000);
+        let documents = rows(&["document_id", "text"], &[&["1", "é"], &["2", &long]]);
+        KdProcessing::new(train, queries, documents).unwrap()
+    }
+
+    #[test]
+    fn lengths_are_bytes_of_all_texts_up_to_a_cap() {
+        let long = "x".repeat(3000);
+        let data = rows(
+            &["query_id", "query", "positive", "negative"],
+            &[&["1234567", "abc", "é", ""], &["1", "", &long, &long]],
+        );
+        assert_eq!(Examples::from(data).lengths().unwrap(), [5, 4096]);
+        assert_eq!(Examples::from(distillation()).lengths().unwrap(), [4 + 2 + 2048, 7 + 2048]);
+    }
+
+    #[test]
+    fn hashes_are_of_texts_or_ids_each_once() {
+        let data = rows(&["query", "positive", "negative"], &[&["a", "b", "a"], &["b", "c", "d"]]);
+        let hashes = Examples::from(data).hashes().unwrap();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|text| hash(text.as_bytes()));
+        assert_eq!((hashes.row(0), hashes.row(1)), (&[a, b][..], &[b, c, d][..]));
+
+        let hashes = Examples::from(distillation()).hashes().unwrap();
+        assert_eq!((hashes.row(0).len(), hashes.row(1).len()), (3, 3), "query 1 is not document 1");
+        assert_eq!(hashes.row(0)[2], hashes.row(1)[2]);
+        assert_ne!(hashes.row(0)[0], hashes.row(1)[0]);
+    }
+
+    #[test]
+    fn lists_of_documents_count_text_by_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        std::fs::write(&path, "{\"query\": \"ab\", \"documents\": [\"c\", \"ab\", \"defg\"]}\n").unwrap();
+        let examples = Examples::from(Dataset::load(&path).unwrap());
+        assert_eq!(examples.lengths().unwrap(), [9]);
+        let [ab, c, defg] = ["ab", "c", "defg"].map(|text| hash(text.as_bytes()));
+        assert_eq!(examples.hashes().unwrap().row(0), [ab, c, defg]);
+        assert_eq!(examples.files(), [path]);
+    }
+
+    #[test]
+    fn a_distillation_names_all_its_tables() {
+        let examples = Examples::from(distillation());
+        assert_eq!((examples.len(), examples.is_empty()), (2, false));
+        assert!(examples.files().is_empty());
+        assert_eq!(
+            examples.description(),
+            "rows in memory: 2 rows; query_id (text), document_ids (text), scores (text); queries rows in memory: 2 rows; \
+             query_id (text), text (text); documents rows in memory: 2 rows; document_id (text), text (text); n_ways = 2"
+        );
+    }
+}

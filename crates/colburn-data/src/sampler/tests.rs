@@ -1,0 +1,142 @@
+//! The samplings side by side; the algorithms of the harder ones are tested where they are.
+
+use super::*;
+use crate::dataset::Dataset;
+
+/// Rows of distinct texts, the longer the later.
+fn examples(rows: usize) -> Examples {
+    let texts = (0..rows.max(1)).map(|row| vec![format!("q{row}"), "x".repeat(row % 97) + &row.to_string()]);
+    Examples::from(Dataset::from_rows(&["query", "positive"], texts).unwrap().take(rows))
+}
+
+fn sampler(rows: usize, batch_size: usize, sampling: Sampling, drop_last: bool) -> BatchSampler {
+    BatchSampler::new(&examples(rows), batch_size, sampling, drop_last, 7).unwrap()
+}
+
+#[test]
+fn an_epoch_has_every_row_once() {
+    for sampling in [Sampling::Random, Sampling::Sequential, Sampling::GroupByLength, Sampling::NoDuplicates] {
+        for (rows, batch_size, sizes) in
+            [(10, 4, vec![4, 4, 2]), (8, 4, vec![4, 4]), (3, usize::MAX, vec![3]), (0, 4, vec![])]
+        {
+            let epoch = sampler(rows, batch_size, sampling, false).epoch(3);
+            assert_eq!(epoch.iter().map(<[usize]>::len).collect::<Vec<_>>(), sizes);
+            assert_eq!((epoch.len(), epoch.is_empty(), epoch.rows()), (sizes.len(), sizes.is_empty(), rows));
+            let mut seen: Vec<usize> = epoch.iter().flatten().copied().collect();
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..rows));
+        }
+    }
+}
+
+#[test]
+fn drop_last_leaves_out_the_smaller_batch() {
+    let sampler = sampler(10, 4, Sampling::Random, true);
+    assert_eq!(sampler.batches_per_epoch(), 2);
+    let epoch = sampler.epoch(0);
+    assert_eq!(epoch.iter().map(<[usize]>::len).collect::<Vec<_>>(), [4, 4]);
+    assert_eq!(epoch.get(2), None);
+    assert!(BatchSampler::new(&examples(3), 4, Sampling::Random, true, 7).unwrap().epoch(0).is_empty());
+}
+
+#[test]
+fn any_batch_can_be_asked_for_first() {
+    let sampler = sampler(1000, 7, Sampling::Random, false);
+    let all: Vec<Vec<usize>> = sampler.epoch(5).iter().map(<[usize]>::to_vec).collect();
+    for step in [142, 0, 77] {
+        assert_eq!(sampler.clone().epoch(5).get(step), Some(&all[step][..]));
+    }
+    assert_eq!(sampler.epoch(5).get(143), None);
+    assert_eq!(sampler.epoch(5).get(usize::MAX), None);
+}
+
+#[test]
+fn epochs_and_seeds_differ_unless_sequential() {
+    let random = sampler(100, 10, Sampling::Random, false);
+    assert_ne!(random.epoch(0), random.epoch(1));
+    assert_ne!(random.epoch(1), BatchSampler::new(&examples(100), 10, Sampling::Random, false, 8).unwrap().epoch(0));
+    let sequential = sampler(100, 10, Sampling::Sequential, false);
+    assert_eq!(sequential.epoch(0), sequential.epoch(1));
+    assert_eq!(sequential.epoch(0).get(1), Some(&[10, 11, 12, 13, 14, 15, 16, 17, 18, 19][..]));
+}
+
+#[test]
+fn a_batch_has_rows() {
+    let message = BatchSampler::new(&examples(10), 0, Sampling::Random, false, 7).unwrap_err().to_string();
+    assert_eq!(message, "batch_size = 0; expected at least 1");
+}
+
+#[test]
+fn names_are_those_of_hugging_face() {
+    assert_eq!(serde_json::to_string(&Sampling::Random).unwrap(), "\"random\"");
+    for (name, sampling) in [
+        ("sequential", Sampling::Sequential),
+        ("group_by_length", Sampling::GroupByLength),
+        ("no_duplicates", Sampling::NoDuplicates),
+    ] {
+        assert_eq!(serde_json::from_str::<Sampling>(&format!("\"{name}\"")).unwrap(), sampling);
+    }
+}
+
+#[test]
+fn a_random_epoch_never_changes() {
+    // print(permutation(12, b"colburn.epoch", 42, 1)) with permutation() of shuffle.rs
+    let sampler = BatchSampler::new(&examples(12), 5, Sampling::Random, false, 42).unwrap();
+    let expected = [&[7, 11, 5, 2, 4][..], &[9, 1, 6, 3, 8], &[0, 10]];
+    assert!(sampler.epoch(1).iter().eq(expected));
+    // Distinct texts: the same batches.
+    let sampler = BatchSampler::new(&examples(12), 5, Sampling::NoDuplicates, false, 42).unwrap();
+    assert!(sampler.epoch(1).iter().eq(expected));
+}
+
+#[test]
+fn a_batch_of_one_length_comes_from_a_random_order() {
+    let sampler = sampler(970, 10, Sampling::GroupByLength, false);
+    let Order::GroupByLength(lengths) = &sampler.order else { panic!() };
+    let longest = *lengths.iter().max().unwrap();
+    let mut spread = 0;
+    for epoch in 0..2 {
+        let batches = sampler.epoch(epoch);
+        assert_eq!(lengths[batches.get(0).unwrap()[0]], longest);
+        for rows in batches.iter() {
+            let of = || rows.iter().map(|&row| lengths[row]);
+            spread += of().max().unwrap() - of().min().unwrap();
+        }
+    }
+    // Of about 100 lengths, a batch spans a few; in a random order it would span nearly all.
+    assert!(spread / (2 * 97) < 12, "{spread}");
+    assert_ne!(sampler.epoch(0), sampler.epoch(1));
+}
+
+#[test]
+fn no_batch_has_a_text_twice() {
+    let rows = (0..300).map(|row| vec![format!("q{row}"), format!("p{}", row % 40), format!("p{}", row % 7)]);
+    let data = Dataset::from_rows(&["query", "positive", "negative"], rows).unwrap();
+    for drop_last in [false, true] {
+        let examples = Examples::from(data.clone());
+        let sampler = BatchSampler::new(&examples, 8, Sampling::NoDuplicates, drop_last, 1).unwrap();
+        for epoch in 0..3 {
+            let batches = sampler.epoch(epoch);
+            assert_eq!(batches.len(), sampler.batches_per_epoch());
+            assert_eq!(batches.rows(), batches.iter().flatten().count());
+            for rows in batches.iter() {
+                let of = |row: usize| [1, 2].map(|column| data.text(row, column).unwrap());
+                let clash = |at: usize| {
+                    rows[..at].iter().any(|&other| of(other).iter().any(|text| of(rows[at]).contains(text)))
+                };
+                assert!(!rows.is_empty() && !(0..rows.len()).any(clash));
+            }
+        }
+        assert_eq!(sampler.epoch(1), sampler.clone().epoch(1));
+        assert_ne!(sampler.epoch(1), sampler.epoch(2));
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_an_error() {
+    let data = Dataset::from_rows(&["positive", "negative"], [vec![String::new(), String::new()]]).unwrap();
+    for sampling in [Sampling::GroupByLength, Sampling::NoDuplicates] {
+        let message = BatchSampler::new(&data.clone().into(), 1, sampling, false, 1).unwrap_err().to_string();
+        assert!(message.contains("no query column"), "{message}");
+    }
+}
