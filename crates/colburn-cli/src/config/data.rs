@@ -90,11 +90,17 @@ impl DataConfig {
         Ok(config)
     }
 
+    /// The names of all datasets that have one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.train.iter().chain(&self.eval).map(|dataset| dataset.name.as_str());
+        names.filter(|name| !name.is_empty())
+    }
+
     /// The losses that datasets have of their own, each with the section that it stands in.
     pub fn losses(&self) -> impl Iterator<Item = (&'static str, &LossConfig)> {
-        let of = |section, datasets: &'_ [DatasetConfig]| datasets.iter().map(move |dataset| (section, dataset));
-        let all = of("data.train.loss", &self.train).chain(of("data.eval.loss", &self.eval));
-        all.filter_map(|(section, dataset)| Some((section, dataset.loss.as_ref()?)))
+        let train = self.train.iter().map(|dataset| ("data.train.loss", dataset));
+        let eval = self.eval.iter().map(|dataset| ("data.eval.loss", dataset));
+        train.chain(eval).filter_map(|(section, dataset)| Some((section, dataset.loss.as_ref()?)))
     }
 
     fn check(&self, origin: Origin) -> Result<()> {

@@ -72,11 +72,6 @@ impl Objective {
             Self::MarginMse(loss) => loss,
         }
     }
-
-    /// Whether it learns from the first document of a row, not from a teacher's scores.
-    pub fn needs_positives(&self) -> bool {
-        matches!(self, Self::Contrastive(_))
-    }
 }
 
 impl LossConfig {
@@ -89,8 +84,9 @@ impl LossConfig {
         for key in &given {
             keys::check_key(key, section, section::keys_of::<Keys>(), origin)?;
         }
-        let keys: Keys = section::read(table, section, origin)?;
-        let name = keys.r#type.as_deref().unwrap_or(LOSSES[0].0);
+        let mut keys: Keys = section::read(table, section, origin)?;
+        let name = keys.r#type.take().unwrap_or_else(|| LOSSES[0].0.to_owned());
+        let name = name.as_str();
         origin.one_of(section, "type", name, &LOSSES.map(|(name, _)| name))?;
         let known = LOSSES.iter().find(|(loss, _)| *loss == name).map_or(&[][..], |(_, known)| known);
         if let Some(key) = given.iter().find(|key| !known.contains(&key.as_str())) {

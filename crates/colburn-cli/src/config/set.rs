@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn an_assignment_without_key_or_value_is_an_error() {
         let mut run: Table = "[training]\nseed = 1".parse().unwrap();
-        for wrong in ["training.seed", "=1", "training.=1", "training.seed.more=1", "training.a b=1", "a = 1\nb=1", "\"\"=1"] {
+        for wrong in ["training.seed", "=1", "training.=1", "training.seed.more=1", "training.a b=1", "\"\"=1"] {
             let message = apply(&mut run, &[wrong.to_owned()]).unwrap_err().to_string();
             assert!(message.starts_with(&format!("--set {wrong}: ")), "{message}");
         }
