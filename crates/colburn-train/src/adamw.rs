@@ -13,6 +13,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, container::TensorContainer};
 use colburn_model::Parameter;
 
+use crate::{Result, TrainingArguments, learning_rates};
+
 /// The settings of [`AdamW`]; the defaults are PyTorch's, but for the weight decay, which is Hugging Face's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWConfig {
@@ -54,6 +56,8 @@ pub(crate) struct Moments<const D: usize> {
 pub struct AdamW {
     config: AdamWConfig,
     parameters: HashMap<ParamId, Parameter>,
+    /// What the learning rate of a parameter is multiplied with, if it has one of its own.
+    multipliers: HashMap<ParamId, f64>,
     moments: TensorContainer<ParamId>,
 }
 
@@ -61,7 +65,24 @@ impl AdamW {
     /// An optimizer of these parameters. Others in the module stay as they are.
     pub fn new(config: AdamWConfig, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         let parameters = parameters.into_iter().map(|parameter| (parameter.id, parameter)).collect();
-        Self { config, parameters, moments: TensorContainer::new() }
+        Self { config, parameters, multipliers: HashMap::new(), moments: TensorContainer::new() }
+    }
+
+    /// The optimizer that the arguments describe: `adam_beta1`, `adam_beta2`, `adam_epsilon`, `weight_decay` and `learning_rate_mapping`.
+    ///
+    /// The learning rate that [`AdamW::step`] takes is that of the parameters without one of their own. Those of the others keep their
+    /// ratio to it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) when a pattern of `learning_rate_mapping` matches no parameter, or two match the same.
+    pub fn from_arguments(args: &TrainingArguments, parameters: Vec<Parameter>) -> Result<Self> {
+        let config = AdamWConfig {
+            betas: (args.adam_beta1, args.adam_beta2),
+            epsilon: args.adam_epsilon,
+            weight_decay: args.weight_decay,
+        };
+        let multipliers = learning_rates::multipliers(args, &parameters)?;
+        Ok(Self { multipliers, ..Self::new(config, parameters) })
     }
 
     /// Updates the parameters that have a gradient; those without keep their value and their state, as in PyTorch.
@@ -124,7 +145,8 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = gradient else { return param };
         let (id, weight, mapper) = param.consume();
         let checkpointing = weight.gradient_checkpointing_strategy();
-        let updated = self.optimizer.update(id, weight.inner(), gradient.inner(), self.learning_rate);
+        let rate = self.learning_rate * self.optimizer.multipliers.get(&id).copied().unwrap_or(1.0);
+        let updated = self.optimizer.update(id, weight.inner(), gradient.inner(), rate);
         let updated = match checkpointing {
             Some(strategy) => updated.autodiff().with_gradient_checkpointing_strategy(strategy).require_grad(),
             None => updated,
@@ -248,6 +270,67 @@ mod golden {
         near(toy.b.val(), [0.0856446847319603, -0.18564628064632416]);
         near(of_b.exp_avg, [0.061666667461395264, -1.2333332961134147e-05]);
         near(of_b.exp_avg_sq, [0.00027752778260037303, 1.110111134960956e-11]);
+    }
+
+    #[derive(Module, Debug)]
+    struct Projected {
+        w: Param<Tensor<2>>,
+        b: Param<Tensor<1>>,
+        p: Param<Tensor<2>>,
+    }
+
+    // w, b = … as above
+    // p = torch.nn.Parameter(torch.tensor([[0.4, -0.3]]))
+    // # {"^1_Dense": 2e-3, "bias$": 5e-2} with learning_rate=1e-2: what sentence-transformers makes of it
+    // groups = [{"params": [w], "weight_decay": 0.1}, {"params": [p], "lr": 2e-3, "weight_decay": 0.1},
+    //           {"params": [b], "lr": 5e-2, "weight_decay": 0.0}]
+    // optimizer = torch.optim.AdamW(groups, lr=1e-2)
+    // scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / 4)
+    // for step in range(3):
+    //     w.grad = torch.tensor([[0.1, -0.2, 0.3], [1e-3, 0.0, -2.0]]) * (step + 1)
+    //     b.grad = torch.tensor([0.5, -1e-4])
+    //     p.grad = torch.tensor([[-0.5, 2.0]]) / (step + 1)
+    //     optimizer.step(); scheduler.step()
+    // for x in (w, b, p): print(x.flatten().tolist())
+    #[test]
+    fn equals_torch_with_learning_rates_by_name() {
+        let device = Device::flex();
+        let mut model = Projected {
+            w: Param::from_data([[0.5, -1.25, 2.0], [0.03, -0.7, 1.5]], &device),
+            b: Param::from_data([0.1, -0.2], &device),
+            p: Param::from_data([[0.4, -0.3]], &device),
+        };
+        let (w, b, p) = (model.w.id, model.b.id, model.p.id);
+        let parameters = [("dense.weight", w), ("dense.bias", b), ("1_Dense.linear.weight", p)];
+        let args = TrainingArguments {
+            learning_rate: 1e-2,
+            weight_decay: 0.1,
+            learning_rate_mapping: [("^1_Dense".to_owned(), 2e-3), ("bias$".to_owned(), 5e-2)].into(),
+            ..Default::default()
+        };
+        let parameters = parameters.map(|(name, id)| parameter(name, id)).into();
+        let mut optimizer = AdamW::from_arguments(&args, parameters).unwrap();
+        for step in 0..3 {
+            let mut gradients = GradientsParams::new();
+            let of_w = Tensor::<2>::from_data([[0.1, -0.2, 0.3], [1e-3, 0.0, -2.0]], &device) * (step + 1);
+            gradients.register(w, of_w);
+            gradients.register(b, Tensor::<1>::from_data([0.5, -1e-4], &device));
+            gradients.register(p, Tensor::<2>::from_data([[-0.5, 2.0]], &device) / (step + 1));
+            model = optimizer.step(model, gradients, 1e-2 * (1.0 - f64::from(step) / 4.0));
+        }
+        near(
+            model.w.val(),
+            [
+                0.4768630564212799,
+                -1.2251766920089722,
+                1.9734904766082764,
+                0.007919962517917156,
+                -0.6984261274337769,
+                1.5186400413513184,
+            ],
+        );
+        near(model.b.val(), [-0.012499991804361343, -0.08751125633716583]);
+        near(model.p.val(), [0.4040908217430115, -0.304135799407959]);
     }
 
     fn near<const D: usize, const N: usize>(found: Tensor<D>, expected: [f64; N]) {

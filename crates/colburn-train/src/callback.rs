@@ -70,7 +70,7 @@ pub trait Callback: Send {
         Ok(())
     }
 
-    /// After an evaluation; `metrics` are its numbers, named `eval_…`.
+    /// After an evaluation; `metrics` are its numbers, named `eval_…`. The best metric in the state is that of the evaluations before.
     fn on_evaluate(&mut self, now: Moment<'_>, control: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
         Ok(())
     }

@@ -104,6 +104,24 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// `metric_for_best_model` is none of the metrics that there are.
+    #[error("`metric_for_best_model` is {metric}, which the evaluation does not give; it gives {known}")]
+    UnknownMetric {
+        /// The metric, with `eval_` before it.
+        metric: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The state of a callback in a checkpoint is not what that callback writes.
+    #[error(
+        "the checkpoint's state of the callback `{name}` cannot be read: {message}; leave the callback out, or begin a new run"
+    )]
+    CallbackState {
+        /// The callback.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A batch could not be made.
     #[error(transparent)]
     Loading(#[from] DatasetError),

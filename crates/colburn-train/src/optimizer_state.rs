@@ -1,6 +1,8 @@
 //! The state of [`AdamW`] as a safetensors file, under the names that PyTorch gives parameters and state: `exp_avg.NAME`,
-//! `exp_avg_sq.NAME` and `step.NAME`, NAME being that of the parameter in `model.safetensors`, and in its layout.
+//! `exp_avg_sq.NAME` and `step.NAME`, NAME being that of the parameter in `model.safetensors`, and in its layout. The file says whose
+//! state it is, because another optimizer would find nothing of its own in it, and begin anew without a word.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +13,9 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::adamw::Moments;
 use crate::{AdamW, Error, Result};
+
+/// The metadata of the file that says whose state it holds.
+const OWNER: &str = "optimizer";
 
 const MEAN: &str = "exp_avg";
 const SQUARES: &str = "exp_avg_sq";
@@ -33,8 +38,7 @@ impl AdamW {
             TensorView::new(dtype, shape, data.as_bytes()).map(|view| (name, view))
         });
         let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(path, error))?;
-        let bytes = safetensors::serialize(views, None).map_err(|error| wrong(path, error))?;
-        Ok(write_atomic(path, &bytes)?)
+        write(path, AdamW::NAME, HashMap::new(), views)
     }
 
     /// Takes the state in a file, for all parameters of `module` that have one there.
@@ -43,18 +47,56 @@ impl AdamW {
     /// When the file cannot be read or is no safetensors file, or a tensor is missing, of another type or of another shape.
     pub fn load<M: Module>(&mut self, module: &M, path: &Path) -> Result<()> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|error| wrong(path, format!("not a complete safetensors file ({error})")))?;
-        let mut write = Write { optimizer: self, file, failure: None };
+        let (file, _) = read(path, AdamW::NAME, &bytes)?;
+        let mut write =
+            Write { optimizer: self, unused: file.names().into_iter().collect(), file: &file, failure: None };
         module.visit(&mut write);
-        match write.failure {
+        let unused =
+            write.unused.into_iter().min().map(|name| format!("tensor `{name}` belongs to no parameter of the model"));
+        match write.failure.or(unused) {
             Some(failure) => Err(wrong(path, failure)),
             None => Ok(()),
         }
     }
 }
 
-fn wrong(path: &Path, message: impl ToString) -> Error {
+/// Writes tensors as the state of `owner`.
+pub(crate) fn write<N: AsRef<str> + Ord + std::fmt::Display>(
+    path: &Path,
+    owner: &str,
+    mut metadata: HashMap<String, String>,
+    tensors: Vec<(N, TensorView<'_>)>,
+) -> Result<()> {
+    metadata.insert(OWNER.to_owned(), owner.to_owned());
+    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| wrong(path, error))?;
+    Ok(write_atomic(path, &bytes)?)
+}
+
+/// The tensors and the metadata of a file that [`write`] wrote for the same owner.
+pub(crate) fn read<'a>(
+    path: &Path,
+    owner: &str,
+    bytes: &'a [u8],
+) -> Result<(SafeTensors<'a>, HashMap<String, String>)> {
+    let broken = |error| wrong(path, format!("not a complete safetensors file ({error})"));
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    match metadata.get(OWNER).map(String::as_str) {
+        Some(found) if found == owner => Ok((file, metadata)),
+        found => {
+            let found = found.unwrap_or("something else");
+            Err(wrong(
+                path,
+                format!(
+                    "this is the state of {found}, and the run's optimizer is {owner}; train with the one that it began with"
+                ),
+            ))
+        }
+    }
+}
+
+pub(crate) fn wrong(path: &Path, message: impl ToString) -> Error {
     Error::OptimizerState { path: path.to_owned(), message: message.to_string() }
 }
 
@@ -80,7 +122,9 @@ impl ModuleVisitor for Read<'_> {
 
 struct Write<'a> {
     optimizer: &'a mut AdamW,
-    file: SafeTensors<'a>,
+    file: &'a SafeTensors<'a>,
+    /// Tensors that no parameter has taken yet.
+    unused: HashSet<&'a str>,
     failure: Option<String>,
 }
 
@@ -95,7 +139,12 @@ impl ModuleVisitor for Write<'_> {
             Ok(Moments::<D> { step, exp_avg, exp_avg_sq })
         });
         match moments {
-            Ok(moments) => self.optimizer.set_moments(param.id, moments),
+            Ok(moments) => {
+                for kind in [STEP, MEAN, SQUARES] {
+                    self.unused.remove(format!("{kind}.{}", parameter.name).as_str());
+                }
+                self.optimizer.set_moments(param.id, moments);
+            }
             Err(failure) => self.failure = Some(failure),
         }
     }
@@ -207,11 +256,16 @@ mod tests {
         let toy = step(&mut optimizer, toy);
         optimizer.save(&toy, &path).unwrap();
         parameters[0].shape = vec![5, 2];
-        let message = AdamW::new(AdamWConfig::default(), parameters).load(&toy, &path).unwrap_err().to_string();
+        let message = AdamW::new(AdamWConfig::default(), parameters.clone()).load(&toy, &path).unwrap_err().to_string();
         assert!(
             message.ends_with("tensor `exp_avg.dense.weight` is F32 [3, 2]; the model needs F32 [5, 2]"),
             "{message}"
         );
+        parameters[0].name = "dense.other".to_owned();
+        let message = AdamW::new(AdamWConfig::default(), parameters.clone()).load(&toy, &path).unwrap_err().to_string();
+        assert!(message.ends_with("tensor `exp_avg.dense.weight` belongs to no parameter of the model"), "{message}");
+        let message = read(&path, "burn", &fs::read(&path).unwrap()).unwrap_err().to_string();
+        assert!(message.contains("this is the state of adamw, and the run's optimizer is burn; "), "{message}");
 
         fs::write(&path, &fs::read(&path).unwrap()[..40]).unwrap();
         assert!(optimizer.load(&toy, &path).unwrap_err().to_string().contains("not a complete safetensors file"));

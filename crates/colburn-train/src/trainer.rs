@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::strategy::{Outcome, Run, StepStrategy};
 use crate::training_model::TrainingModel;
-use crate::{AdamW, AdamWConfig, Error, Result, Schedule, TrainerState, TrainingArguments, output};
+use crate::{AdamW, Error, Result, Schedule, TrainerState, TrainingArguments, output};
 
 /// Trains a model.
 ///
@@ -130,6 +130,7 @@ impl Trainer {
         let collator = Arc::new(Collator::new(model.tokenizer().clone(), train.clone())?);
         let sampler = train_sampler(&args, &train)?;
         let plan = Plan::new(&args, sampler.batches_per_epoch());
+        args.validate_steps(plan.max_steps)?;
         let train_rows = train.len();
         let train = Loader::new(collator, sampler, plan.num_train_epochs);
         let eval = match eval {
@@ -151,7 +152,7 @@ impl Trainer {
         ));
         let run = Run {
             schedule: Schedule::new(&args, plan.max_steps)?,
-            optimizer: AdamW::new(adamw(&args), model.parameters()),
+            optimizer: AdamW::from_arguments(&args, model.parameters())?,
             state: TrainerState::new(&args, &plan),
             args: args.clone(),
             plan,
@@ -255,14 +256,6 @@ fn has_batches(which: &'static str, dataset: &Dataset, batch_size: usize, sample
     match sampler.batches_per_epoch() {
         0 => Err(Error::NoBatch { which, rows: dataset.len(), batch_size }),
         _ => Ok(()),
-    }
-}
-
-fn adamw(args: &TrainingArguments) -> AdamWConfig {
-    AdamWConfig {
-        betas: (args.adam_beta1, args.adam_beta2),
-        epsilon: args.adam_epsilon,
-        weight_decay: args.weight_decay,
     }
 }
 

@@ -2,20 +2,25 @@
 
 use std::fmt::Display;
 
-use crate::{Error, Result, TrainingArguments};
+use crate::{Curve, Error, Result, TrainingArguments, learning_rates};
 
 impl TrainingArguments {
-    /// Looks for values that cannot be, before any work is done.
+    /// Looks for values that cannot be, alone or together, before any work is done.
     ///
     /// # Errors
     /// [`Error::Argument`], naming the first argument that is wrong, its value, and what would be right.
     pub fn validate(&self) -> Result<()> {
-        let at_least_one = "a whole number of at least 1 is expected";
-        let not_negative = "a finite number of at least 0 is expected";
-        let beta = "a number from 0 to below 1 is expected";
-        let share = "a share from 0 to below 1 is expected; a number of steps goes into `warmup_steps`";
-        let interval = "a whole number of at least 1, or a share of all steps above 0 and below 1, is expected";
+        self.validate_counts()?;
+        self.validate_intervals()?;
+        self.validate_rates()?;
+        learning_rates::compile(self)?;
+        Curve::new(self)?;
+        self.reporters()?;
+        self.validate_together()
+    }
 
+    fn validate_counts(&self) -> Result<()> {
+        let at_least_one = "a whole number of at least 1 is expected";
         check(
             "output_dir",
             self.output_dir.display(),
@@ -36,34 +41,16 @@ impl TrainingArguments {
             "a finite number above 0 is expected",
         )?;
         for (key, value) in [
-            ("per_device_train_batch_size", self.per_device_train_batch_size),
-            ("per_device_eval_batch_size", self.per_device_eval_batch_size),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
+            ("per_device_train_batch_size", Some(self.per_device_train_batch_size)),
+            ("per_device_eval_batch_size", Some(self.per_device_eval_batch_size)),
+            ("gradient_accumulation_steps", Some(self.gradient_accumulation_steps)),
+            ("mini_batch_size", self.mini_batch_size),
+            ("torch_empty_cache_steps", self.torch_empty_cache_steps),
+            ("eval_accumulation_steps", self.eval_accumulation_steps),
         ] {
+            let value = value.unwrap_or(1);
             check(key, value, value >= 1, at_least_one)?;
         }
-        for (key, value) in [
-            ("logging_steps", self.logging_steps),
-            ("eval_steps", self.eval_steps.unwrap_or(self.logging_steps)),
-            ("save_steps", self.save_steps),
-        ] {
-            let whole = value.is_finite() && value >= 1.0 && value.fract() == 0.0;
-            check(key, value, whole || (value > 0.0 && value < 1.0), interval)?;
-        }
-        for (key, value) in [
-            ("learning_rate", self.learning_rate),
-            ("weight_decay", self.weight_decay),
-            ("adam_epsilon", self.adam_epsilon),
-            ("max_grad_norm", self.max_grad_norm),
-            ("warmup_steps", self.warmup_steps),
-        ] {
-            check(key, value, value.is_finite() && value >= 0.0, not_negative)?;
-        }
-        for (key, value) in [("adam_beta1", self.adam_beta1), ("adam_beta2", self.adam_beta2)] {
-            check(key, value, (0.0..1.0).contains(&value), beta)?;
-        }
-        let ratio = self.warmup_ratio.unwrap_or(0.0);
-        check("warmup_ratio", ratio, (0.0..1.0).contains(&ratio), share)?;
         let limit = self.save_total_limit.unwrap_or(1);
         check(
             "save_total_limit",
@@ -72,9 +59,43 @@ impl TrainingArguments {
             "a whole number of at least 1 is expected; leave it out to keep all checkpoints",
         )
     }
+
+    fn validate_intervals(&self) -> Result<()> {
+        let interval = "a whole number of at least 1, or a share of all steps above 0 and below 1, is expected";
+        for (key, value) in [
+            ("logging_steps", self.logging_steps),
+            ("eval_steps", self.eval_steps.unwrap_or(self.logging_steps)),
+            ("save_steps", self.save_steps),
+        ] {
+            let whole = value.is_finite() && value >= 1.0 && value.fract() == 0.0;
+            check(key, value, whole || (value > 0.0 && value < 1.0), interval)?;
+        }
+        Ok(())
+    }
+
+    fn validate_rates(&self) -> Result<()> {
+        let not_negative = "a finite number of at least 0 is expected";
+        let beta = "a number from 0 to below 1 is expected";
+        let share = "a share from 0 to below 1 is expected; a number of steps goes into `warmup_steps`";
+        for (key, value) in [
+            ("learning_rate", self.learning_rate),
+            ("weight_decay", self.weight_decay),
+            ("adam_epsilon", self.adam_epsilon),
+            ("max_grad_norm", self.max_grad_norm),
+            ("warmup_steps", self.warmup_steps),
+            ("eval_delay", self.eval_delay),
+        ] {
+            check(key, value, value.is_finite() && value >= 0.0, not_negative)?;
+        }
+        for (key, value) in [("adam_beta1", self.adam_beta1), ("adam_beta2", self.adam_beta2)] {
+            check(key, value, (0.0..1.0).contains(&value), beta)?;
+        }
+        let ratio = self.warmup_ratio.unwrap_or(0.0);
+        check("warmup_ratio", ratio, (0.0..1.0).contains(&ratio), share)
+    }
 }
 
-fn check(key: &'static str, value: impl Display, right: bool, expected: &'static str) -> Result<()> {
+pub(crate) fn check(key: &'static str, value: impl Display, right: bool, expected: &'static str) -> Result<()> {
     match right {
         true => Ok(()),
         false => Err(Error::Argument { key, value: value.to_string(), expected: expected.into() }),
@@ -87,13 +108,16 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named() {
-        let wrong: [(&str, TrainingArguments); 17] = [
+        let wrong: [(&str, TrainingArguments); 24] = [
             ("output_dir", TrainingArguments { output_dir: "".into(), ..Default::default() }),
             ("max_steps", TrainingArguments { max_steps: 0, ..Default::default() }),
             ("num_train_epochs", TrainingArguments { num_train_epochs: 0.0, ..Default::default() }),
             ("per_device_train_batch_size", TrainingArguments { per_device_train_batch_size: 0, ..Default::default() }),
             ("per_device_eval_batch_size", TrainingArguments { per_device_eval_batch_size: 0, ..Default::default() }),
             ("gradient_accumulation_steps", TrainingArguments { gradient_accumulation_steps: 0, ..Default::default() }),
+            ("mini_batch_size", TrainingArguments { mini_batch_size: Some(0), ..Default::default() }),
+            ("torch_empty_cache_steps", TrainingArguments { torch_empty_cache_steps: Some(0), ..Default::default() }),
+            ("eval_accumulation_steps", TrainingArguments { eval_accumulation_steps: Some(0), ..Default::default() }),
             ("logging_steps", TrainingArguments { logging_steps: 0.0, ..Default::default() }),
             ("logging_steps", TrainingArguments { logging_steps: 1.5, ..Default::default() }),
             ("eval_steps", TrainingArguments { eval_steps: Some(0.0), ..Default::default() }),
@@ -104,11 +128,25 @@ mod tests {
             ("warmup_steps", TrainingArguments { warmup_steps: -1.0, ..Default::default() }),
             ("warmup_ratio", TrainingArguments { warmup_ratio: Some(1.0), ..Default::default() }),
             ("max_grad_norm", TrainingArguments { max_grad_norm: -0.5, ..Default::default() }),
+            ("eval_delay", TrainingArguments { eval_delay: -1.0, ..Default::default() }),
             ("save_total_limit", TrainingArguments { save_total_limit: Some(0), ..Default::default() }),
+            ("report_to", TrainingArguments { report_to: "tensorbord".into(), ..Default::default() }),
+            (
+                "learning_rate_mapping",
+                TrainingArguments { learning_rate_mapping: [("[".to_owned(), 1e-5)].into(), ..Default::default() },
+            ),
+            (
+                "lr_scheduler_kwargs",
+                TrainingArguments {
+                    lr_scheduler_kwargs: [("power".to_owned(), 2.into())].into(),
+                    ..Default::default()
+                },
+            ),
         ];
         for (key, args) in wrong {
             let message = args.validate().unwrap_err().to_string();
             assert!(message.starts_with(&format!("training argument `{key}` is ")), "{message}");
+            assert!(!message.contains('\n'), "{message}");
         }
         TrainingArguments { num_train_epochs: 0.0, max_steps: 5, ..Default::default() }.validate().unwrap();
         let shares =

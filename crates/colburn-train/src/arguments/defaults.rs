@@ -1,9 +1,9 @@
 //! Hugging Face's defaults, those of transformers 5.3.
 
-use colburn_data::Sampling;
+use colburn_data::{MultiDatasetSampling, Sampling};
 
 use super::{
-    HubStrategy, IntervalStrategy, LogLevel, ReportTo, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
+    HubStrategy, IntervalStrategy, LogLevel, ReportTo, ResumeFromCheckpoint, RunPrompts, SaveStrategy, SchedulerType,
     TrainingArguments,
 };
 
@@ -64,6 +64,8 @@ impl Default for TrainingArguments {
             seed: 42,
             dataloader_drop_last: false,
             train_sampling_strategy: Sampling::Random,
+            multi_dataset_batch_sampler: MultiDatasetSampling::Proportional,
+            prompts: RunPrompts::default(),
             push_to_hub: false,
             hub_model_id: None,
             hub_strategy: HubStrategy::EverySave,

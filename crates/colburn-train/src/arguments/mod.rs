@@ -6,17 +6,19 @@
 mod defaults;
 mod derived;
 mod names;
+mod prompts;
 mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use colburn_data::Sampling;
+use colburn_data::{MultiDatasetSampling, Sampling};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use derived::in_steps;
 pub use names::{HubStrategy, IntervalStrategy, LogLevel, Reporter, SaveStrategy, SchedulerType};
+pub use prompts::RunPrompts;
 pub use values::{ReportTo, ResumeFromCheckpoint};
 
 /// How a model is trained. Names, meanings and defaults are Hugging Face's, and sentence-transformers' where it adds to them.
@@ -157,8 +159,14 @@ pub struct TrainingArguments {
     pub seed: u64,
     /// Whether a last batch with fewer rows is left out, in training and in evaluation.
     pub dataloader_drop_last: bool,
-    /// The order of the training data.
+    /// The order of the training data. `no_duplicates` is sentence-transformers' `batch_sampler` of that name.
     pub train_sampling_strategy: Sampling,
+    /// How several training datasets take turns; each batch comes from one. Of sentence-transformers.
+    pub multi_dataset_batch_sampler: MultiDatasetSampling,
+    /// What is put in front of the texts, in training and in evaluation: a text, or a table of columns or of datasets. Of
+    /// sentence-transformers.
+    #[serde(deserialize_with = "values::or_default")]
+    pub prompts: RunPrompts,
 
     /// Nothing is uploaded yet: an error when true.
     pub push_to_hub: bool,
@@ -194,7 +202,7 @@ mod tests {
         "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "push_to_hub": false,
         "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "load_best_model_at_end": false,
         "metric_for_best_model": null, "greater_is_better": null, "report_to": [], "run_name": null, "dataloader_drop_last": false,
-        "train_sampling_strategy": "random", "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;
+        "train_sampling_strategy": "random", "multi_dataset_batch_sampler": "proportional", "prompts": null, "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;
 
     /// The names that are not among them: ours, one whose default differs, and one that sentence-transformers overwrites with true.
     const OTHERS: [&str; 3] = ["mini_batch_size", "do_train", "prediction_loss_only"];

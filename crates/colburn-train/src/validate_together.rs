@@ -1,0 +1,175 @@
+//! Arguments that cannot go together, and those that ask for what this build cannot do. The conditions on `load_best_model_at_end` are
+//! those of transformers' `TrainingArguments` and `Trainer`.
+
+use crate::arguments::in_steps;
+use crate::validate::check;
+use crate::{Error, IntervalStrategy, Result, SaveStrategy, TrainingArguments};
+
+impl TrainingArguments {
+    pub(crate) fn validate_together(&self) -> Result<()> {
+        let precisions = "at most one of `fp16` and `bf16` can be true";
+        check("fp16", self.fp16, !(self.fp16 && self.bf16), precisions)?;
+        let fp16 = "training in half precision is not available yet; leave `fp16` out";
+        check("fp16", self.fp16, !self.fp16, fp16)?;
+        let bf16 = "training in half precision is not available yet; leave `bf16` out";
+        check("bf16", self.bf16, !self.bf16, bf16)?;
+        let hub = "uploading to the hub is not available yet; leave `push_to_hub` out";
+        check("push_to_hub", self.push_to_hub, !self.push_to_hub, hub)?;
+        let safetensors = "only safetensors are written; leave `save_safetensors` out";
+        check("save_safetensors", self.save_safetensors, self.save_safetensors, safetensors)?;
+        let metric = self.metric_for_best_model.as_deref();
+        let named = "the name of a metric is expected, with or without eval_ before it";
+        check("metric_for_best_model", format!("{:?}", metric.unwrap_or_default()), metric != Some(""), named)?;
+        self.validate_best()
+    }
+
+    fn validate_best(&self) -> Result<()> {
+        let evaluates = self.eval_strategy != IntervalStrategy::No;
+        let evaluation = "`eval_strategy` has to be \"steps\" or \"epoch\": without evaluations there is no best model";
+        if self.save_strategy == SaveStrategy::Best {
+            let metric = "`metric_for_best_model` has to say which metric decides, such as \"loss\"";
+            check("save_strategy", "best", self.metric_for_best_model().is_some(), metric)?;
+            return check("save_strategy", "best", evaluates, evaluation);
+        }
+        if !self.load_best_model_at_end {
+            return Ok(());
+        }
+        check("load_best_model_at_end", true, evaluates, evaluation)?;
+        let same = match self.save_strategy {
+            SaveStrategy::No | SaveStrategy::Best => false,
+            SaveStrategy::Steps => self.eval_strategy == IntervalStrategy::Steps,
+            SaveStrategy::Epoch => self.eval_strategy == IntervalStrategy::Epoch,
+        };
+        let strategies = "`save_strategy` has to be the same as `eval_strategy`, or \"best\"";
+        check("load_best_model_at_end", true, same, strategies)?;
+        if self.save_strategy != SaveStrategy::Steps {
+            return Ok(());
+        }
+        let (save, eval) = (self.save_steps, self.eval_steps.unwrap_or(self.logging_steps));
+        let alike = (save < 1.0) == (eval < 1.0);
+        // As transformers does it, so that 0.3 is a multiple of 0.1.
+        let multiple = if save < 1.0 { (save * 1e6) % (eval * 1e6) == 0.0 } else { save % eval == 0.0 };
+        self.multiple_of_eval_steps(save, eval, alike && multiple)
+    }
+
+    /// What can be said only when the number of all steps is known: shares of it are rounded up, each by itself.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a checkpoint would fall between two evaluations, so that no metric belongs to it.
+    pub(crate) fn validate_steps(&self, max_steps: usize) -> Result<()> {
+        if !self.load_best_model_at_end || self.save_strategy != SaveStrategy::Steps {
+            return Ok(());
+        }
+        let save = in_steps(self.save_steps, max_steps);
+        let eval = in_steps(self.eval_steps.unwrap_or(self.logging_steps), max_steps);
+        self.multiple_of_eval_steps(save as f64, eval as f64, save.is_multiple_of(eval))
+    }
+
+    fn multiple_of_eval_steps(&self, save: f64, eval: f64, multiple: bool) -> Result<()> {
+        let expected =
+            || format!("with `load_best_model_at_end` a multiple of `eval_steps` is expected, which is {eval}");
+        match multiple {
+            true => Ok(()),
+            false => Err(Error::Argument { key: "save_steps", value: save.to_string(), expected: expected().into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(args: TrainingArguments) -> String {
+        args.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_this_build_cannot_do_is_refused() {
+        let args = TrainingArguments::default;
+        assert_eq!(
+            refused(TrainingArguments { bf16: true, ..args() }),
+            "training argument `bf16` is true; training in half precision is not available yet; leave `bf16` out"
+        );
+        assert!(refused(TrainingArguments { fp16: true, ..args() }).ends_with("leave `fp16` out"));
+        assert!(refused(TrainingArguments { fp16: true, bf16: true, ..args() }).contains("at most one of"));
+        assert!(refused(TrainingArguments { push_to_hub: true, ..args() }).contains("`push_to_hub` is true; "));
+        assert!(
+            refused(TrainingArguments { save_safetensors: false, ..args() }).contains("`save_safetensors` is false; ")
+        );
+        let hub =
+            TrainingArguments { hub_model_id: Some("name/model".to_owned()), hub_private_repo: Some(true), ..args() };
+        hub.validate().unwrap();
+    }
+
+    fn best(eval: IntervalStrategy, save: SaveStrategy) -> TrainingArguments {
+        TrainingArguments {
+            load_best_model_at_end: true,
+            eval_strategy: eval,
+            save_strategy: save,
+            ..Default::default()
+        }
+    }
+
+    // The cases that TrainingArguments(…) or Trainer(…) refuses; without evaluations they leave the last model in place of the best.
+    #[test]
+    fn the_best_model_has_to_be_evaluated_and_saved() {
+        best(IntervalStrategy::Steps, SaveStrategy::Steps).validate().unwrap();
+        best(IntervalStrategy::Epoch, SaveStrategy::Epoch).validate().unwrap();
+        best(IntervalStrategy::Epoch, SaveStrategy::Best).validate().unwrap();
+        for (eval, save) in [
+            (IntervalStrategy::No, SaveStrategy::No),
+            (IntervalStrategy::No, SaveStrategy::Steps),
+            (IntervalStrategy::Epoch, SaveStrategy::Steps),
+            (IntervalStrategy::Steps, SaveStrategy::No),
+        ] {
+            let message = refused(best(eval, save));
+            assert!(message.starts_with("training argument `load_best_model_at_end` is true; `"), "{message}");
+        }
+        let save_best = TrainingArguments {
+            save_strategy: SaveStrategy::Best,
+            eval_strategy: IntervalStrategy::Epoch,
+            ..Default::default()
+        };
+        assert!(refused(save_best.clone()).contains("`metric_for_best_model` has to say which metric decides"));
+        let save_best = TrainingArguments { metric_for_best_model: Some("accuracy".to_owned()), ..save_best };
+        save_best.validate().unwrap();
+        let never = TrainingArguments { eval_strategy: IntervalStrategy::No, ..save_best.clone() };
+        assert!(refused(never).contains("without evaluations there is no best model"));
+        let unnamed = TrainingArguments { metric_for_best_model: Some(String::new()), ..save_best };
+        assert!(refused(unnamed).contains("`metric_for_best_model` is \"\"; "));
+    }
+
+    #[test]
+    fn a_checkpoint_belongs_to_an_evaluation() {
+        let steps = |save_steps: f64, eval_steps: Option<f64>| TrainingArguments {
+            save_steps,
+            eval_steps,
+            ..best(IntervalStrategy::Steps, SaveStrategy::Steps)
+        };
+        for (save, eval) in [(500.0, None), (1000.0, None), (6.0, Some(3.0)), (0.3, Some(0.1)), (0.5, Some(0.25))] {
+            steps(save, eval).validate().unwrap();
+        }
+        for (save, eval) in [(5.0, Some(3.0)), (3.0, Some(6.0)), (0.5, Some(3.0)), (500.0, Some(0.1)), (0.5, Some(0.2))]
+        {
+            let message = refused(steps(save, eval));
+            let eval = eval.unwrap_or_default();
+            let expected = format!("`save_steps` is {save}; with `load_best_model_at_end` a multiple of `eval_steps`");
+            assert!(message.contains(&expected) && message.ends_with(&format!(" is {eval}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn shares_are_rounded_before_they_are_compared() {
+        let args = TrainingArguments {
+            save_steps: 0.5,
+            eval_steps: Some(0.25),
+            ..best(IntervalStrategy::Steps, SaveStrategy::Steps)
+        };
+        args.validate().unwrap();
+        args.validate_steps(8).unwrap();
+        // evaluations every 2, checkpoints every 3 steps
+        let message = args.validate_steps(6).unwrap_err().to_string();
+        assert!(message.contains("`save_steps` is 3; ") && message.ends_with("which is 2"), "{message}");
+        TrainingArguments { load_best_model_at_end: false, ..args }.validate_steps(6).unwrap();
+    }
+}
