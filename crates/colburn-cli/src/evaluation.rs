@@ -1,4 +1,5 @@
-//! What `do_eval` and `do_train = false` ask for: the numbers of a model as it is, by the names that an evaluation of the trainer gives them.
+//! What `do_eval` and `do_train = false` ask for: the numbers of a model as it is, by the names that an evaluation of the trainer
+//! gives them.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -6,7 +7,7 @@ use std::time::Instant;
 use colburn::data::{Collator, Examples};
 use colburn::eval::Evaluator;
 use colburn::loss::{Loss, Targets};
-use colburn::model::{ColBert, write_atomic};
+use colburn::model::{ColBert, TokenBatch, write_atomic};
 use serde_json::{Map, Value};
 
 use crate::config::RunConfig;
@@ -59,8 +60,11 @@ fn mean_loss(run: &RunConfig, name: &str, examples: &Examples, model: &ColBert) 
 
 fn batch_loss(model: &ColBert, loss: &dyn Loss, collator: &Collator, rows: Range<usize>) -> Result<f64> {
     let batch = collator.collate(&rows.collect::<Vec<_>>())?;
+    // One run of tokens, as the trainer has it, so that the numbers are the trainer's to the last digit.
+    let texts = TokenBatch::concat(&[&batch.queries, &batch.documents]);
+    let (queries, documents) = model.forward(&texts).split_at(batch.queries.len());
     let targets = batch.scores.map_or(Targets::Positives, Targets::Scores);
-    let loss = loss.forward(&model.forward(&batch.queries), &model.forward(&batch.documents), &targets)?;
+    let loss = loss.forward(&queries, &documents, &targets)?;
     loss.try_into_scalar::<f64>().map_err(|error| Error::Reading(error.to_string()))
 }
 

@@ -2,7 +2,7 @@
 //! more, which appear whole or not at all. Small ones go through `colburn::model::write_atomic`.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use colburn::train::LogLevel;
@@ -19,6 +19,7 @@ pub fn log(level: LogLevel) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| of_level()))
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .without_time()
         .with_target(false)
         .init();

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::keys;
 use super::loss::LossConfig;
 use super::section::{self, Origin};
-use super::keys;
 use crate::Result;
 
 /// The data of a run.
@@ -78,7 +78,8 @@ impl DataConfig {
         let beside = TableKeys(queries, documents, n_ways);
         let in_tables = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_str());
         if let (Some(key), true) = (beside.first(), in_tables(&train)) {
-            let message = "where the datasets have tables of their own, [[data.train]], it belongs into those that it is for";
+            let message =
+                "where the datasets have tables of their own, [[data.train]], it belongs into those that it is for";
             return Err(origin.wrong("data", key, message.to_owned()));
         }
         let config = Self {
@@ -132,7 +133,8 @@ impl TableKeys {
 
     fn tables(self, section: &str, origin: Origin) -> Result<Option<Tables>> {
         let missing = |key: &str, other: &str| {
-            let message = format!("it is missing beside {other}; a distillation has queries, documents, and rows that name them");
+            let message =
+                format!("it is missing beside {other}; a distillation has queries, documents, and rows that name them");
             Err(origin.wrong(section, key, message))
         };
         match self {
@@ -155,9 +157,14 @@ fn datasets(value: Option<Value>, key: &str, beside: TableKeys, origin: Origin) 
             return Ok(vec![DatasetConfig { name: String::new(), path, tables, loss: None }]);
         }
         Some(Value::Table(table)) => vec![table],
-        Some(Value::Array(array)) if array.iter().all(Value::is_table) => section::tables(Value::Array(array), &section, origin)?,
+        Some(Value::Array(array)) if array.iter().all(Value::is_table) => {
+            section::tables(Value::Array(array), &section, origin)?
+        }
         Some(other) => {
-            let message = format!("{} was given; a path is expected, or a table [[{section}]] for each dataset", section::kind(&other));
+            let message = format!(
+                "{} was given; a path is expected, or a table [[{section}]] for each dataset",
+                section::kind(&other)
+            );
             return Err(origin.wrong("data", key, message));
         }
     };
@@ -176,7 +183,11 @@ fn dataset(table: Table, section: &str, origin: Origin) -> Result<DatasetConfig>
     }
     let DatasetKeys { name, path, queries, documents, n_ways, loss } = section::read(table, section, origin)?;
     if path.is_empty() {
-        return Err(origin.wrong(section, "path", "it is missing; a file, a pattern or a folder is expected".to_owned()));
+        return Err(origin.wrong(
+            section,
+            "path",
+            "it is missing; a file, a pattern or a folder is expected".to_owned(),
+        ));
     }
     let loss = match loss {
         None => None,
@@ -220,7 +231,9 @@ mod tests {
     #[test]
     fn several_datasets_have_names_and_losses() {
         let data = read(
-            "test_size = 0.1\n[[train]]\nname = \"a\"\npath = \"a.jsonl\"\n[[eval]]\npath = \"e.jsonl\"".replace("test_size = 0.1\n", "").as_str(),
+            "test_size = 0.1\n[[train]]\nname = \"a\"\npath = \"a.jsonl\"\n[[eval]]\npath = \"e.jsonl\""
+                .replace("test_size = 0.1\n", "")
+                .as_str(),
         )
         .unwrap();
         assert_eq!((data.train[0].name.as_str(), data.eval[0].name.as_str()), ("a", ""));
@@ -242,7 +255,10 @@ mod tests {
     fn what_is_missing_or_unknown_is_named() {
         let two = "[[train]]\nname = \"a\"\npath = \"a\"\n[[train]]\nname = \"b\"\npath = \"b\"";
         for (toml, message) in [
-            (two.replace("name = \"b\"", "nam = \"b\""), "unknown key \"nam\" in [data.train] of RUN.toml; did you mean \"name\"?"),
+            (
+                two.replace("name = \"b\"", "nam = \"b\""),
+                "unknown key \"nam\" in [data.train] of RUN.toml; did you mean \"name\"?",
+            ),
             (
                 two.replace("name = \"b\"", "name = \"a\""),
                 "name in [data.train] of RUN.toml: two have the name \"a\"; give each one a `name` of its own",

@@ -4,8 +4,8 @@ use colburn::loss::{Contrastive, Distillation, Loss, MarginMse, Score};
 use serde::Deserialize;
 use toml::Table;
 
-use super::section::{self, Origin};
 use super::keys;
+use super::section::{self, Origin};
 use crate::{Error, Result};
 
 /// PyLate's `mini_batch_size` of `CachedContrastive`.
@@ -96,7 +96,10 @@ impl LossConfig {
         }
         let loss = keys.build(name, section, origin)?;
         let checked = loss.objective.as_loss().validate();
-        checked.map_err(|error| Error::Run { file: origin.of(section, "").to_owned(), message: format!("[{section}] {error}") })?;
+        checked.map_err(|error| Error::Run {
+            file: origin.of(section, "").to_owned(),
+            message: format!("[{section}] {error}"),
+        })?;
         Ok(loss)
     }
 
@@ -115,7 +118,8 @@ impl LossConfig {
             default = Some(MINI_BATCH_SIZE);
             match (size, given) {
                 (Some(size), Some((other, before))) if size != before => {
-                    let message = format!("{size}, but in [{other}] it is {before}; a run has one, so keep one of them");
+                    let message =
+                        format!("{size}, but in [{other}] it is {before}; a run has one, so keep one of them");
                     return Err(origin.wrong(section, "mini_batch_size", message));
                 }
                 (Some(size), _) => given = Some((section, size)),
@@ -172,7 +176,8 @@ impl Keys {
             ("xtr", k) => Ok(Score::Xtr { k: k.unwrap_or(K) }),
             (_, None) => Ok(Score::MaxSim),
             (_, Some(_)) => {
-                let message = "it goes with score_metric = \"xtr\", which keeps the k best tokens of the batch".to_owned();
+                let message =
+                    "it goes with score_metric = \"xtr\", which keeps the k best tokens of the batch".to_owned();
                 Err(origin.wrong(section, "k", message))
             }
         }
@@ -198,7 +203,9 @@ mod tests {
         assert_eq!(objective(""), Objective::Contrastive(contrastive.clone()));
         assert_eq!(objective("type = \"contrastive\""), Objective::Contrastive(contrastive.clone()));
         assert_eq!(
-            objective("type = \"contrastive\"\ntemperature = 0.02\nsize_average = false\ngather_across_devices = false"),
+            objective(
+                "type = \"contrastive\"\ntemperature = 0.02\nsize_average = false\ngather_across_devices = false"
+            ),
             Objective::Contrastive(Contrastive { temperature: 0.02, size_average: false, ..contrastive.clone() })
         );
         assert_eq!(objective("type = \"distillation\""), Objective::Distillation(Distillation::default()));
@@ -258,10 +265,7 @@ mod tests {
             error("score_metric = \"cosine\""),
             "score_metric in [loss] of RUN.toml: \"cosine\" is not supported; supported: maxsim, xtr"
         );
-        assert_eq!(
-            error("type = 1"),
-            "type in [loss] of RUN.toml: invalid type: integer `1`, expected a text"
-        );
+        assert_eq!(error("type = 1"), "type in [loss] of RUN.toml: invalid type: integer `1`, expected a text");
     }
 
     #[test]

@@ -75,10 +75,11 @@ impl RunConfig {
         let model = model(section::table(&mut table, "model", origin)?, origin)?;
         let loss = LossConfig::read(section::table(&mut table, "loss", origin)?, "loss", origin)?;
         let data = DataConfig::read(section::table(&mut table, "data", origin)?, origin)?;
-        let evaluators = EvaluatorConfig::read(table.remove("evaluators"), &data, origin)?;
-        let callbacks = CallbackConfig::read(table.remove("callbacks"), origin)?;
         let mut training: TrainingArguments =
             section::read(section::table(&mut table, "training", origin)?, "training", origin)?;
+        check_required(&model, &data, &training, origin)?;
+        let evaluators = EvaluatorConfig::read(table.remove("evaluators"), &data, origin)?;
+        let callbacks = CallbackConfig::read(table.remove("callbacks"), origin)?;
         let losses = std::iter::once(("loss", &loss)).chain(data.losses());
         training.mini_batch_size = LossConfig::mini_batch_size(losses, training.mini_batch_size, origin)?;
 
@@ -95,14 +96,7 @@ impl RunConfig {
     }
 
     fn check(&self, origin: Origin) -> Result<()> {
-        let missing = |section, key| Err(Error::MissingKey { section, key, file: origin.file.to_owned() });
-        if self.model.name_or_path.is_empty() {
-            return missing("model", "name_or_path");
-        }
         let trains = self.training.trains();
-        if self.data.train.iter().all(|train| train.path.is_empty()) && (trains || self.data.test_size.is_some()) {
-            return missing("data", "train");
-        }
         let asked = if trains { self.training.do_eval.then_some(("do_eval", true)) } else { Some(("do_train", false)) };
         let nothing = self.data.eval.is_empty() && self.data.test_size.is_none() && self.evaluators.is_empty();
         if let (Some((key, value)), true) = (asked, nothing) {
@@ -126,6 +120,17 @@ impl RunConfig {
         }
         Ok(())
     }
+}
+
+fn check_required(model: &ModelConfig, data: &DataConfig, training: &TrainingArguments, origin: Origin) -> Result<()> {
+    let missing = |section, key| Err(Error::MissingKey { section, key, file: origin.file.to_owned() });
+    if model.name_or_path.is_empty() {
+        return missing("model", "name_or_path");
+    }
+    if data.train.iter().all(|train| train.path.is_empty()) && (training.trains() || data.test_size.is_some()) {
+        return missing("data", "train");
+    }
+    Ok(())
 }
 
 fn model(mut table: Table, origin: Origin) -> Result<ModelConfig> {

@@ -1,7 +1,7 @@
 //! Runs as they are written, right and wrong.
 
-use super::RunConfig;
 use super::Objective;
+use super::RunConfig;
 
 const RUN: &str = r#"
 [model]
@@ -92,8 +92,9 @@ fn values_of_a_wrong_type_name_the_key() {
         "query_length in [model] of RUN.toml: invalid value: integer `-1`, expected a whole number from 0"
     );
     assert_eq!(error("training = 3", &[]), "[training] of RUN.toml must be a table of keys, not an integer");
+    let without = RUN.replace("[[evaluators]]\ntype = \"triplet\"", "");
     assert_eq!(
-        error("evaluators = 3", &[]),
+        error(&format!("evaluators = 3\n{without}"), &[]),
         "[[evaluators]] of RUN.toml must be an array of tables, not an integer"
     );
     assert_eq!(
@@ -185,10 +186,7 @@ fn a_cached_loss_sets_the_mini_batch_size() {
     assert_eq!(run(&["loss.type=cached_contrastive", "loss.mini_batch_size=4"]), Some(4));
     assert_eq!(run(&["loss.type=cached_contrastive", "training.mini_batch_size=4"]), Some(4));
     assert_eq!(
-        error(
-            RUN,
-            &["loss.type=cached_contrastive", "loss.mini_batch_size=4", "training.mini_batch_size=8"]
-        ),
+        error(RUN, &["loss.type=cached_contrastive", "loss.mini_batch_size=4", "training.mini_batch_size=8"]),
         "mini_batch_size in [loss] of --set: 4, but in [training] it is 8; a run has one, so keep one of them"
     );
 }
@@ -235,11 +233,16 @@ fn evaluators_are_told_apart_by_their_names() {
 }
 
 #[test]
-fn the_example_is_a_run_and_is_the_one_in_the_readme() {
+fn the_examples_are_runs_and_the_first_is_the_one_in_the_readme() {
     let example = include_str!("../../../../examples/run.toml");
     let run = RunConfig::parse(example, "run.toml", &[]).unwrap();
     run.training.validate().unwrap();
     assert!(include_str!("../../../../README.md").contains(example));
+
+    let example = include_str!("../../../../examples/distillation.toml");
+    let run = RunConfig::parse(example, "distillation.toml", &[]).unwrap();
+    run.training.validate().unwrap();
+    assert!(matches!(run.loss.objective, Objective::Distillation(_)));
 }
 
 #[test]

@@ -10,7 +10,8 @@ fn a_model_is_evaluated_without_being_trained() {
     let printed = workspace.succeed("train RUN.toml --set training.do_train=false");
     let results = workspace.json("output/run/eval_results.json");
     assert!(printed.contains("eval_loss ") && printed.contains("eval_accuracy "), "{printed}");
-    let mut left: Vec<_> = fs::read_dir(workspace.path("output/run")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut left: Vec<_> =
+        fs::read_dir(workspace.path("output/run")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["eval_results.json"], "nothing was trained");
 
@@ -39,12 +40,14 @@ fn several_datasets_and_a_teacher_are_evaluated_by_name() {
     workspace.succeed(&format!("train RUN.toml --set {datasets} --set training.do_train=false"));
     let results = workspace.json("output/run/eval_results.json");
     assert!(results["eval_a_loss"].is_f64() && results["eval_b_loss"].is_f64(), "{results}");
-    workspace.succeed(&format!("train RUN.toml --set {datasets} --set training.eval_on_start=true --set training.max_steps=1"));
+    workspace.succeed(&format!(
+        "train RUN.toml --set {datasets} --set training.eval_on_start=true --set training.max_steps=1"
+    ));
     for key in ["eval_a_loss", "eval_b_loss"] {
         assert_eq!(results[key].as_f64(), Some(workspace.logged(key)[0]), "{key}");
     }
     assert_eq!(
-        workspace.fail("train RUN.toml --set training.do_train=false --resume"),
+        workspace.fail(&format!("train RUN.toml --set {datasets} --set training.do_train=false --resume")),
         "--resume goes on with training, but do_train in [training] is false; leave one of them out"
     );
 }

@@ -11,7 +11,7 @@ use crate::resume::{assert_same, has_checkpoint, workspace};
 use crate::workspace::Workspace;
 
 /// Kills that are to hit a run which goes on.
-const KILLS: usize = 6;
+const KILLS: usize = 12;
 
 const SIGKILL: i32 = 9;
 
@@ -99,8 +99,9 @@ fn a_run_that_is_killed_at_any_moment_ends_in_the_same_bytes() {
             let when = match attempt % 3 {
                 _ if kills >= KILLS => When::After(Duration::MAX),
                 1 => When::Saving,
-                // Below a third of the run each, so that several kills fit into one.
-                _ => When::After(random.up_to(undisturbed / 3)),
+                // Early, so that several kills fit into a run, and at any moment to its very end.
+                0 => When::After(random.up_to(undisturbed / 3)),
+                _ => When::After(random.up_to(undisturbed)),
             };
             match run(&workspace, when) {
                 End::Finished => break,
@@ -114,6 +115,8 @@ fn a_run_that_is_killed_at_any_moment_ends_in_the_same_bytes() {
         assert_same(&folder, &whole, &format!("COLBURN_KILL_SEED={seed}, run {finished}"));
         fs::remove_dir_all(&folder).unwrap();
     }
-    println!("{kills} kills, {while_saving} of them while a checkpoint was written, {finished} runs of {undisturbed:.1?}");
+    println!(
+        "{kills} kills, {while_saving} of them while a checkpoint was written, {finished} runs of {undisturbed:.1?}"
+    );
     assert!(while_saving > 0, "COLBURN_KILL_SEED={seed}: no kill came while a checkpoint was written");
 }

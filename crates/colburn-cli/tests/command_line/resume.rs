@@ -1,5 +1,5 @@
-//! A run that goes on from a checkpoint comes to the same bytes as one that was not stopped. What this file holds beside the tests of damaged
-//! checkpoints is the run, and the comparison, that the test of killed runs uses too.
+//! A run that goes on from a checkpoint comes to the same bytes as one that was not stopped. What this file holds beside the
+//! tests of damaged checkpoints is the run, and the comparison, that the test of killed runs uses too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::workspace::{Workspace, copy};
 
-/// All that makes an exact resume hard, at once: dropout, accumulation whose last group of an epoch is incomplete, mini-batches, two datasets
-/// with a loss each, batches by length, logs and evaluations out of step with the checkpoints, which are limited in number.
+/// All that makes an exact resume hard, at once: dropout, accumulation whose last group of an epoch is incomplete, mini-batches,
+/// two datasets with a loss each, batches by length, logs and evaluations out of step with the checkpoints, which are limited in
+/// number.
 const RUN: &str = r#"
 [model]
 name_or_path = "model"
@@ -96,7 +97,9 @@ fn untimed(name: &str, bytes: Vec<u8>) -> Vec<u8> {
     };
     match name {
         "trainer_state.json" | "training_args.json" => without(&bytes),
-        _ if name.ends_with(".jsonl") => bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).flat_map(without).collect(),
+        _ if name.ends_with(".jsonl") => {
+            bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).flat_map(without).collect()
+        }
         _ => bytes,
     }
 }
@@ -187,6 +190,11 @@ fn going_on_needs_something_to_go_on_from() {
     );
     // As in Hugging Face's trainer, a run that was not told to go on begins anew.
     let (_, said) = workspace.succeed_and_say("train RUN.toml --set training.max_steps=1");
-    assert!(said.contains("the run begins at step 0, though there is output/run/checkpoint-2; --resume would go on from it"), "{said}");
+    assert!(
+        said.contains(
+            "the run begins at step 0, though there is output/run/checkpoint-2; --resume would go on from it"
+        ),
+        "{said}"
+    );
     assert_eq!(workspace.json("output/run/trainer_state.json")["global_step"], 1);
 }

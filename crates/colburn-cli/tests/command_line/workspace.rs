@@ -112,7 +112,8 @@ impl Workspace {
     pub fn succeed_and_say(&self, arguments: &str) -> (String, String) {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "colburn {arguments}: {}\n{}", output.status, stderr(&output));
-        (String::from_utf8(output.stdout).unwrap(), stderr(&output))
+        let said = stderr(&output);
+        (String::from_utf8(output.stdout).unwrap(), said)
     }
 
     /// A JSON file of the workspace.
