@@ -39,9 +39,23 @@ impl From<Dataset> for Examples {
     }
 }
 
+/// A clone, which is cheap.
+impl From<&Dataset> for Examples {
+    fn from(dataset: &Dataset) -> Self {
+        Examples::Texts(dataset.clone())
+    }
+}
+
 impl From<KdProcessing> for Examples {
     fn from(data: KdProcessing) -> Self {
         Examples::Distillation(data)
+    }
+}
+
+/// A clone, which is cheap.
+impl From<&KdProcessing> for Examples {
+    fn from(data: &KdProcessing) -> Self {
+        Examples::Distillation(data.clone())
     }
 }
 

@@ -32,8 +32,8 @@ use crate::{
 
 pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     trainer.args.validate()?;
-    let losses = std::iter::once(&trainer.loss).chain(trainer.losses.iter().map(|(_, loss)| loss));
-    losses.map(|loss| loss.validate()).collect::<std::result::Result<(), _>>()?;
+    let mut losses = std::iter::once(&trainer.loss).chain(trainer.losses.iter().map(|(_, loss)| loss));
+    losses.try_for_each(|loss| loss.validate())?;
     let Trainer {
         model,
         loss,

@@ -2,7 +2,7 @@
 //! resumed run would log another mean loss than one that was not disturbed, or read other rows.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::TrainerState;
 
@@ -87,7 +87,7 @@ impl Tally {
 
     /// What a state remembers; nothing when it is not one of this crate.
     pub fn of(state: &TrainerState) -> Option<Self> {
-        let attributes = state.stateful_callbacks.get(KEY)?.get("attributes").map(Value::clone)?;
+        let attributes = state.stateful_callbacks.get(KEY)?.get("attributes")?.clone();
         serde_json::from_value(attributes).ok()
     }
 }

@@ -10,8 +10,11 @@ use colburn_train::{IntervalStrategy, RunPrompts, SaveStrategy, Trainer, Trainin
 
 use crate::common::{arguments, logged, refused, rows, scored, tiny, trainer};
 
-/// A loss that notes how many queries and documents it saw.
-struct Noting<L>(L, &'static str, Arc<Mutex<Vec<(&'static str, usize, usize)>>>);
+/// The name of a loss, and how many queries and documents it saw.
+type Note = (&'static str, usize, usize);
+
+/// A loss that notes what it saw.
+struct Noting<L>(L, &'static str, Arc<Mutex<Vec<Note>>>);
 
 impl<L: Loss> Loss for Noting<L> {
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
@@ -23,7 +26,7 @@ impl<L: Loss> Loss for Noting<L> {
     }
 }
 
-fn seen(order: MultiDatasetSampling) -> Vec<(&'static str, usize, usize)> {
+fn seen(order: MultiDatasetSampling) -> Vec<Note> {
     let dir = tempfile::tempdir().unwrap();
     let args = TrainingArguments {
         num_train_epochs: 1.0,
