@@ -139,6 +139,8 @@ impl Trainer {
         };
         let evaluation = Evaluation { batches: eval.clone(), evaluators };
         evaluation.check(&args)?;
+        let schedule = Schedule::new(&args, plan.max_steps)?;
+        let optimizer = AdamW::from_arguments(&args, model.parameters())?;
         let _claim = output::claim(&args.output_dir)?;
 
         materialize(&model);
@@ -151,8 +153,8 @@ impl Trainer {
             plan.max_steps
         ));
         let run = Run {
-            schedule: Schedule::new(&args, plan.max_steps)?,
-            optimizer: AdamW::from_arguments(&args, model.parameters())?,
+            schedule,
+            optimizer,
             state: TrainerState::new(&args, &plan),
             args: args.clone(),
             plan,
