@@ -20,7 +20,8 @@ pub fn value_and_gradient(loss: &impl Loss, scores: &[&[f32]], targets: &Targets
     documents.values = documents.values.require_grad();
     let value = loss.forward(&queries, &documents, targets).expect("a batch that the loss takes");
     let gradients = value.backward();
-    let gradient = documents.values.grad(&gradients).expect("a gradient").into_data().try_into_vec().expect("32-bit floats");
+    let gradient =
+        documents.values.grad(&gradients).expect("a gradient").into_data().try_into_vec().expect("32-bit floats");
     (value.into_scalar(), gradient)
 }
 
