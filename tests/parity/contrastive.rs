@@ -34,8 +34,8 @@ fn case(golden: &Value) -> Case {
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let count = rows.len();
     let dataset = Dataset::from_rows(&columns, rows).unwrap();
-    let collator = Collator::new(model.tokenizer().clone(), &dataset).unwrap();
-    let batch = collator.collate(&dataset, &(0..count).collect::<Vec<_>>()).unwrap();
+    let collator = Collator::new(model.tokenizer().clone(), dataset).unwrap();
+    let batch = collator.collate(&(0..count).collect::<Vec<_>>()).unwrap();
     // One pass through the encoder for both sides, as the trainer does it.
     let embeddings = model.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));
     let (queries, documents) = embeddings.split_at(count);

@@ -8,6 +8,7 @@
 
 use burn::module::Module;
 use colburn::{
+    data::{Collator, KdProcessing},
     loss::{Distillation, MarginMse, Score, Targets},
     model::TokenBatch,
     ops::{Embeddings, maxsim_pairs, xtr_pairs},
@@ -26,20 +27,24 @@ struct Case {
     teacher: Targets,
 }
 
+fn kd(golden: &Value) -> KdProcessing {
+    let table = fixture(golden["table"].as_str().unwrap());
+    let data = KdProcessing::load(table, fixture("kd/queries.jsonl"), fixture("kd/documents.jsonl")).unwrap();
+    data.n_ways(golden["n_ways"].as_u64().unwrap() as usize).unwrap()
+}
+
 fn case(name: &str, golden: &Value) -> Case {
     let options =
         ColBertOptions { do_query_expansion: golden["do_query_expansion"].as_bool(), ..ColBertOptions::default() };
     let model = ColBert::from_pretrained_with(fixture("tiny-colbert"), &options, &device()).unwrap().train();
-    let (queries, groups) = (strings(&golden["query"]), golden["documents"].as_array().unwrap());
-    let documents: Vec<String> = groups.iter().flat_map(strings).collect();
-    assert_eq!(documents.len(), queries.len() * golden["n_ways"].as_u64().unwrap() as usize);
-    let count = queries.len();
-    let queries = model.tokenizer().tokenize(&queries, Kind::Query).unwrap();
-    let documents = model.tokenizer().tokenize(&documents, Kind::Document).unwrap();
+    let data = kd(golden);
+    let rows: Vec<usize> = numbers(&golden["rows"]).into_iter().map(|row| row as usize).collect();
+    let batch = Collator::new(model.tokenizer().clone(), data).unwrap().collate(&rows).unwrap();
     // One pass through the encoder for both sides, as the trainer does it.
-    let (queries, documents) = model.forward(&TokenBatch::concat(&[&queries, &documents])).split_at(count);
+    let embeddings = model.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));
+    let (queries, documents) = embeddings.split_at(rows.len());
+    let teacher = Targets::Scores(batch.scores.unwrap());
 
-    let teacher = golden["teacher"].as_array().unwrap().iter().flat_map(numbers).map(|score| score as f32).collect();
     let (score, size_average) = (score(golden), golden["size_average"].as_bool().unwrap());
     let loss: Box<dyn Loss> = if name == "margin_mse" {
         Box::new(MarginMse { size_average, score, ..Default::default() })
@@ -48,7 +53,21 @@ fn case(name: &str, golden: &Value) -> Case {
             (golden["normalize_scores"].as_bool().unwrap(), golden["temperature"].as_f64().unwrap());
         Box::new(Distillation { normalize_scores, size_average, temperature, score, ..Default::default() })
     };
-    Case { model, loss, score, queries, documents, teacher: Targets::Scores(teacher) }
+    Case { model, loss, score, queries, documents, teacher }
+}
+
+/// Ids as numbers with lists and with texts that hold lists; a document that is missing is an empty text.
+#[test]
+fn rows_are_looked_up_as_by_kd_processing() {
+    for (name, golden) in json("distillation.json").as_object().unwrap() {
+        let data = kd(golden);
+        for (place, row) in numbers(&golden["rows"]).into_iter().map(|row| row as usize).enumerate() {
+            assert_eq!(data.query(row).unwrap(), golden["query"][place].as_str().unwrap(), "{name}");
+            assert_eq!(data.documents(row).unwrap(), strings(&golden["documents"][place]), "{name}");
+            let teacher: Vec<f32> = numbers(&golden["teacher"][place]).into_iter().map(|score| score as f32).collect();
+            assert_eq!(data.scores(row).unwrap(), teacher, "{name}");
+        }
+    }
 }
 
 #[test]

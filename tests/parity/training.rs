@@ -6,6 +6,8 @@
 //! trainer = SentenceTransformerTrainer(model, args, train_dataset=rows, loss=losses.Contrastive(model, temperature=0.2, …),
 //!                                      data_collator=utils.ColBERTCollator(model.tokenize))  # rows in order, no dropout
 //! trainer.train(); trainer.state.log_history
+//! # and distillation: train_dataset=rows.with_transform(KDProcessing(queries, documents, n_ways=4).transform),
+//! #                   loss=losses.Distillation(model, normalize_scores=…)
 //! ```
 //!
 //! transformers 5.3 divides the gradients of accumulated micro-batches twice, by their number and again by
@@ -14,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use colburn::prelude::*;
+use colburn::{data::KdProcessing, loss::Distillation, prelude::*};
 use serde_json::Value;
 
 use crate::support::*;
@@ -35,15 +37,29 @@ fn train(golden: &Value) -> TrainOutput {
         train_sampling_strategy: Sampling::Sequential,
         ..args
     };
-    let rows = Dataset::load(fixture("training.jsonl")).unwrap().take(golden["rows"].as_u64().unwrap() as usize);
     let model = ColBert::from_pretrained(fixture("tiny-colbert"), &device()).unwrap();
+    let rows = golden["rows"].as_u64().unwrap() as usize;
     let settings = &golden["loss"];
-    let loss = Contrastive {
-        temperature: settings["temperature"].as_f64().unwrap(),
-        size_average: settings["size_average"].as_bool().unwrap(),
-        ..Default::default()
+    let size_average = settings["size_average"].as_bool().unwrap();
+    let trainer = match settings["normalize_scores"].as_bool() {
+        Some(normalize_scores) => {
+            let loss = Distillation { normalize_scores, size_average, ..Default::default() };
+            Trainer::new(model, loss, args).train_dataset(distillation_rows(rows))
+        }
+        None => {
+            let temperature = settings["temperature"].as_f64().unwrap();
+            let loss = Contrastive { temperature, size_average, ..Default::default() };
+            Trainer::new(model, loss, args).train_dataset(Dataset::load(fixture("training.jsonl")).unwrap().take(rows))
+        }
     };
-    Trainer::new(model, loss, args).train_dataset(rows).handle_interrupt(false).train().unwrap()
+    trainer.handle_interrupt(false).train().unwrap()
+}
+
+/// Four of the eight documents that are stored for each query.
+fn distillation_rows(count: usize) -> KdProcessing {
+    let table = |name: &str| fixture(&format!("kd/{name}.jsonl"));
+    let rows = KdProcessing::load(table("train"), table("queries"), table("documents")).unwrap();
+    rows.n_ways(4).unwrap().take(count)
 }
 
 fn compare(name: &str) {
@@ -126,6 +142,12 @@ fn two_epochs_along_a_cosine() {
 #[test]
 fn the_sum_of_the_losses_with_constant_rates_after_a_warmup() {
     compare("training_sum");
+}
+
+#[test]
+fn twenty_steps_of_distillation() {
+    compare("training_kd");
+    compare("training_kd_raw");
 }
 
 #[test]

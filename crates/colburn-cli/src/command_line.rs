@@ -24,12 +24,15 @@ pub enum Command {
 /// Train a model as a TOML file says.
 #[derive(Args, Debug)]
 pub struct TrainArguments {
-    /// The run: [model], [loss], [data], [[evaluators]] and [training].
+    /// The run: [model], [loss], [data], [[evaluators]], [[callbacks]] and [training].
     #[arg(value_name = "RUN.toml")]
     pub run: PathBuf,
     /// Set a key of the run, e.g. --set training.learning_rate=1e-5; can be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,
+    /// Go on from a checkpoint; from the newest whole one in output_dir if none is named.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub resume: Option<Option<PathBuf>>,
     #[command(flatten)]
     pub device: DeviceArgument,
 }
@@ -99,12 +102,25 @@ impl From<KindArgument> for Kind {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
-    use super::CommandLine;
+    use super::{Command, CommandLine};
 
     #[test]
     fn the_definition_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_checkpoint_can_be_named_or_left_to_be_found() {
+        let resume = |arguments: &[&str]| {
+            let line = ["colburn", "train", "RUN.toml"].iter().chain(arguments);
+            let Command::Train(train) = CommandLine::try_parse_from(line).unwrap().command else { unreachable!() };
+            train.resume
+        };
+        assert_eq!(resume(&[]), None);
+        assert_eq!(resume(&["--resume"]), Some(None));
+        assert_eq!(resume(&["--resume", "--device", "flex"]), Some(None));
+        assert_eq!(resume(&["--resume", "output/run/checkpoint-5"]), Some(Some("output/run/checkpoint-5".into())));
     }
 }

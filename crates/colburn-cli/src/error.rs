@@ -32,6 +32,9 @@ pub enum Error {
     #[error("--set {assignment}: {message}")]
     Assignment { assignment: String, message: String },
 
+    #[error("--resume goes on with training, but do_train in [training] is false; leave one of them out")]
+    NothingToResume,
+
     #[error("{place}: {message}")]
     Text { place: String, message: String },
 
@@ -48,7 +51,13 @@ pub enum Error {
     Data(#[from] colburn::data::Error),
 
     #[error(transparent)]
+    Loss(#[from] colburn::loss::Error),
+
+    #[error(transparent)]
     Evaluation(#[from] colburn::eval::Error),
+
+    #[error("the loss could not be read from the device: {0}")]
+    Reading(String),
 
     #[error(transparent)]
     Training(#[from] colburn::train::Error),

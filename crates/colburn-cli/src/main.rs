@@ -6,14 +6,16 @@ mod config;
 mod encode;
 mod error;
 mod evaluate;
+mod evaluation;
 mod output;
+mod rows;
 mod texts;
 mod train;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use colburn::train::LogLevel;
 
 use command_line::{Command, CommandLine};
 use error::{Error, Result};
@@ -28,20 +30,19 @@ enum Outcome {
 fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Train(arguments) => train::run(&arguments),
-        Command::Encode(arguments) => encode::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Encode(arguments) => {
+            output::log(LogLevel::Passive);
+            encode::run(&arguments)
+        }
+        Command::Evaluate(arguments) => {
+            output::log(LogLevel::Passive);
+            evaluate::run(&arguments)
+        }
     }
 }
 
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,colburn=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_target(false)
-        .init();
     match run(command_line.command) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         // What a shell reports for a program that SIGINT ended, so that `colburn train … && next` stops there.

@@ -2,10 +2,28 @@
 //! more, which appear whole or not at all. Small ones go through `colburn::model::write_atomic`.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use colburn::train::LogLevel;
+use tracing_subscriber::EnvFilter;
+
 use crate::{Error, Result};
+
+/// What is logged unless somebody says what.
+const FILTER: &str = "warn,colburn=info";
+
+/// From now on the library's messages go to stderr: those that `RUST_LOG` wants, or else those of the level.
+pub fn log(level: LogLevel) {
+    let of_level = || EnvFilter::new(level.tracing_filter().unwrap_or(FILTER));
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| of_level()))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
+}
 
 /// A line on stdout. Whoever reads it may have stopped reading (`colburn … | head`), which is no error.
 pub fn say(line: &str) {

@@ -1,54 +1,99 @@
 //! `colburn train`: a run's description in, a trained model out.
 
-use colburn::data::Dataset;
-use colburn::eval::TripletEvaluator;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use colburn::model::{ColBert, ColBertOptions};
 use colburn::ops::device::by_name;
-use colburn::train::Trainer;
+use colburn::train::{EarlyStoppingCallback, ResumeFromCheckpoint, Trainer, TrainingArguments};
 
 use crate::command_line::TrainArguments;
-use crate::config::RunConfig;
-use crate::{Outcome, Result, output};
+use crate::config::{DatasetConfig, LossConfig, Objective, RunConfig};
+use crate::rows::Rows;
+use crate::{Error, Outcome, Result, evaluation, output};
 
 pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
-    let run = RunConfig::read(&arguments.run, &arguments.set)?;
+    let mut run = RunConfig::read(&arguments.run, &arguments.set)?;
+    match &arguments.resume {
+        None => {}
+        Some(None) => run.training.resume_from_checkpoint = ResumeFromCheckpoint::Last,
+        Some(Some(checkpoint)) => run.training.resume_from_checkpoint = ResumeFromCheckpoint::From(checkpoint.clone()),
+    }
+    output::log(run.training.log_level);
+    if arguments.resume.is_some() && !run.training.trains() {
+        return Err(Error::NothingToResume);
+    }
     run.training.validate()?;
     let device = by_name(arguments.device.name.as_deref().or(run.training.device.as_deref()))?;
-    let (train, eval) = datasets(&run)?;
+    let rows = Rows::load(&run)?;
     // What a model lacks is drawn from the run's seed unless the model has its own.
-    let options = ColBertOptions { seed: run.model.options.seed.or(Some(run.training.seed)), ..run.model.options };
+    let seed = run.model.options.seed.or(Some(run.training.seed));
+    let options = ColBertOptions { seed, ..run.model.options.clone() };
     let model = ColBert::from_pretrained_with(&run.model.name_or_path, &options, &device)?;
-
-    let output_dir = run.training.output_dir.clone();
-    let batch_size = run.training.per_device_eval_batch_size;
-    let mut trainer = Trainer::new(model, run.loss, run.training).train_dataset(train);
-    if let Some(eval) = eval {
-        // The configuration knows one kind of evaluator so far, and lets no other name pass.
-        for evaluator in &run.evaluators {
-            trainer =
-                trainer.evaluator(TripletEvaluator::new(&eval)?.batch_size(batch_size).name(evaluator.name.as_str()));
-        }
-        trainer = trainer.eval_dataset(eval);
+    if !run.training.trains() {
+        evaluation::run(&run, &rows, &model)?;
+        return Ok(Outcome::Done);
     }
-    let trained = trainer.train()?;
-    let (steps, loss) = (trained.global_step, trained.training_loss);
+    say_what_lies_there(&run.training);
+
+    let trained = trainer(&run, &rows, model)?.train()?;
+    let (output_dir, steps, loss) = (&run.training.output_dir, trained.global_step, trained.training_loss);
     if trained.interrupted {
         let checkpoint = output_dir.join(format!("checkpoint-{steps}"));
         output::say(&format!("interrupted after {steps} steps, mean loss {loss:.4}: {}", checkpoint.display()));
         return Ok(Outcome::Interrupted);
     }
     output::say(&format!("trained for {steps} steps, mean loss {loss:.4}: {}", output_dir.display()));
+    if run.training.do_eval {
+        evaluation::run(&run, &rows, &trained.model)?;
+    }
     Ok(Outcome::Done)
 }
 
-/// The rows to train on and those to evaluate on.
-fn datasets(run: &RunConfig) -> Result<(Dataset, Option<Dataset>)> {
-    let train = Dataset::load(&run.data.train)?;
-    if let Some(eval) = &run.data.eval {
-        let eval = Dataset::load(eval)?;
-        return Ok((train, Some(eval)));
+/// A run that begins where another has left checkpoints may be meant to go on from them.
+fn say_what_lies_there(training: &TrainingArguments) {
+    if training.resume_from_checkpoint != ResumeFromCheckpoint::No {
+        return;
     }
-    let Some(test_size) = run.data.test_size else { return Ok((train, None)) };
-    let (train, eval) = train.train_test_split(test_size, run.training.seed)?;
-    Ok((train, Some(eval)))
+    if let Some(newest) = newest_checkpoint(&training.output_dir) {
+        tracing::warn!("the run begins at step 0, though there is {}; --resume would go on from it", newest.display());
+    }
+}
+
+fn newest_checkpoint(output_dir: &Path) -> Option<PathBuf> {
+    let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse::<usize>().ok();
+    let folders = fs::read_dir(output_dir).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    folders.filter(|path| path.is_dir()).filter_map(|path| Some((step(&path)?, path))).max().map(|(_, path)| path)
+}
+
+fn trainer(run: &RunConfig, rows: &Rows, model: ColBert) -> Result<Trainer> {
+    let args = run.training.clone();
+    let mut trainer = match run.loss.objective.clone() {
+        Objective::Contrastive(loss) => Trainer::new(model, loss, args),
+        Objective::Distillation(loss) => Trainer::new(model, loss, args),
+        Objective::MarginMse(loss) => Trainer::new(model, loss, args),
+    };
+    for (name, examples) in &rows.train {
+        trainer = trainer.named_train_dataset(name, examples.clone());
+    }
+    for (name, examples) in &rows.eval {
+        trainer = trainer.named_eval_dataset(name, examples.clone());
+    }
+    for DatasetConfig { name, loss, .. } in run.data.train.iter().chain(&run.data.eval) {
+        let Some(LossConfig { objective, .. }) = loss.clone() else { continue };
+        trainer = match objective {
+            Objective::Contrastive(loss) => trainer.loss_for(name, loss),
+            Objective::Distillation(loss) => trainer.loss_for(name, loss),
+            Objective::MarginMse(loss) => trainer.loss_for(name, loss),
+        };
+    }
+    for evaluator in rows.evaluators(run.training.per_device_eval_batch_size)? {
+        trainer = trainer.evaluator(evaluator);
+    }
+    // The configuration knows one kind of callback so far, and lets no other name pass.
+    for callback in &run.callbacks {
+        let stopping = EarlyStoppingCallback::new(callback.early_stopping_patience);
+        trainer = trainer.callback(stopping.threshold(callback.early_stopping_threshold));
+    }
+    Ok(trainer)
 }

@@ -29,6 +29,16 @@ pub struct Batch {
 ///
 /// Rows of texts have the roles of [`Columns`]; where their label is a list, it holds a score for each document of the row.
 /// Rows of a [`KdProcessing`] have its query, documents and scores.
+///
+/// ```
+/// use colburn_data::{Batch, Collator, KdProcessing, Prompts, Result};
+/// use colburn_model::TextTokenizer;
+///
+/// fn first_two(data: KdProcessing, tokenizer: TextTokenizer) -> Result<Batch> {
+///     let collator = Collator::new(tokenizer, data)?.with_prompts(Prompts::from([("query", "search for: ")]))?;
+///     collator.collate(&[0, 1])
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Collator {
     tokenizer: TextTokenizer,

@@ -26,6 +26,16 @@ const DOCUMENT_WORDS: [&str; 7] =
 /// - a column of lists of texts is documents too, those of a row one after the other in the place of the column.
 ///
 /// Columns of numbers, or of lists of numbers, without a role are ignored with a warning.
+///
+/// ```
+/// use colburn_data::{Columns, Dataset};
+///
+/// let names = ["query_id", "question", "positive", "hard_negative"];
+/// let data = Dataset::from_rows(&names, [["7", "what is rust", "a language", "iron oxide"].map(String::from).to_vec()])?;
+/// let columns = Columns::of(&data)?;
+/// assert_eq!((columns.query(), columns.documents()), (1, &[2, 3][..]));
+/// # Ok::<(), colburn_data::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     query: usize,

@@ -91,8 +91,16 @@ impl KdProcessing {
         let queries = Lookup::new("queries", "query_id", "query_id (integer or text) and text (text)", queries)?;
         let documents =
             Lookup::new("documents", "document_id", "document_id (integer or text) and text (text)", documents)?;
-        let n_ways = if train.is_empty() { N_WAYS } else { train.list(0, columns.document_ids)?.len().min(N_WAYS) };
-        Self { train, columns, queries: Arc::new(queries), documents: Arc::new(documents), n_ways }.n_ways(n_ways)
+        let (queries, documents) = (Arc::new(queries), Arc::new(documents));
+        let mut data = Self { train, columns, queries, documents, n_ways: N_WAYS };
+        if !data.is_empty() {
+            data.n_ways = data.ids(0)?.len().min(N_WAYS);
+            if data.n_ways < 2 {
+                let problem = format!("{} document_ids; expected at least 2 to compare", data.n_ways);
+                return Err(data.problem(0, problem));
+            }
+        }
+        Ok(data)
     }
 
     /// Loads the three tables, each as [`Dataset::load`] does, and joins them.

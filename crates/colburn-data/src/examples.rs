@@ -1,6 +1,7 @@
 //! What a model can be trained on: rows that hold their texts, and rows that name them by ids for a distillation. The
 //! collator and the samplers see only this.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::columns::Columns;
@@ -38,9 +39,23 @@ impl From<Dataset> for Examples {
     }
 }
 
+/// A clone, which is cheap.
+impl From<&Dataset> for Examples {
+    fn from(dataset: &Dataset) -> Self {
+        Examples::Texts(dataset.clone())
+    }
+}
+
 impl From<KdProcessing> for Examples {
     fn from(data: KdProcessing) -> Self {
         Examples::Distillation(data)
+    }
+}
+
+/// A clone, which is cheap.
+impl From<&KdProcessing> for Examples {
+    fn from(data: &KdProcessing) -> Self {
+        Examples::Distillation(data.clone())
     }
 }
 
@@ -76,26 +91,24 @@ impl Examples {
 
     /// How long each row is: the bytes of its query and documents together, a text counted up to [`LONGEST`] bytes.
     pub(crate) fn lengths(&self) -> Result<Vec<u32>> {
-        let capped = |length: usize| length.min(LONGEST) as u32;
         match self {
             Examples::Texts(data) => {
                 let columns = Columns::find(data)?;
                 let length = |row| {
-                    let mut length = capped(data.text_length(row, columns.query())?);
+                    let mut lengths = vec![data.text_length(row, columns.query())?];
                     for &column in columns.documents() {
-                        length = length.saturating_add(if columns.is_list(column) {
-                            texts_of_list(data, row, column)?.iter().map(|text| capped(text.len())).sum()
+                        if columns.is_list(column) {
+                            lengths.extend(texts_of_list(data, row, column)?.iter().map(|text| text.len()));
                         } else {
-                            capped(data.text_length(row, column)?)
-                        });
+                            lengths.push(data.text_length(row, column)?);
+                        }
                     }
-                    Ok(length)
+                    Ok(total(&lengths))
                 };
                 (0..data.len()).map(length).collect()
             }
             Examples::Distillation(data) => {
-                let length = |row| Ok(data.text_lengths(row)?.into_iter().map(capped).sum());
-                (0..data.len()).map(length).collect()
+                (0..data.len()).map(|row| data.text_lengths(row).map(|lengths| total(&lengths))).collect()
             }
         }
     }
@@ -133,8 +146,12 @@ impl Examples {
     }
 }
 
+fn total(lengths: &[usize]) -> u32 {
+    lengths.iter().fold(0, |total, &length| total.saturating_add(length.min(LONGEST) as u32))
+}
+
 /// The documents in a list.
-pub(crate) fn texts_of_list(data: &Dataset, row: usize, column: usize) -> Result<Vec<std::borrow::Cow<'_, str>>> {
+pub(crate) fn texts_of_list(data: &Dataset, row: usize, column: usize) -> Result<Vec<Cow<'_, str>>> {
     match data.list(row, column)? {
         List::Texts(texts) => Ok(texts),
         list if list.is_empty() => Ok(Vec::new()),

@@ -20,7 +20,10 @@ pub trait Evaluator: Send + Sync {
     /// Distinguishes evaluators of one run; part of file names and, when not empty, of metric names.
     fn name(&self) -> String;
 
-    /// Measures a model; it must be on a device without autodiff, so that no dropout is active.
+    /// The names of the metrics that [`Evaluator::evaluate`] will give, so that a run can be refused that decides by another one.
+    fn metrics(&self) -> Vec<String>;
+
+    /// Measures a model; on a device without autodiff no graph is kept.
     ///
     /// # Errors
     /// When the data cannot be read or encoded.

@@ -83,6 +83,10 @@ impl Evaluator for TripletEvaluator {
         self.name.clone()
     }
 
+    fn metrics(&self) -> Vec<String> {
+        vec![self.metric()]
+    }
+
     fn evaluate(&self, model: &ColBert) -> Result<Report> {
         let device = model.device();
         // A stretch of rows at a time bounds the memory; within it, texts are batched by length.

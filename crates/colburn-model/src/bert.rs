@@ -7,7 +7,7 @@ use burn::{
     nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{Device, Int, Tensor, TensorData},
 };
-use colburn_ops::{Activation, AttentionOptions, Spans, attention, dropout};
+use colburn_ops::{Activation, AttentionOptions, Dropout, Spans, attention};
 use serde::Deserialize;
 
 /// Sizes beyond these are mistakes in a file, and would ask for more memory than there is.
@@ -215,15 +215,16 @@ struct BertOutput {
 }
 
 impl BertOutput {
-    fn forward(&self, x: Tensor<2>, residual: Tensor<2>, p: f64) -> Tensor<2> {
-        self.layer_norm.forward(dropout(self.dense.forward(x), p) + residual)
+    /// `drop` is applied between the projection and the sum.
+    fn forward(&self, x: Tensor<2>, residual: Tensor<2>, drop: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
     }
 }
 
 impl Bert {
     /// Hidden states of a packed run: `ids` of all tokens to `[tokens, hidden]`. Every token type is 0.
-    pub fn forward(&self, ids: &[u32], spans: &Spans) -> Tensor<2> {
-        let mut hidden = self.embed(ids, spans);
+    pub fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+        let mut hidden = dropout.apply(self.embed(ids, spans), self.hidden_dropout, spans);
         for layer in &self.encoder.layer {
             let heads = &layer.attention.self_attention;
             let (q, k, v) = (
@@ -231,11 +232,12 @@ impl Bert {
                 heads.key.forward(hidden.clone()),
                 heads.value.forward(hidden.clone()),
             );
-            let context =
-                attention(q, k, v, spans, AttentionOptions { heads: self.heads, dropout: self.attention_dropout });
-            hidden = layer.attention.output.forward(context, hidden, self.hidden_dropout);
+            let options = AttentionOptions { heads: self.heads, dropout: self.attention_dropout };
+            let context = attention(q, k, v, spans, options, dropout);
+            let mut drop = |x| dropout.apply(x, self.hidden_dropout, spans);
+            hidden = layer.attention.output.forward(context, hidden, &mut drop);
             let inner = self.activation.forward(layer.intermediate.dense.forward(hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, self.hidden_dropout);
+            hidden = layer.output.forward(inner, hidden, &mut drop);
         }
         hidden
     }
@@ -249,7 +251,7 @@ impl Bert {
         let hidden = tables.token_type_embeddings.weight.val().dims()[1];
         let types = tables.token_type_embeddings.weight.val().slice([0..1, 0..hidden]);
         let sum = self.freeze_padding(words, ids) + positions + types;
-        dropout(tables.layer_norm.forward(sum), self.hidden_dropout)
+        tables.layer_norm.forward(sum)
     }
 
     /// A padding token written in a text has an embedding, but, as `padding_idx` has it in PyTorch, no gradient reaches that row.

@@ -6,7 +6,7 @@ use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Device, Tensor, TensorData},
 };
-use colburn_ops::Embeddings;
+use colburn_ops::{Dropout, Embeddings};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -142,7 +142,7 @@ impl ColBert {
         Ok(Self { encoder, dense, parts })
     }
 
-    /// Token vectors of a packed batch, projected and L2-normalised. On an autodiff device dropout is active and gradients flow.
+    /// Token vectors of a packed batch, projected and L2-normalised, without dropout. On an autodiff device gradients flow.
     ///
     /// # Shapes
     /// `values` of the result: `[tokens, dim]`.
@@ -150,13 +150,21 @@ impl ColBert {
     /// # Panics
     /// When the batch was not made by this model's tokenizer and has token ids or lengths that the encoder has no embeddings for.
     pub fn forward(&self, batch: &TokenBatch) -> Embeddings {
-        let values = normalize(self.project(batch));
+        self.forward_with(batch, Dropout::off())
+    }
+
+    /// The same with dropout: training.
+    ///
+    /// # Panics
+    /// As [`ColBert::forward`].
+    pub fn forward_with(&self, batch: &TokenBatch, dropout: Dropout) -> Embeddings {
+        let values = normalize(self.project(batch, dropout));
         Embeddings { values, spans: batch.spans.clone(), mask: batch.mask.clone(), floor: batch.floor.clone() }
     }
 
     /// Token vectors as they come out of the last projection.
-    pub(crate) fn project(&self, batch: &TokenBatch) -> Tensor<2> {
-        let hidden = self.encoder.forward(&batch.ids, &batch.spans);
+    pub(crate) fn project(&self, batch: &TokenBatch, mut dropout: Dropout) -> Tensor<2> {
+        let hidden = self.encoder.forward(&batch.ids, &batch.spans, &mut dropout);
         self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden))
     }
 

@@ -1,6 +1,7 @@
 //! From texts to token vectors (`ColBERT.encode` of PyLate).
 
 use burn::{module::Module, tensor::Tensor};
+use colburn_ops::Dropout;
 
 use crate::{ColBert, Error, Kind, Result, TokenBatch};
 
@@ -87,7 +88,7 @@ impl ColBert {
 
     fn encode_batch(&self, batch: &TokenBatch, options: &EncodeOptions) -> Result<Vec<TokenEmbeddings>> {
         let values: Tensor<2> =
-            if options.normalize_embeddings { self.forward(batch).values } else { self.project(batch) };
+            if options.normalize_embeddings { self.forward(batch).values } else { self.project(batch, Dropout::off()) };
         let dim = values.dims()[1];
         let values = values.try_into_vec_as::<f32>().map_err(|error| Error::Device(error.to_string()))?;
         let text = |text: usize| {

@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use colburn_ops::Spans;
+use colburn_ops::{Dropout, Spans};
 use serde_json::Value;
 
 use crate::{
@@ -82,9 +82,9 @@ impl EncoderConfig {
 
 impl Encoder {
     /// Hidden states of a packed run, `[tokens, hidden]`.
-    pub fn forward(&self, ids: &[u32], spans: &Spans) -> Tensor<2> {
+    pub fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
         let Self::Bert(bert) = self;
-        bert.forward(ids, spans)
+        bert.forward(ids, spans, dropout)
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {

@@ -6,7 +6,8 @@
 use burn::tensor::{Tensor, activation::softmax};
 
 use crate::{
-    Spans, dropout,
+    Dropout, Spans,
+    dropout::Masks,
     padded::{Padded, indices_tensor},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 pub struct AttentionOptions {
     /// Number of heads; divides the hidden size.
     pub heads: usize,
-    /// Probability of dropping an attention weight, in training.
+    /// Probability of dropping an attention weight.
     pub dropout: f64,
 }
 
@@ -23,11 +24,19 @@ pub struct AttentionOptions {
 ///
 /// # Shapes
 /// `q`, `k`, `v` and the result: `[tokens, hidden]`, heads side by side in the hidden dimension.
-pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, spans: &Spans, options: AttentionOptions) -> Tensor<2> {
+pub fn attention(
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    spans: &Spans,
+    options: AttentionOptions,
+    dropout: &mut Dropout,
+) -> Tensor<2> {
     if spans.tokens() == 0 {
         return q;
     }
     let device = q.device();
+    let masks = dropout.site(options.dropout);
     let buckets = buckets(spans);
     let mut places = vec![0i32; spans.tokens()];
     let mut start = 0;
@@ -42,7 +51,7 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, spans: &Spans, option
             }
         }
         start += padded.rows() * padded.width;
-        outputs.push(rectangle(&padded, q.clone(), k.clone(), v.clone(), spans, options));
+        outputs.push(rectangle(&padded, q.clone(), k.clone(), v.clone(), spans, options.heads, masks));
     }
     let output = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 0) };
     if in_order && start == spans.tokens() { output } else { output.select(0, indices_tensor(places, &device)) }
@@ -55,11 +64,12 @@ fn rectangle(
     k: Tensor<2>,
     v: Tensor<2>,
     spans: &Spans,
-    options: AttentionOptions,
+    heads: usize,
+    masks: Option<Masks>,
 ) -> Tensor<2> {
     let device = q.device();
     let [_, hidden] = q.dims();
-    let (rows, width, heads) = (padded.rows(), padded.width, options.heads);
+    let (rows, width) = (padded.rows(), padded.width);
     let head_dim = hidden / heads;
     let by_head = |x: Tensor<2>| padded.gather(x).reshape([rows, width, heads, head_dim]).swap_dims(1, 2);
 
@@ -71,7 +81,11 @@ fn rectangle(
         }
         None => scores,
     };
-    let weights = dropout(softmax(scores, 3), options.dropout);
+    let weights = softmax(scores, 3);
+    let weights = match masks {
+        Some(masks) => masks.apply_to_weights(weights, padded, spans),
+        None => weights,
+    };
     weights.matmul(by_head(v)).swap_dims(1, 2).reshape([rows * width, hidden])
 }
 
@@ -132,7 +146,7 @@ mod tests {
             let draw =
                 || Tensor::<2>::random([spans.tokens(), 8], Distribution::Normal(0.0, 1.0), &device).require_grad();
             let (q, k, v, weights) = (draw(), draw(), draw(), draw());
-            let packed = attention(q.clone(), k.clone(), v.clone(), &spans, OPTIONS);
+            let packed = attention(q.clone(), k.clone(), v.clone(), &spans, OPTIONS, &mut Dropout::off());
             let slow = one_by_one(&q, &k, &v, &spans);
             let close = |a: Tensor<2>, b: Tensor<2>| {
                 a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-5));

@@ -1,17 +1,130 @@
-//! Dropout that is active exactly where a gradient may be asked for.
+//! Dropout whose masks belong to texts, not to batches.
+//!
+//! A mask follows from the seed of its text and from the place in the network where it is applied, and from nothing else: no generator is
+//! shared, so nothing that happens beside or before a forward pass changes it. A text gets the same masks whatever batch it is in. That is
+//! what makes a step repeatable, and gradient caching exact: a batch cut into any mini-batches draws what it draws whole.
+//!
+//! Masks are made on the host, so that all backends have the same ones.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Tensor, TensorData};
 
-/// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`, while training: on an autodiff device.
+use crate::{Spans, mix, padded::Padded};
+
+/// Which elements one forward pass drops.
 ///
-/// The draw comes from the device's generator (`Device::seed`), so a seeded step can be repeated.
-pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
-    if p == 0.0 || !x.device().is_autodiff() {
-        return x;
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use colburn_ops::{Dropout, Spans};
+///
+/// let x = Tensor::<2>::ones([3, 2], &Device::default());
+/// let spans = Spans::from_lengths(&[1, 2]);
+/// let dropped = |mut dropout: Dropout| dropout.apply(x.clone(), 0.5, &spans).into_data();
+/// assert_eq!(dropped(Dropout::seeded(7)), dropped(Dropout::seeded(7)));
+/// assert_eq!(dropped(Dropout::off()), x.clone().into_data());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dropout {
+    seed: Option<u64>,
+    first: u64,
+    sites: u64,
+}
+
+impl Dropout {
+    /// Nothing is dropped: evaluation.
+    pub fn off() -> Self {
+        Self { seed: None, first: 0, sites: 0 }
     }
-    let keep = 1.0 - p;
-    let kept = x.random_like(Distribution::Bernoulli(keep));
-    x * (kept * (1.0 / keep))
+
+    /// Masks of this seed: training.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed: Some(seed), first: 0, sites: 0 }
+    }
+
+    /// The pass is over a part of a larger batch, which starts at this text of it: the texts get the masks that they have in the whole.
+    #[must_use]
+    pub fn from_text(self, first: usize) -> Self {
+        Self { first: first as u64, ..self }
+    }
+
+    /// Zeroes each element of a packed run with probability `p`, and scales the others by `1 / (1 - p)`. Each call is a place of its own
+    /// in the network.
+    ///
+    /// # Shapes
+    /// `x` and the result: `[tokens, width]`.
+    pub fn apply(&mut self, x: Tensor<2>, p: f64, spans: &Spans) -> Tensor<2> {
+        let Some(masks) = self.site(p) else { return x };
+        let [tokens, width] = x.dims();
+        let mut mask = vec![0.0; tokens * width];
+        for text in 0..spans.len() {
+            let range = spans.range(text);
+            masks.fill(text, 0, &mut mask[range.start * width..range.end * width]);
+        }
+        let mask = Tensor::from_data(TensorData::new(mask, [tokens, width]), &x.device());
+        x * mask
+    }
+
+    /// The next place in the network; none when nothing is dropped there.
+    pub(crate) fn site(&mut self, p: f64) -> Option<Masks> {
+        let seed = self.seed.filter(|_| p > 0.0)?;
+        self.sites += 1;
+        let threshold = (p * (1u64 << 32) as f64).round() as u64;
+        Some(Masks { seed, first: self.first, site: self.sites, threshold, scale: (1.0 / (1.0 - p)) as f32 })
+    }
+}
+
+/// The masks of one place in the network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Masks {
+    seed: u64,
+    first: u64,
+    site: u64,
+    threshold: u64,
+    scale: f32,
+}
+
+impl Masks {
+    /// What multiplies the elements of a text from `start` on: 0 or the scale.
+    fn fill(&self, text: usize, start: usize, mask: &mut [f32]) {
+        let key = mix(mix(self.seed, self.first + text as u64), self.site);
+        // A number of 64 bits decides on two neighbours.
+        let value = |half: u64| if half & 0xffff_ffff < self.threshold { 0.0 } else { self.scale };
+        let (odd, rest) = mask.split_at_mut((start % 2).min(mask.len()));
+        let mut pair = (start / 2) as u64;
+        if let [first] = odd {
+            *first = value(mix(key, pair) >> 32);
+            pair += 1;
+        }
+        let mut pairs = rest.chunks_exact_mut(2);
+        for two in &mut pairs {
+            let draw = mix(key, pair);
+            two[0] = value(draw);
+            two[1] = value(draw >> 32);
+            pair += 1;
+        }
+        if let [last] = pairs.into_remainder() {
+            *last = value(mix(key, pair));
+        }
+    }
+
+    /// Drops attention weights, `[rows, heads, width, width]`. A weight is found by its head, query and key within its text, so that the
+    /// width of the rectangle does not matter.
+    pub fn apply_to_weights(&self, weights: Tensor<4>, padded: &Padded, spans: &Spans) -> Tensor<4> {
+        let [rows, heads, width, _] = weights.dims();
+        let mut mask = vec![0.0; rows * heads * width * width];
+        for (row, &text) in padded.sequences().iter().enumerate() {
+            let length = spans.length(text);
+            for head in 0..heads {
+                for query in 0..length {
+                    let place = ((row * heads + head) * width + query) * width;
+                    self.fill(text, (head * length + query) * length, &mut mask[place..place + length]);
+                }
+            }
+        }
+        let mask = Tensor::from_data(TensorData::new(mask, [rows, heads, width, width]), &weights.device());
+        weights * mask
+    }
 }
 
 #[cfg(all(test, feature = "flex"))]
@@ -19,19 +132,68 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    #[test]
-    fn active_in_training_only() {
-        let x = Tensor::<2>::ones([100, 100], &Device::flex());
-        assert_eq!(dropout(x.clone(), 0.5).sum().into_scalar::<f32>(), 10_000.0);
+    fn ones(tokens: usize, width: usize) -> Tensor<2> {
+        Tensor::ones([tokens, width], &Device::flex())
+    }
 
-        let device = Device::flex().autodiff();
-        device.seed(3);
-        let x = Tensor::<2>::ones([100, 100], &device);
-        let kept = dropout(x.clone(), 0.1).inner();
-        assert!((kept.clone().mean().into_scalar::<f32>() - 1.0).abs() < 0.02);
-        assert!((kept.clone().max().into_scalar::<f32>() - 1.0 / 0.9).abs() < 1e-6);
-        device.seed(3);
-        let again = dropout(x, 0.1).inner();
-        assert_eq!(again.to_data(), kept.to_data());
+    fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+        x.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn drops_its_share_and_keeps_the_mean() {
+        let spans = Spans::from_lengths(&[60, 0, 40]);
+        let kept = values(Dropout::seeded(3).apply(ones(100, 100), 0.1, &spans));
+        let zeros = kept.iter().filter(|&&value| value == 0.0).count();
+        // 10,000 draws: four standard deviations are 120
+        assert!((880..=1120).contains(&zeros), "{zeros}");
+        assert!(kept.iter().all(|&value| value == 0.0 || value == (1.0 / 0.9) as f32));
+        // neighbours, which share a draw, are independent: 1 % of the pairs
+        let both = kept.chunks(2).filter(|pair| pair == &[0.0, 0.0]).count();
+        assert!((20..=80).contains(&both), "{both}");
+    }
+
+    #[test]
+    fn nothing_is_dropped_without_a_seed_or_a_probability() {
+        let spans = Spans::from_lengths(&[10]);
+        for (mut dropout, p) in [(Dropout::off(), 0.5), (Dropout::seeded(1), 0.0)] {
+            assert_eq!(values(dropout.apply(ones(10, 10), p, &spans)), vec![1.0; 100]);
+        }
+    }
+
+    #[test]
+    fn seeds_and_places_have_masks_of_their_own() {
+        let spans = Spans::from_lengths(&[10]);
+        let mut one = Dropout::seeded(1);
+        let masks: Vec<Vec<f32>> = [one.apply(ones(10, 10), 0.5, &spans), one.apply(ones(10, 10), 0.5, &spans)]
+            .into_iter()
+            .chain([Dropout::seeded(2).apply(ones(10, 10), 0.5, &spans)])
+            .map(values)
+            .collect();
+        assert!(masks[0] != masks[1] && masks[0] != masks[2] && masks[1] != masks[2]);
+        assert_eq!(masks[0], values(Dropout::seeded(1).apply(ones(10, 10), 0.5, &spans)));
+    }
+
+    #[test]
+    fn a_text_has_its_masks_in_any_part_of_the_batch() {
+        let lengths = [3, 5, 1, 7];
+        let whole = Spans::from_lengths(&lengths);
+        let all = values(Dropout::seeded(9).apply(ones(16, 3), 0.4, &whole));
+        let part = Spans::from_lengths(&lengths[1..3]);
+        let some = values(Dropout::seeded(9).from_text(1).apply(ones(6, 3), 0.4, &part));
+        assert_eq!(some, all[3 * 3..9 * 3]);
+    }
+
+    #[test]
+    fn attention_weights_are_dropped_by_head_query_and_key() {
+        let spans = Spans::from_lengths(&[2, 3]);
+        let weights = |rows, width| Tensor::<4>::ones([rows, 2, width, width], &Device::flex());
+        let masks = Dropout::seeded(5).site(0.5).unwrap();
+        let together = values(masks.apply_to_weights(weights(2, 3), &Padded::new(&spans, &[0, 1]), &spans));
+        let alone = values(masks.apply_to_weights(weights(1, 2), &Padded::new(&spans, &[0]), &spans));
+        for (head, query, key) in (0..2).flat_map(|h| (0..2).flat_map(move |q| (0..2).map(move |k| (h, q, k)))) {
+            assert_eq!(together[(head * 3 + query) * 3 + key], alone[(head * 2 + query) * 2 + key]);
+        }
+        assert!(alone.contains(&0.0) && alone.contains(&2.0));
     }
 }

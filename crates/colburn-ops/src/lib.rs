@@ -16,14 +16,16 @@ mod embeddings;
 mod error;
 mod maxsim;
 mod padded;
+mod seed;
 mod spans;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
 pub use attention::{AttentionOptions, attention};
-pub use dropout::dropout;
+pub use dropout::Dropout;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use maxsim::{MaskRule, maxsim, maxsim_pairs};
+pub use seed::mix;
 pub use spans::Spans;
 pub use xtr::{xtr, xtr_pairs};

@@ -19,6 +19,11 @@ impl<'a> Padded<'a> {
         Self { spans, sequences, width }
     }
 
+    /// The sequences.
+    pub fn sequences(&self) -> &[usize] {
+        self.sequences
+    }
+
     /// Number of sequences.
     pub fn rows(&self) -> usize {
         self.sequences.len()

@@ -1,46 +1,58 @@
 //! `checkpoint-N`: all that a run needs to go on from step N, in a folder that is there whole or not at all.
 //!
 //! The folder is the model's own layout, so it loads like any model, and beside it `optimizer.safetensors`, `scheduler.json`,
-//! `trainer_state.json` and `training_args.json`. The position in the data needs no file: it follows from the step. The folder is written
-//! under a temporary name, handed to the disk, and renamed; what a killed run leaves behind begins with `.tmp-`.
+//! `trainer_state.json`, `training_args.json`, and the checksums of all of them in `manifest.json`. The position in the data needs no file:
+//! it follows from the step. The folder is written under a temporary name, handed to the disk, and renamed; what a killed run leaves behind
+//! begins with `.tmp-`.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use colburn_model::ColBert;
-use serde::Serialize;
+use serde_json::json;
 
-use crate::{AdamW, Error, Result, Schedule, TrainerState, TrainingArguments, files};
+use crate::{Error, LearningRate, Optimizer, Result, TrainerState, TrainingArguments, files, manifest};
 
 const PREFIX: &str = "checkpoint-";
 const LEFTOVER: &str = ".tmp-checkpoint-";
 /// The extension of a checkpoint on its way out.
 const OLD: &str = "old";
 
+/// The file with the state of the optimizer.
+pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
+/// The file with the arguments of the run.
+pub(crate) const ARGUMENTS: &str = "training_args.json";
+
 /// What goes into a checkpoint.
 pub(crate) struct Checkpoint<'a> {
     /// The model, without autodiff.
     pub model: &'a ColBert,
     /// Its optimizer.
-    pub optimizer: &'a AdamW,
+    pub optimizer: &'a dyn Optimizer,
     /// The learning rates.
-    pub schedule: &'a Schedule,
+    pub schedule: &'a dyn LearningRate,
     /// Where the run stands.
     pub state: &'a TrainerState,
     /// What it was told.
     pub args: &'a TrainingArguments,
 }
 
-/// `scheduler.json`.
-#[derive(Serialize)]
-struct SchedulerState<'a> {
-    #[serde(flatten)]
-    schedule: &'a Schedule,
-    /// Steps taken.
-    step: usize,
-    /// The rate of the next step.
-    rate: f64,
+/// The folder of the checkpoint of a step.
+pub(crate) fn path(output_dir: &Path, step: usize) -> PathBuf {
+    output_dir.join(format!("{PREFIX}{step}"))
+}
+
+/// All checkpoints in a folder, with their steps, whole or not. A folder that is not there has none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn all(output_dir: &Path) -> Result<Vec<(usize, PathBuf)>> {
+    if !output_dir.exists() {
+        return Ok(Vec::new());
+    }
+    let step = |name: &str| name.strip_prefix(PREFIX).and_then(|step| step.parse().ok());
+    Ok(folders(output_dir)?.into_iter().filter_map(|(name, folder)| Some((step(&name)?, folder.path()))).collect())
 }
 
 impl Checkpoint<'_> {
@@ -49,7 +61,7 @@ impl Checkpoint<'_> {
     /// # Errors
     /// When a file cannot be written; nothing is left then.
     pub fn save(&self, output_dir: &Path) -> Result<PathBuf> {
-        let path = output_dir.join(format!("{PREFIX}{}", self.state.global_step));
+        let path = path(output_dir, self.state.global_step);
         let temporary = files::temporary_sibling(&path);
         let saved = self.write(&temporary).and_then(|()| replace(&path, &temporary));
         if saved.is_err() {
@@ -62,12 +74,13 @@ impl Checkpoint<'_> {
     fn write(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         self.model.save_pretrained(dir)?;
-        self.optimizer.save(self.model, &dir.join("optimizer.safetensors"))?;
+        self.optimizer.save(self.model, &dir.join(OPTIMIZER))?;
         let step = self.state.global_step;
-        let scheduler = SchedulerState { schedule: self.schedule, step, rate: self.schedule.rate(step) };
+        let scheduler = json!({"schedule": self.schedule.describe(), "step": step, "rate": self.schedule.rate(step)});
         files::write_json(&dir.join("scheduler.json"), &scheduler)?;
-        files::write_json(&dir.join("training_args.json"), self.args)?;
+        files::write_json(&dir.join(ARGUMENTS), self.args)?;
         self.state.save(dir)?;
+        manifest::write(dir)?;
         files::sync_tree(dir)
     }
 }
@@ -92,26 +105,30 @@ fn replace(path: &Path, temporary: &Path) -> Result<()> {
     files::sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Removes the oldest checkpoints until at most `limit` are left; `newest` stays in any case. Age is the time of writing, as in
-/// transformers: in a folder that was used before, the checkpoints of the earlier run go first, whatever their steps are.
+/// Removes the oldest checkpoints until at most `limit` are left; `newest` and the best one stay in any case. Age is the time of writing, as
+/// in transformers: in a folder that was used before, the checkpoints of the earlier run go first, whatever their steps are.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub(crate) fn rotate(output_dir: &Path, limit: usize, newest: &Path) -> Result<()> {
-    let mut older = Vec::new();
-    for (name, folder) in folders(output_dir)? {
-        let step = name.strip_prefix(PREFIX).and_then(|step| step.parse::<usize>().ok());
-        if let Some(step) = step
-            && folder.path() != newest
-        {
-            // Where no such times are kept, the step decides.
-            let written = folder.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-            older.push((written, step, folder.path()));
+pub(crate) fn rotate(output_dir: &Path, limit: usize, newest: &Path, best: Option<&str>) -> Result<()> {
+    let best = best.and_then(|best| Path::new(best).file_name());
+    let mut others = Vec::new();
+    let mut kept = 1;
+    for (step, path) in all(output_dir)? {
+        if path == newest {
+            continue;
         }
+        if path.file_name() == best {
+            kept += 1;
+            continue;
+        }
+        // Where no such times are kept, the step decides.
+        let written = fs::metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        others.push((written, step, path));
     }
-    older.sort();
-    let surplus = (older.len() + 1).saturating_sub(limit);
-    for (_, _, path) in older.iter().take(surplus) {
+    others.sort();
+    let surplus = (others.len() + kept).saturating_sub(limit);
+    for (_, _, path) in others.iter().take(surplus) {
         files::discard(path);
     }
     Ok(())
@@ -182,7 +199,7 @@ mod tests {
             fs::File::open(dir.path().join(name)).unwrap().set_modified(time).unwrap();
         }
         let rotate = |limit: usize, newest: &str| {
-            rotate(dir.path(), limit, &dir.path().join(newest)).unwrap();
+            rotate(dir.path(), limit, &dir.path().join(newest), Some("elsewhere/checkpoint-0")).unwrap();
             names(dir.path())
         };
         assert_eq!(rotate(4, "checkpoint-10").len(), written.len());
@@ -192,6 +209,17 @@ mod tests {
         );
         assert_eq!(rotate(2, "checkpoint-5"), ["checkpoint-10", "checkpoint-5", "checkpoint-x", "eval"]);
         assert_eq!(rotate(1, "checkpoint-5"), ["checkpoint-5", "checkpoint-x", "eval"]);
+    }
+
+    #[test]
+    fn the_best_stays() {
+        let dir = folder(&["checkpoint-1", "checkpoint-2", "checkpoint-3", "checkpoint-4"]);
+        let rotate = |limit: usize| {
+            rotate(dir.path(), limit, &dir.path().join("checkpoint-4"), Some("before/checkpoint-1")).unwrap();
+            names(dir.path()).len()
+        };
+        assert_eq!((rotate(3), rotate(1)), (3, 2));
+        assert_eq!(names(dir.path()), ["checkpoint-1", "checkpoint-4"]);
     }
 
     #[test]

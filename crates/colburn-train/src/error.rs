@@ -75,10 +75,10 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// A loss or a gradient that is not a number any more. Nothing was updated or saved after the last good step.
+    /// Losses or gradients that are not numbers any more, again and again. Such a step changes no weight.
     #[error(
-        "step {step}: the {what} is {value}; lower `learning_rate`, raise `warmup_steps`, or raise the temperature of the loss \
-         (checkpoints saved before that step are intact)"
+        "step {step}: the {what} is {value}, for the {skipped}th step in a row; lower `learning_rate`, raise `warmup_steps`, or raise \
+         the temperature of the loss (those steps were skipped: weights and checkpoints are those of step {good})"
     )]
     NonFinite {
         /// The optimizer step, counted from 1.
@@ -87,6 +87,67 @@ pub enum Error {
         what: &'static str,
         /// Its value.
         value: f64,
+        /// How many steps were skipped.
+        skipped: usize,
+        /// The last step that was not.
+        good: usize,
+    },
+    /// A checkpoint that a run cannot go on from.
+    #[error("the checkpoint {} cannot be used: {message}", path.display())]
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A run was to go on, and there is nothing to go on from.
+    #[error(
+        "{} holds no checkpoint to resume from ({damaged} damaged); leave `resume_from_checkpoint` out to start from the beginning",
+        output_dir.display()
+    )]
+    NoCheckpoint {
+        /// The output folder.
+        output_dir: PathBuf,
+        /// How many there are that are not whole.
+        damaged: usize,
+    },
+    /// Two datasets that could not be told apart.
+    #[error(
+        "two datasets have the name `{name}`; give each of several a name of its own, by `Trainer::named_train_dataset`"
+    )]
+    SameDataset {
+        /// The name.
+        name: String,
+    },
+    /// A name that no dataset has.
+    #[error("there is no dataset `{name}`; the datasets are: {known}")]
+    NoDataset {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// Two callbacks whose states could not be told apart.
+    #[error("two callbacks have the name `{name}`, under which their state is saved; give each one of its own")]
+    SameCallback {
+        /// The name.
+        name: String,
+    },
+    /// A callback that does not want the run to go on.
+    #[error("callback `{name}`: {message}")]
+    Callback {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// What goes wrong in the first step is found before any long work.
+    #[error("before the run: {of}: {message}")]
+    Preflight {
+        /// The dataset that was tried.
+        of: String,
+        /// What is wrong.
+        message: String,
     },
     /// The data thread ended before the data did.
     #[error(

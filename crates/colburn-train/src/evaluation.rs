@@ -9,10 +9,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, LearnerEvent, SupervisedTrainingEventProcessor, TrainingItem,
-    ValidLoader,
 };
 use colburn_eval::Evaluator;
 
+use crate::datasets::EvalSet;
 use crate::metrics::StepReport;
 use crate::training_model::{StepOutput, TrainingModel};
 use crate::{Error, IntervalStrategy, Result, TrainerState, TrainingArguments};
@@ -22,8 +22,8 @@ const PREFIX: &str = "eval_";
 
 /// The things that a model is evaluated on.
 pub(crate) struct Evaluation {
-    /// The batches of the eval dataset, none without one.
-    pub batches: ValidLoader<TrainingModel>,
+    /// The datasets that the loss is computed on.
+    pub sets: Vec<EvalSet>,
     /// Run in this order.
     pub evaluators: Vec<Box<dyn Evaluator>>,
 }
@@ -33,12 +33,12 @@ impl Evaluation {
     /// `eval_strategy` is `no` unless it is given.
     ///
     /// # Errors
-    /// When there is nothing to evaluate, or two evaluators have one name.
+    /// When there is nothing to evaluate, two evaluators have one name, or the metric that decides between models is none of theirs.
     pub fn check(&self, args: &TrainingArguments) -> Result<()> {
         let wishes =
             [("eval_strategy", args.eval_strategy != IntervalStrategy::No), ("eval_on_start", args.eval_on_start)];
         let asked = wishes.into_iter().find_map(|(key, asked)| asked.then_some(key));
-        let empty = self.batches.num_items() == 0 && self.evaluators.is_empty();
+        let empty = self.sets.is_empty() && self.evaluators.is_empty();
         match asked {
             Some(key) if empty => return Err(Error::NothingToEvaluate { key }),
             None if !empty => tracing::warn!(
@@ -52,7 +52,19 @@ impl Evaluation {
                 return Err(Error::SameEvaluator { name: evaluator.name() });
             }
         }
-        Ok(())
+        match args.metric_for_best_model().filter(|_| asked.is_some()) {
+            Some(metric) if !self.metrics().contains(&metric) => {
+                Err(Error::UnknownMetric { metric, known: self.metrics().join(", ") })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of all metrics that say how good a model is.
+    fn metrics(&self) -> Vec<String> {
+        let losses = self.sets.iter().map(|set| set.metric("loss"));
+        let others = self.evaluators.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed);
+        losses.chain(others).collect()
     }
 
     /// The metrics of a model, all named `eval_…`; the evaluators' CSV files go to `dir`.
@@ -67,58 +79,66 @@ impl Evaluation {
         let started = Instant::now();
         let model = model.valid();
         let mut metrics = Vec::new();
-        let (mut rows, mut batches) = (0, 0);
-        if self.batches.num_items() > 0 {
-            let loss = self.loss(&model, state, processor, interrupter)?;
-            metrics.push((format!("{PREFIX}loss"), loss.mean));
-            (rows, batches) = (loss.rows, self.batches.num_items());
+        for set in &self.sets {
+            let started = Instant::now();
+            let MeanLoss { mean, rows } = loss(set, &model, state, processor, interrupter)?;
+            let seconds = started.elapsed().as_secs_f64();
+            metrics.push((set.metric("loss"), mean));
+            if !set.name.is_empty() {
+                metrics.push((set.metric("runtime"), seconds));
+            }
+            metrics.push((set.metric("samples_per_second"), rows as f64 / seconds));
+            metrics.push((set.metric("steps_per_second"), set.batches.num_items() as f64 / seconds));
         }
         for evaluator in &self.evaluators {
             let report = evaluator.evaluate(&model.model)?;
             std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
             evaluator.write_csv(&report, dir, state.epoch, i64::try_from(state.global_step).unwrap_or(-1))?;
-            metrics.extend(report.metrics.into_iter().map(|(name, value)| {
-                let name = if name.starts_with(PREFIX) { name } else { format!("{PREFIX}{name}") };
-                (name, value)
-            }));
+            metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value)));
         }
-        let seconds = started.elapsed().as_secs_f64();
-        metrics.push((format!("{PREFIX}runtime"), seconds));
-        if batches > 0 {
-            metrics.push((format!("{PREFIX}samples_per_second"), rows as f64 / seconds));
-            metrics.push((format!("{PREFIX}steps_per_second"), batches as f64 / seconds));
-        }
+        metrics.push((format!("{PREFIX}runtime"), started.elapsed().as_secs_f64()));
         Ok(metrics)
     }
+}
 
-    /// The mean loss over the rows of the eval dataset, as Hugging Face's trainer takes it: each batch's loss counts for its rows.
-    fn loss(
-        &self,
-        model: &TrainingModel,
-        state: &TrainerState,
-        processor: &mut SupervisedTrainingEventProcessor<TrainingModel>,
-        interrupter: &Interrupter,
-    ) -> Result<MeanLoss> {
-        let total = self.batches.num_items();
-        let epoch = (state.epoch.ceil() as usize).max(1);
-        let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: total };
-        interrupter.fail_on_error(processor.process_valid(start));
-        let (mut sum, mut rows) = (0.0, 0);
-        for (index, batch) in self.batches.iter().enumerate() {
-            let batch = batch?;
-            let batch_rows = batch.batch.queries.len();
-            let loss = InferenceStep::step(model, batch).loss?;
-            let value = read(loss.clone(), state.global_step)?;
-            sum += value * batch_rows as f64;
-            rows += batch_rows;
-            let report = StepReport { loss: Some(value), ..Default::default() };
-            let progress = Batches::new(index + 1, total, Some("batches".to_owned()));
-            let item = TrainingItem::new(StepOutput { loss: Ok(loss), report }, progress, Some(index + 1), None);
-            interrupter.fail_on_error(processor.process_valid(LearnerEvent::ProcessedItem(item)));
-        }
-        interrupter.fail_on_error(processor.process_valid(LearnerEvent::EndSplit(epoch)));
-        Ok(MeanLoss { mean: sum / rows as f64, rows })
+impl EvalSet {
+    /// The name of a metric of this dataset: `eval_loss`, or `eval_NAME_loss` where there are several.
+    fn metric(&self, metric: &str) -> String {
+        if self.name.is_empty() { format!("{PREFIX}{metric}") } else { format!("{PREFIX}{}_{metric}", self.name) }
     }
+}
+
+fn prefixed(metric: String) -> String {
+    if metric.starts_with(PREFIX) { metric } else { format!("{PREFIX}{metric}") }
+}
+
+/// The mean loss over the rows of an eval dataset, as Hugging Face's trainer takes it: each batch's loss counts for its rows.
+fn loss(
+    set: &EvalSet,
+    model: &TrainingModel,
+    state: &TrainerState,
+    processor: &mut SupervisedTrainingEventProcessor<TrainingModel>,
+    interrupter: &Interrupter,
+) -> Result<MeanLoss> {
+    let total = set.batches.num_items();
+    let epoch = (state.epoch.ceil() as usize).max(1);
+    let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: total };
+    interrupter.fail_on_error(processor.process_valid(start));
+    let (mut sum, mut rows) = (0.0, 0);
+    for (index, batch) in set.batches.iter().enumerate() {
+        let batch = batch?;
+        let batch_rows = batch.batch.queries.len();
+        let loss = InferenceStep::step(model, batch).loss?;
+        let value = read(loss.clone(), state.global_step)?;
+        sum += value * batch_rows as f64;
+        rows += batch_rows;
+        let report = StepReport { loss: Some(value), ..Default::default() };
+        let progress = Batches::new(index + 1, total, Some("batches".to_owned()));
+        let item = TrainingItem::new(StepOutput { loss: Ok(loss), report }, progress, Some(index + 1), None);
+        interrupter.fail_on_error(processor.process_valid(LearnerEvent::ProcessedItem(item)));
+    }
+    interrupter.fail_on_error(processor.process_valid(LearnerEvent::EndSplit(epoch)));
+    Ok(MeanLoss { mean: sum / rows as f64, rows })
 }
 
 struct MeanLoss {

@@ -2,7 +2,7 @@
 //!
 //! One thread reads rows and tokenizes them while the training thread computes; it draws no random number and makes no tensor, so it
 //! changes nothing about the run. A batch is addressed by its number, counted from the start of the run: `slice` starts anywhere without
-//! a replay.
+//! a replay. Each batch comes from one dataset.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,35 +12,58 @@ use std::thread::JoinHandle;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use colburn_data::{Batch, BatchSampler, Collator};
+use colburn_data::{Batch, Collator, Examples, MultiSampler};
 
+use crate::cached::Way;
 use crate::{Error, Result};
 
 /// Batches that wait for the training thread, at most.
 const AHEAD: usize = 2;
 
-/// What goes through the model at once.
-#[derive(Debug)]
+/// What goes through the model, and the loss, at once.
+#[derive(Clone, Debug)]
 pub(crate) struct MicroBatch {
     /// The texts.
     pub batch: Batch,
-    /// The share of its loss in that of the optimizer step: 1 / the number of micro-batches in the step.
-    pub share: f64,
+    /// How they go through the model.
+    pub way: Way,
 }
 
 /// The batches of a run, or of an evaluation.
 #[derive(Clone)]
 pub(crate) struct Loader {
-    collator: Arc<Collator>,
-    sampler: BatchSampler,
+    collators: Arc<[Collator]>,
+    sampler: Arc<MultiSampler>,
+    /// The number of the first dataset among those that have a loss.
+    first_dataset: usize,
     range: Range<usize>,
 }
 
 impl Loader {
-    /// All batches of `epochs` epochs.
-    pub fn new(collator: Arc<Collator>, sampler: BatchSampler, epochs: usize) -> Self {
-        let range = 0..epochs.saturating_mul(sampler.batches_per_epoch());
-        Self { collator, sampler, range }
+    /// No batches yet; a collator for each dataset of the sampler.
+    pub fn new(collators: Arc<[Collator]>, sampler: MultiSampler, first_dataset: usize) -> Self {
+        Self { collators, sampler: Arc::new(sampler), first_dataset, range: 0..0 }
+    }
+
+    /// All batches of so many epochs.
+    pub fn of_epochs(self, epochs: usize) -> Self {
+        Self { range: 0..epochs.saturating_mul(self.batches_per_epoch()), ..self }
+    }
+
+    pub fn batches_per_epoch(&self) -> usize {
+        self.sampler.batches_per_epoch()
+    }
+
+    /// The datasets that the batches come from.
+    pub fn examples(&self) -> impl Iterator<Item = Examples> {
+        self.collators.iter().map(Collator::examples)
+    }
+
+    /// A batch of one dataset.
+    pub fn batch(&self, dataset: usize, rows: &[usize]) -> Result<MicroBatch> {
+        let batch = self.collators[dataset].collate(rows)?;
+        let way = Way { mini_batch_size: None, seed: None, share: 1.0, dataset: self.first_dataset + dataset };
+        Ok(MicroBatch { batch, way })
     }
 
     /// Makes the batches one after the other, until the last one, an error, or nobody takes them any more.
@@ -48,12 +71,10 @@ impl Loader {
         let per_epoch = self.sampler.batches_per_epoch();
         let mut number = self.range.start;
         while number < self.range.end {
-            let epoch = number / per_epoch;
-            let order = self.sampler.epoch(epoch as u64);
-            for rows in order.iter().skip(number % per_epoch).take(self.range.end - number) {
-                let batch = self.collator.collate(rows);
+            let order = self.sampler.epoch((number / per_epoch) as u64);
+            for (dataset, rows) in order.iter().skip(number % per_epoch).take(self.range.end - number) {
+                let batch = self.batch(dataset, rows);
                 let failed = batch.is_err();
-                let batch = batch.map(|batch| MicroBatch { batch, share: 1.0 }).map_err(Error::from);
                 if sender.send(batch).is_err() || failed {
                     return;
                 }
@@ -62,7 +83,6 @@ impl Loader {
         }
     }
 }
-
 impl DataLoader<MicroBatch> for Loader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<MicroBatch> + 'a> {
         let (sender, receiver) = sync_channel(AHEAD);

@@ -10,6 +10,9 @@ use crate::{Error, Result, checkpoint, files};
 
 const LOCK: &str = ".lock";
 
+/// What comes before them in the name of a folder of `ColBert::save_pretrained`.
+const MODEL: &str = "model-";
+
 /// Characters that tempfile adds to a name.
 const RANDOM: usize = 6;
 
@@ -28,7 +31,7 @@ pub(crate) fn claim(dir: &Path) -> Result<Claim> {
     tempfile::Builder::new().prefix(files::TEMPORARY).rand_bytes(RANDOM).tempfile_in(dir).map_err(Error::io(dir))?;
     if lock.is_some() {
         checkpoint::remove_leftovers(dir)?;
-        remove_unfinished_files(dir)?;
+        remove_unfinished(dir)?;
     }
     Ok(Claim { _lock: lock })
 }
@@ -47,14 +50,15 @@ fn lock(dir: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Removes the files that a killed run was writing.
-fn remove_unfinished_files(dir: &Path) -> Result<()> {
+/// Removes the files that a killed run was writing, and the folders in which it prepared a model.
+fn remove_unfinished(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
         let entry = entry.map_err(Error::io(dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let random = name.strip_prefix(files::TEMPORARY).unwrap_or_default();
+        let (model, random) = random.strip_prefix(MODEL).map_or((false, random), |random| (true, random));
         let unfinished = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if unfinished && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        if unfinished && entry.file_type().is_ok_and(|kind| if model { kind.is_dir() } else { kind.is_file() }) {
             files::discard(&entry.path());
         }
     }
@@ -80,11 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_files_go() {
+    fn what_was_not_finished_goes() {
         let dir = tempfile::tempdir().unwrap();
         for name in [".tmp-aB3x9Z", ".tmp-notes", ".tmp-mine.txt", "model.safetensors"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
+        fs::create_dir_all(dir.path().join(".tmp-model-aB3x9Z/1_Dense")).unwrap();
         claim(dir.path()).unwrap();
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();

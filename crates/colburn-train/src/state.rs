@@ -86,6 +86,21 @@ impl TrainerState {
         }
     }
 
+    /// This state of a run, with what an earlier part of it has come to.
+    pub(crate) fn going_on_from(self, earlier: Self) -> Self {
+        Self {
+            best_global_step: earlier.best_global_step,
+            best_metric: earlier.best_metric,
+            best_model_checkpoint: earlier.best_model_checkpoint,
+            epoch: earlier.epoch,
+            global_step: earlier.global_step,
+            log_history: earlier.log_history,
+            num_input_tokens_seen: earlier.num_input_tokens_seen,
+            stateful_callbacks: earlier.stateful_callbacks,
+            ..self
+        }
+    }
+
     /// Adds an entry to the log, with the epoch and the step that it belongs to.
     pub(crate) fn log(&mut self, numbers: impl IntoIterator<Item = (String, f64)>) -> &LogEntry {
         let mut entry: LogEntry = numbers.into_iter().map(|(key, number)| (key, Value::from(number))).collect();

@@ -1,6 +1,6 @@
-//! The model together with its loss: what burn-train trains.
+//! The model together with its losses: what burn-train trains.
 //!
-//! Queries and documents of a batch are one run of tokens and go through the encoder in one pass; the loss sees their embeddings and
+//! Queries and documents of a batch are one run of tokens and go through the encoder in one pass; a loss sees their embeddings and
 //! nothing of the encoder.
 
 use std::fmt;
@@ -12,30 +12,30 @@ use burn::tensor::Tensor;
 use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use burn_std::ExecutionError;
-use colburn_data::Batch;
-use colburn_loss::{Loss, Targets};
-use colburn_model::{ColBert, TokenBatch};
+use colburn_loss::Loss;
+use colburn_model::ColBert;
 
 use crate::Result;
+use crate::cached::{self, Way};
 use crate::loader::MicroBatch;
 use crate::metrics::StepReport;
 
-/// A ColBERT model and the loss that it is trained with.
+/// A ColBERT model and the losses that it is trained with.
 #[derive(Module, Debug)]
 pub(crate) struct TrainingModel {
     /// The model.
     pub model: ColBert,
     #[module(skip)]
-    loss: SharedLoss,
+    losses: Losses,
 }
 
-/// A loss of any kind. It has no parameters.
+/// A loss of any kind for each dataset, those of training before those of evaluation. They have no parameters.
 #[derive(Clone)]
-struct SharedLoss(Arc<dyn Loss>);
+struct Losses(Arc<[Arc<dyn Loss>]>);
 
-impl fmt::Debug for SharedLoss {
+impl fmt::Debug for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.name())
+        f.debug_list().entries(self.0.iter().map(|loss| loss.name())).finish()
     }
 }
 
@@ -61,15 +61,19 @@ impl Adaptor<StepReport> for StepOutput {
 }
 
 impl TrainingModel {
-    pub fn new(model: ColBert, loss: Arc<dyn Loss>) -> Self {
-        Self { model, loss: SharedLoss(loss) }
+    /// One loss at least.
+    pub fn new(model: ColBert, losses: Vec<Arc<dyn Loss>>) -> Self {
+        Self { model, losses: Losses(losses.into()) }
     }
 
-    /// The loss of a batch, `[1]`.
-    fn loss(&self, batch: &Batch) -> Result<Tensor<1>> {
-        let texts = TokenBatch::concat(&[&batch.queries, &batch.documents]);
-        let (queries, documents) = self.model.forward(&texts).split_at(batch.queries.len());
-        Ok(self.loss.0.forward(&queries, &documents, &Targets::Positives)?)
+    /// The same with another model.
+    pub fn with(self, change: impl FnOnce(ColBert) -> ColBert) -> Self {
+        Self { model: change(self.model), losses: self.losses }
+    }
+
+    /// The loss of a dataset.
+    pub fn loss(&self, dataset: usize) -> &dyn Loss {
+        self.losses.0[dataset.min(self.losses.0.len() - 1)].as_ref()
     }
 }
 
@@ -78,12 +82,9 @@ impl TrainStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, input: MicroBatch) -> TrainOutput<StepOutput> {
-        let (grads, loss) = match self.loss(&input.batch) {
-            Ok(loss) => {
-                let loss = loss * input.share;
-                (GradientsParams::from_grads(loss.backward(), self), Ok(loss.inner()))
-            }
-            Err(error) => (GradientsParams::new(), Err(error)),
+        let (loss, grads) = match cached::gradients(self, &input.batch, input.way) {
+            Ok((loss, gradients)) => (Ok(loss), gradients),
+            Err(error) => (Err(error), GradientsParams::new()),
         };
         TrainOutput { grads, item: StepOutput { loss, report: StepReport::default() } }
     }
@@ -94,6 +95,7 @@ impl InferenceStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, input: MicroBatch) -> StepOutput {
-        StepOutput { loss: self.loss(&input.batch), report: StepReport::default() }
+        let way = Way { seed: None, share: 1.0, ..input.way };
+        StepOutput { loss: cached::whole(self, &input.batch, way), report: StepReport::default() }
     }
 }

@@ -1,9 +1,12 @@
 //! All that a training script names.
 
 pub use burn::tensor::Device;
-pub use colburn_data::{Dataset, Sampling};
+pub use colburn_data::{Dataset, Examples, KdProcessing, MultiDatasetSampling, Prompts, Sampling};
 pub use colburn_eval::{Evaluator, Report, TripletEvaluator};
-pub use colburn_loss::{Contrastive, Loss, MaskRule};
+pub use colburn_loss::{Contrastive, Distillation, Loss, MarginMse, MaskRule, Score};
 pub use colburn_model::{ColBert, ColBertConfig, ColBertOptions, EncodeOptions, Kind, TokenEmbeddings};
 pub use colburn_ops::device::by_name as device_by_name;
-pub use colburn_train::{IntervalStrategy, SaveStrategy, SchedulerType, TrainOutput, Trainer, TrainingArguments};
+pub use colburn_train::{
+    Callback, EarlyStoppingCallback, IntervalStrategy, Moment, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
+    TrainOutput, Trainer, TrainerControl, TrainingArguments,
+};

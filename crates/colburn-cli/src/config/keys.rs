@@ -4,13 +4,15 @@
 use toml::{Table, Value};
 
 use super::section::Origin;
+use super::sections;
 use crate::{Error, Result};
 
 /// A section's name and the keys that it may hold.
-type Section<'a> = (&'a str, Vec<&'static str>);
+pub type Section = (&'static str, Vec<&'static str>);
 
-/// Checks every key of a run.
-pub fn check(run: &Table, sections: &[Section], origin: Origin) -> Result<()> {
+/// Checks every section of a run, and every key of it.
+pub fn check(run: &Table, origin: Origin) -> Result<()> {
+    let sections = &sections();
     for (name, value) in run {
         let Some((_, known)) = sections.iter().find(|(section, _)| section == name) else {
             return Err(unknown_at_top(name, value, sections, origin));
@@ -21,14 +23,20 @@ pub fn check(run: &Table, sections: &[Section], origin: Origin) -> Result<()> {
             _ => Vec::new(),
         };
         for key in tables.into_iter().flat_map(Table::keys) {
-            if !known.contains(&key.as_str()) {
-                let hint = hint(key, known, sections);
-                let file = origin.of(name, key).to_owned();
-                return Err(Error::UnknownKey { key: key.clone(), place: format!("in [{name}] of {file}"), hint });
-            }
+            check_key(key, name, known, origin)?;
         }
     }
     Ok(())
+}
+
+/// Checks a key of a section, which may be a table within another.
+pub fn check_key(key: &str, section: &str, known: &[&'static str], origin: Origin) -> Result<()> {
+    if known.contains(&key) {
+        return Ok(());
+    }
+    let file = origin.of(section, key).to_owned();
+    let hint = hint(key, known, &sections());
+    Err(Error::UnknownKey { key: key.to_owned(), place: format!("in [{section}] of {file}"), hint })
 }
 
 fn unknown_at_top(name: &str, value: &Value, sections: &[Section], origin: Origin) -> Error {

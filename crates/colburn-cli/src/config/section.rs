@@ -17,20 +17,28 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// What gave a key of a section its value.
+    /// What gave a key of a section its value, or part of it. Without a key: the section.
     pub fn of(&self, section: &str, key: &str) -> &'a str {
-        let dotted = format!("{section}.{key}");
-        if self.assigned.iter().any(|set| *set == dotted || set == section) { "--set" } else { self.file }
+        let wanted = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
+        let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+        let gave = |set: &String| *set == wanted || within(&wanted, set) || (!key.is_empty() && within(set, &wanted));
+        if self.assigned.iter().any(gave) { "--set" } else { self.file }
     }
 
-    /// Fails unless `type` in a section is one of the supported names.
-    pub fn one_of(&self, section: &str, given: &str, supported: &[&str]) -> Result<()> {
+    /// Fails unless a key of a section, such as `type`, is one of the supported names.
+    pub fn one_of(&self, section: &str, key: &str, given: &str, supported: &[&str]) -> Result<()> {
         if supported.contains(&given) {
             return Ok(());
         }
         let problem = if given.is_empty() { "missing".to_owned() } else { format!("{given:?} is not supported") };
         let message = format!("{problem}; supported: {}", supported.join(", "));
-        Err(self.wrong(section, "type", message))
+        Err(self.wrong(section, key, message))
+    }
+
+    /// Two tables of a section that their names do not tell apart.
+    pub fn same_name(&self, section: &str, name: &str) -> Error {
+        let which = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?}") };
+        self.wrong(section, "name", format!("two have {which}; give each one a `name` of its own"))
     }
 
     /// A value that a key of a section cannot have.
@@ -147,7 +155,7 @@ fn plain(message: &str) -> String {
     format!("{found}, expected {expected}")
 }
 
-fn kind(value: &Value) -> &'static str {
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
         Value::Integer(_) => "an integer",

@@ -99,12 +99,12 @@ fn an_unknown_key() {
     );
     workspace.write("RUN.toml", RUN);
     names(
-        &workspace.fail("train RUN.toml --set training.bf16=true"),
-        &["\"bf16\"", "[training]", "known keys: output_dir, "],
+        &workspace.fail("train RUN.toml --set training.tf32=true"),
+        &["\"tf32\"", "[training]", "known keys: output_dir, "],
     );
     names(
-        &workspace.fail("train RUN.toml --set loss.type=distillation"),
-        &["\"distillation\" is not supported", "contrastive"],
+        &workspace.fail("train RUN.toml --set loss.type=triplet_margin"),
+        &["\"triplet_margin\" is not supported", "contrastive"],
     );
     names(
         &workspace.fail("train RUN.toml --set training.lr_scheduler_type=cosin"),

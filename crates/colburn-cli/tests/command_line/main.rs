@@ -1,5 +1,11 @@
 //! The binary as its users meet it: run as a process, on a model and triplets small enough for seconds.
 
 mod bad_input;
+mod bad_runs;
+mod evaluation;
+#[cfg(unix)]
+mod kill;
+mod resume;
 mod round_trip;
+mod runs;
 mod workspace;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Three optimizer steps on 24 triplets, evaluated before and after on 8 more.
@@ -32,6 +33,28 @@ eval_steps = 3
 eval_on_start = true
 "#;
 
+/// Three optimizer steps of distillation on the scores of a teacher.
+pub const TEACHER: &str = r#"
+[model]
+name_or_path = "model"
+
+[loss]
+type = "distillation"
+
+[data]
+train = "kd/train.jsonl"
+queries = "kd/queries.jsonl"
+documents = "kd/documents.jsonl"
+n_ways = 4
+
+[training]
+output_dir = "output/run"
+max_steps = 3
+per_device_train_batch_size = 4
+learning_rate = 1e-3
+logging_steps = 1
+"#;
+
 pub struct Workspace(TempDir);
 
 impl Workspace {
@@ -43,6 +66,14 @@ impl Workspace {
         workspace.write("train.jsonl", format!("{}\n", lines[..24].join("\n")));
         workspace.write("eval.jsonl", format!("{}\n", lines[24..32].join("\n")));
         workspace.write("RUN.toml", RUN);
+        workspace
+    }
+
+    /// The same with 40 rows of a teacher's scores in `kd`, and the run for them.
+    pub fn with_teacher() -> Self {
+        let workspace = Self::new();
+        copy(&fixtures().join("kd"), &workspace.path("kd"));
+        workspace.write("RUN.toml", TEACHER);
         workspace
     }
 
@@ -74,9 +105,26 @@ impl Workspace {
 
     /// Runs the binary, which has to succeed, and returns what it printed.
     pub fn succeed(&self, arguments: &str) -> String {
+        self.succeed_and_say(arguments).0
+    }
+
+    /// Runs the binary, which has to succeed, and returns what it printed, and what it said on stderr.
+    pub fn succeed_and_say(&self, arguments: &str) -> (String, String) {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "colburn {arguments}: {}\n{}", output.status, stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
+        let said = stderr(&output);
+        (String::from_utf8(output.stdout).unwrap(), said)
+    }
+
+    /// A JSON file of the workspace.
+    pub fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
+    }
+
+    /// The numbers that the run in `output/run` logged under a key.
+    pub fn logged(&self, key: &str) -> Vec<f64> {
+        let state = self.json("output/run/trainer_state.json");
+        state["log_history"].as_array().unwrap().iter().filter_map(|entry| entry[key].as_f64()).collect()
     }
 
     /// Runs the binary, which has to fail with exit code 1 and one line of error, and returns that line.
@@ -100,7 +148,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -126,7 +126,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, df};
+    use polars::prelude::{DataFrame, NamedFrom, ParquetCompression, ParquetWriter, Series, df};
 
     use super::*;
     use crate::dataset::Dataset;
@@ -280,6 +280,22 @@ mod tests {
                 check_rows(&Dataset::load(&path).unwrap(), 100);
             });
         }
+    }
+
+    #[test]
+    fn slices_of_lists_keep_their_rows() {
+        in_folder(|folder| {
+            let lists = |row: i64| Series::new("".into(), (0..row % 5).map(|at| row * 10 + at).collect::<Vec<i64>>());
+            let ids = Series::new("ids".into(), (0..300).map(lists).collect::<Vec<_>>());
+            let text = Series::new("query".into(), vec!["a"; 300]);
+            let frame = DataFrame::new(300, vec![text.into(), ids.into()]).unwrap();
+            write(&folder.join("rows.parquet"), frame, 70);
+            let data = Dataset::load(&folder).unwrap();
+            for row in 0..300 {
+                let expected = (0..row % 5).map(|at| row * 10 + at).collect();
+                assert_eq!(data.list(row as usize, 1).unwrap(), crate::List::Integers(expected));
+            }
+        });
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use colburn_train::{IntervalStrategy, SaveStrategy, TrainOutput, TrainingArguments};
 
-use crate::common::{arguments, rows};
-use crate::runs::{kinds, trainer};
+use crate::common::{arguments, rows, trainer};
+use crate::runs::kinds;
 
 fn without_checkpoints(dir: &Path) -> TrainingArguments {
     TrainingArguments { save_strategy: SaveStrategy::No, num_train_epochs: 1.0, ..arguments(dir) }

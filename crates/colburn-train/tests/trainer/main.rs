@@ -1,6 +1,12 @@
 //! The trainer on a tiny model and real triplets: what runs log, and what they leave behind.
 #![cfg(feature = "flex")]
 
+mod caching;
+mod callbacks;
 mod common;
+mod dropout;
 mod logs;
+mod nets;
+mod resume;
 mod runs;
+mod several;

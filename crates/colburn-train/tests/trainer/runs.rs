@@ -7,20 +7,15 @@ use std::path::Path;
 use burn::tensor::Device;
 use colburn_data::Dataset;
 use colburn_eval::TripletEvaluator;
-use colburn_loss::Contrastive;
 use colburn_model::{ColBert, EncodeOptions, Kind};
-use colburn_train::{IntervalStrategy, LogEntry, SaveStrategy, TrainOutput, Trainer, TrainerState, TrainingArguments};
+use colburn_train::{IntervalStrategy, LogEntry, SaveStrategy, TrainOutput, TrainerState, TrainingArguments};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::common::{arguments, rows, tiny};
+use crate::common::{arguments, refused, rows, trainer};
 
 fn names(dir: &Path) -> BTreeSet<String> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-pub fn trainer(args: TrainingArguments) -> Trainer {
-    Trainer::new(tiny(), Contrastive::default(), args).handle_interrupt(false)
 }
 
 /// The steps that were logged, and what of them.
@@ -30,12 +25,6 @@ pub fn kinds(output: &TrainOutput) -> Vec<(u64, &'static str)> {
         (entry["step"].as_u64().unwrap(), kind.unwrap())
     };
     output.state.log_history.iter().map(kind).collect()
-}
-
-fn refused(trainer: Trainer) -> String {
-    let message = trainer.train().err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(!message.is_empty() && !message.contains('\n'), "{message}");
-    message
 }
 
 #[test]
@@ -128,11 +117,14 @@ fn checkpoint(path: &Path, args: &TrainingArguments, output: &TrainOutput) {
     let read = |name: &str| serde_json::from_slice::<Value>(&fs::read(path.join(name)).unwrap()).unwrap();
     assert_eq!(serde_json::from_value::<TrainingArguments>(read("training_args.json")).unwrap(), *args);
     let scheduler = read("scheduler.json");
-    assert_eq!((scheduler["step"].as_u64(), scheduler["lr_scheduler_type"].as_str()), (Some(10), Some("linear")));
+    assert_eq!(
+        (scheduler["step"].as_u64(), scheduler["schedule"]["lr_scheduler_type"].as_str()),
+        (Some(10), Some("linear"))
+    );
     let state = TrainerState::load(path).unwrap();
     assert_eq!((state.global_step, state.epoch, state.max_steps), (10, 2.0, 10));
     assert_eq!(state.num_input_tokens_seen, output.state.num_input_tokens_seen);
-    assert_eq!(state.stateful_callbacks["Losses"]["attributes"]["steps_since_log"], 0);
+    assert_eq!(state.stateful_callbacks["Tally"]["attributes"]["steps_since_log"], 0);
 
     let bytes = fs::read(path.join("optimizer.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -214,15 +206,4 @@ fn what_cannot_be_is_said_before_the_run() {
     fs::write(&file, "").unwrap();
     let taken = TrainingArguments { output_dir: file.join("run"), ..args };
     assert!(refused(trainer(taken).train_dataset(rows(8))).contains("taken"));
-}
-
-#[test]
-fn a_loss_that_is_no_number_stops_the_run_and_spares_what_was_saved() {
-    let dir = tempfile::tempdir().unwrap();
-    let args = TrainingArguments { learning_rate: 1e38, max_grad_norm: 0.0, save_steps: 1.0, ..arguments(dir.path()) };
-    let message = refused(trainer(args).train_dataset(rows(16)));
-    assert!(message.starts_with("step 2: the ") && message.contains("lower `learning_rate`"), "{message}");
-    let found = names(dir.path());
-    assert!(found.contains("checkpoint-1") && !found.contains("checkpoint-2") && !found.contains("model.safetensors"));
-    assert_eq!(TrainerState::load(dir.path()).unwrap().global_step, 1);
 }

@@ -1,0 +1,251 @@
+//! Runs as they are written, right and wrong.
+
+use super::Objective;
+use super::RunConfig;
+
+const RUN: &str = r#"
+[model]
+name_or_path = "models/bert"
+query_length = 16
+
+[loss]
+type = "contrastive"
+temperature = 0.5
+
+[data]
+train = "train.jsonl"
+test_size = 0.1
+
+[[evaluators]]
+type = "triplet"
+
+[training]
+output_dir = "output/run"
+learning_rate = 1
+device = "flex"
+"#;
+
+fn error(text: &str, set: &[&str]) -> String {
+    let set: Vec<String> = set.iter().map(|&assignment| assignment.to_owned()).collect();
+    let message = RunConfig::parse(text, "RUN.toml", &set).unwrap_err().to_string();
+    assert!(!message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn a_run_is_read() {
+    let run = RunConfig::parse(RUN, "RUN.toml", &[]).unwrap();
+    assert_eq!(run.model.name_or_path, "models/bert");
+    assert_eq!(run.model.options.query_length, Some(16));
+    let Objective::Contrastive(loss) = &run.loss.objective else { panic!("{:?}", run.loss) };
+    assert!(loss.temperature == 0.5 && loss.size_average);
+    assert_eq!(run.data.test_size, Some(0.1));
+    assert_eq!(run.evaluators.len(), 1);
+    assert_eq!(run.training.learning_rate, 1.0);
+    assert_eq!(run.training.device.as_deref(), Some("flex"));
+}
+
+#[test]
+fn assignments_come_after_the_file() {
+    let set = ["training.learning_rate=1e-5", "training.output_dir=output/other", "model.skiplist_words=[\".\"]"];
+    let run = RunConfig::parse(RUN, "RUN.toml", &set.map(str::to_owned)).unwrap();
+    assert_eq!(run.training.learning_rate, 1e-5);
+    assert_eq!(run.training.output_dir.to_str(), Some("output/other"));
+    assert_eq!(run.model.options.skiplist_words, Some(vec![".".to_owned()]));
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    assert_eq!(
+        error(&RUN.replace("learning_rate", "learning_rat"), &[]),
+        "unknown key \"learning_rat\" in [training] of RUN.toml; did you mean \"learning_rate\"?"
+    );
+    assert_eq!(
+        error(RUN, &["training.learning_rat=1"]),
+        "unknown key \"learning_rat\" in [training] of --set; did you mean \"learning_rate\"?"
+    );
+    assert_eq!(
+        error(&RUN.replace("query_length", "learning_rate"), &[]),
+        "unknown key \"learning_rate\" in [model] of RUN.toml; it belongs in [training]"
+    );
+    assert_eq!(
+        error(&RUN.replace("[training]", "[trainig]"), &[]),
+        "unknown section [trainig] in RUN.toml; did you mean [training]?"
+    );
+    assert_eq!(
+        error(&format!("seed = 1\n{RUN}"), &[]),
+        "unknown key \"seed\" outside a section of RUN.toml; it belongs in [model] or [training]"
+    );
+    assert!(
+        error(&RUN.replace("temperature", "quux"), &[]).contains("; known keys: type, temperature, size_average, ")
+    );
+}
+
+#[test]
+fn values_of_a_wrong_type_name_the_key() {
+    assert_eq!(
+        error(RUN, &["training.learning_rate=fast"]),
+        "learning_rate in [training] of --set: invalid type: string \"fast\", expected a number"
+    );
+    assert_eq!(
+        error(&RUN.replace("query_length = 16", "query_length = -1"), &[]),
+        "query_length in [model] of RUN.toml: invalid value: integer `-1`, expected a whole number from 0"
+    );
+    assert_eq!(error("training = 3", &[]), "[training] of RUN.toml must be a table of keys, not an integer");
+    let without = RUN.replace("[[evaluators]]\ntype = \"triplet\"", "");
+    assert_eq!(
+        error(&format!("evaluators = 3\n{without}"), &[]),
+        "[[evaluators]] of RUN.toml must be an array of tables, not an integer"
+    );
+    assert_eq!(
+        error(RUN, &["training.device=1"]),
+        "device in [training] of --set: invalid type: integer `1`, expected a text"
+    );
+}
+
+#[test]
+fn what_does_not_exist_yet_is_refused_with_what_does() {
+    assert_eq!(
+        error(&RUN.replace("\"contrastive\"", "\"triplet_margin\""), &[]),
+        "type in [loss] of RUN.toml: \"triplet_margin\" is not supported; supported: contrastive, cached_contrastive, \
+         distillation, margin_mse, xtr_contrastive, xtr_distillation"
+    );
+    assert_eq!(
+        error(&RUN.replace("\"triplet\"", "\"nano_beir\""), &[]),
+        "type in [evaluators] of RUN.toml: \"nano_beir\" is not supported; supported: triplet"
+    );
+    assert_eq!(
+        error(RUN, &["callbacks=[{type=\"wandb\"}]"]),
+        "type in [callbacks] of --set: \"wandb\" is not supported; supported: early_stopping"
+    );
+}
+
+#[test]
+fn missing_and_contradicting_keys_are_named() {
+    assert_eq!(error("", &[]), "RUN.toml: [model] needs name_or_path");
+    assert_eq!(error(&RUN.replace("train = \"train.jsonl\"", ""), &[]), "RUN.toml: [data] needs train");
+    assert_eq!(
+        error(RUN, &["data.eval=test.jsonl"]),
+        "test_size in [data] of RUN.toml: there is eval, too; keep one of them"
+    );
+    assert_eq!(
+        error(&RUN.replace("test_size = 0.1", ""), &[]),
+        "path in [evaluators] of RUN.toml: it is missing, and there is no eval data to take the rows from: give [data] eval or \
+         test_size, or path here"
+    );
+    assert_eq!(
+        error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl"]),
+        "path in [evaluators] of RUN.toml: it is missing, and the eval data holds a teacher's scores; rows of query, positive \
+         and negative are expected"
+    );
+    let paths = "evaluators=[{type=\"triplet\", path=\"triplets.jsonl\"}]";
+    assert_eq!(
+        error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl", paths]),
+        "RUN.toml: [data] train.jsonl holds a teacher's scores, but the loss \"contrastive\" needs columns of text (query, \
+         positive, negatives); losses that learn from scores: distillation, margin_mse, xtr_distillation"
+    );
+    let nothing = RUN.replace("test_size = 0.1", "").replace("[[evaluators]]\ntype = \"triplet\"", "");
+    assert_eq!(
+        error(&nothing, &["training.do_train=false"]),
+        "do_train in [training] of --set: false, which asks for an evaluation, but there is nothing to evaluate: give [data] \
+         eval or test_size, or [[evaluators]]"
+    );
+}
+
+#[test]
+fn only_a_run_that_trains_needs_rows_to_train_on() {
+    let run = RUN.replace("train = \"train.jsonl\"\ntest_size = 0.1", "eval = \"eval.jsonl\"");
+    assert_eq!(error(&run, &[]), "RUN.toml: [data] needs train");
+    assert!(RunConfig::parse(&run, "RUN.toml", &["training.do_train=false".to_owned()]).is_ok());
+}
+
+#[test]
+fn callbacks_are_read() {
+    let set = ["callbacks=[{type=\"early_stopping\", early_stopping_patience=3}]".to_owned()];
+    let run = RunConfig::parse(RUN, "RUN.toml", &set).unwrap();
+    let [callback] = &run.callbacks[..] else { panic!("{:?}", run.callbacks) };
+    assert_eq!((callback.early_stopping_patience, callback.early_stopping_threshold), (3, 0.0));
+    assert_eq!(
+        error(RUN, &["callbacks=[{type=\"early_stopping\"}, {type=\"early_stopping\"}]"]),
+        "type in [callbacks] of --set: two are \"early_stopping\"; keep one of them"
+    );
+    assert_eq!(
+        error(RUN, &["callbacks=[{type=\"early_stopping\", patience=1}]"]),
+        "unknown key \"patience\" in [callbacks] of --set; known keys: type, early_stopping_patience, early_stopping_threshold"
+    );
+}
+
+#[test]
+fn a_cached_loss_sets_the_mini_batch_size() {
+    let run = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|&set| set.to_owned()).collect();
+        RunConfig::parse(RUN, "RUN.toml", &set).unwrap().training.mini_batch_size
+    };
+    assert_eq!(run(&[]), None);
+    assert_eq!(run(&["loss.type=cached_contrastive"]), Some(32));
+    assert_eq!(run(&["loss.type=cached_contrastive", "loss.mini_batch_size=4"]), Some(4));
+    assert_eq!(run(&["loss.type=cached_contrastive", "training.mini_batch_size=4"]), Some(4));
+    assert_eq!(
+        error(RUN, &["loss.type=cached_contrastive", "loss.mini_batch_size=4", "training.mini_batch_size=8"]),
+        "mini_batch_size in [loss] of --set: 4, but in [training] it is 8; a run has one, so keep one of them"
+    );
+}
+
+#[test]
+fn tables_and_names_within_training_are_read() {
+    let set = [
+        "training.lr_scheduler_type=cosine",
+        "training.lr_scheduler_kwargs.num_cycles=2",
+        "training.learning_rate_mapping.'^1_Dense'=1e-4",
+        "training.report_to=none",
+        "training.resume_from_checkpoint=true",
+    ];
+    let run = RunConfig::parse(RUN, "RUN.toml", &set.map(str::to_owned)).unwrap();
+    assert_eq!(run.training.lr_scheduler_kwargs["num_cycles"], 2);
+    assert_eq!(run.training.learning_rate_mapping["^1_Dense"], 1e-4);
+    assert_eq!(run.training.report_to.reporters().unwrap(), []);
+    assert_eq!(run.training.resume_from_checkpoint, colburn::train::ResumeFromCheckpoint::Last);
+    run.training.validate().unwrap();
+    let text = format!("{RUN}report_to = [\"tensorboard\"]\n[training.lr_scheduler_kwargs]\nnum_cycles = 2\n");
+    let run = RunConfig::parse(&text, "RUN.toml", &[]).unwrap();
+    assert_eq!(run.training.lr_scheduler_kwargs["num_cycles"], 2);
+    assert_eq!(
+        error(RUN, &["training.lr_scheduler_kwargs=2"]),
+        "lr_scheduler_kwargs in [training] of --set: invalid type: integer `2`, expected a map"
+    );
+}
+
+#[test]
+fn evaluators_are_told_apart_by_their_names() {
+    let second = |name: &str| format!("{RUN}\n[[evaluators]]\ntype = \"triplet\"\n{name}\n");
+    let run = RunConfig::parse(&second("name = \"hard\""), "RUN.toml", &[]).unwrap();
+    assert_eq!(run.evaluators.iter().map(|evaluator| evaluator.name.as_str()).collect::<Vec<_>>(), ["", "hard"]);
+    assert_eq!(
+        error(&second(""), &[]),
+        "name in [evaluators] of RUN.toml: two have no name; give each one a `name` of its own"
+    );
+    let twice = "evaluators=[{type=\"triplet\", name=\"a\"}, {type=\"triplet\", name=\"a\"}]";
+    assert_eq!(
+        error(RUN, &[twice]),
+        "name in [evaluators] of --set: two have the name \"a\"; give each one a `name` of its own"
+    );
+    assert!(error(&second("name = \"a/b\""), &[]).contains("\"a/b\" becomes part of a file's name"));
+}
+
+#[test]
+fn the_examples_are_runs_and_the_first_is_the_one_in_the_readme() {
+    let example = include_str!("../../../../examples/run.toml");
+    let run = RunConfig::parse(example, "run.toml", &[]).unwrap();
+    run.training.validate().unwrap();
+    assert!(include_str!("../../../../README.md").contains(example));
+
+    let example = include_str!("../../../../examples/distillation.toml");
+    let run = RunConfig::parse(example, "distillation.toml", &[]).unwrap();
+    run.training.validate().unwrap();
+    assert!(matches!(run.loss.objective, Objective::Distillation(_)));
+}
+
+#[test]
+fn broken_toml_names_the_line() {
+    assert!(error("[model]\nname_or_path = ", &[]).starts_with("RUN.toml:2: "));
+}

@@ -1,0 +1,220 @@
+//! From what a trainer was given to a run, and from its end to what is left of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::data::dataloader::DataLoader;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::SgdConfig;
+use burn::tensor::Tensor;
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use colburn_model::ColBert;
+
+use crate::callbacks::{Callbacks, Event};
+use crate::datasets::Datasets;
+use crate::evaluation::Evaluation;
+use crate::interrupt::Registration;
+use crate::loader::Loader;
+use crate::memory::MiniBatches;
+use crate::metrics::{Gauge, Means};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::resume::{self, Resumed};
+use crate::strategy::StepStrategy;
+use crate::tally::Tally;
+use crate::training::{Outcome, Run};
+use crate::training_model::TrainingModel;
+use crate::{
+    AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, output,
+    preflight,
+};
+
+pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
+    trainer.args.validate()?;
+    let mut losses = std::iter::once(&trainer.loss).chain(trainer.losses.iter().map(|(_, loss)| loss));
+    losses.try_for_each(|loss| loss.validate())?;
+    let Trainer {
+        model,
+        loss,
+        losses,
+        args,
+        train,
+        eval,
+        evaluators,
+        callbacks,
+        optimizer,
+        schedule,
+        handle_interrupt,
+    } = trainer;
+    let datasets = Datasets::new(&args, model.tokenizer(), train, eval, &loss, &losses)?;
+    let Datasets { train, eval, losses, rows, .. } = datasets;
+    let plan = Plan::new(&args, train.batches_per_epoch());
+    args.validate_steps(plan.max_steps)?;
+    let train = train.of_epochs(plan.num_train_epochs);
+    let evaluation = Evaluation { sets: eval, evaluators };
+    evaluation.check(&args)?;
+    let _claim = output::claim(&args.output_dir)?;
+
+    let mut state = TrainerState::new(&args, &plan);
+    let mut tally = Tally { rows: rows.clone(), ..Default::default() };
+    let mut callbacks = Callbacks::new(callbacks)?;
+    let mut model = model;
+    let resumed = match resume::find(&args)? {
+        Some(path) => {
+            let Resumed { path, model: at, state: then, tally: counted } = Resumed::load(path, &model, &args, &rows)?;
+            (model, tally) = (at, counted);
+            state = state.going_on_from(then);
+            callbacks.load(&state)?;
+            resume::rewind_csv(&args.output_dir.join("eval"), state.global_step)?;
+            Some(path)
+        }
+        None => None,
+    };
+
+    materialize(&model);
+    let mut optimizer = match optimizer {
+        Some(optimizer) => optimizer,
+        None => Box::new(AdamW::from_arguments(&args, model.parameters())?),
+    };
+    if let Some(path) = &resumed {
+        optimizer.load(&model, &path.join(checkpoint::OPTIMIZER))?;
+    }
+    let mini_batches =
+        MiniBatches { size: tally.mini_batch_size.or(args.mini_batch_size), auto: args.auto_find_batch_size };
+    let progress = Progress::new(plan.max_steps);
+    announce(&progress, &args, &plan, &model, &rows, resumed.as_deref());
+    let model = TrainingModel::new(model.train(), losses);
+    let run = Run {
+        schedule: match schedule {
+            Some(schedule) => schedule,
+            None => Box::new(Schedule::new(&args, plan.max_steps)?),
+        },
+        optimizer,
+        state,
+        tally,
+        mini_batches: preflight::run(&model, &train, &evaluation, mini_batches, &args)?,
+        callbacks,
+        args: args.clone(),
+        plan,
+        evaluation,
+        progress: progress.clone(),
+    };
+    let started = Instant::now();
+    let (model, outcome, registration) = launch(run, model, train, handle_interrupt)?;
+    let output = finish(&args, model, outcome, started, &progress);
+    // Without it, one Ctrl-C would end the process in the middle of saving.
+    drop(registration);
+    output
+}
+
+fn announce(
+    progress: &Progress,
+    args: &TrainingArguments,
+    plan: &Plan,
+    model: &ColBert,
+    rows: &[usize],
+    resumed: Option<&Path>,
+) {
+    let (parameters, all) = (model.num_params(), rows.iter().sum::<usize>());
+    let together = args.per_device_train_batch_size * args.gradient_accumulation_steps;
+    progress
+        .say(&format!("training {parameters} parameters on {all} rows: {} steps of {together} rows", plan.max_steps));
+    if let Some(path) = resumed {
+        progress.say(&format!("going on from {}", path.display()));
+    }
+}
+
+/// Runs the loop inside burn-train, which must not write files of its own. Ctrl-C still goes to the run when it is over.
+fn launch(
+    run: Run,
+    model: TrainingModel,
+    train: Loader,
+    handle_interrupt: bool,
+) -> Result<(ColBert, Outcome, Option<Registration>)> {
+    let interrupter = Interrupter::new();
+    let registration = handle_interrupt.then(|| Registration::new(interrupter.clone(), run.progress.clone()));
+    let (epochs, progress, dir) = (run.plan.num_train_epochs, run.progress.clone(), run.args.output_dir.clone());
+    // The strategy has its own eval sets; burn-train only wants to know that there is something of the kind.
+    let eval = train.slice(0, 0);
+    let strategy = Arc::new(StepStrategy::new(run));
+    let result = SupervisedTraining::<TrainingModel>::new(dir.clone(), Arc::new(train), eval)
+        .num_epochs(epochs)
+        .metric_train_numeric(Gauge::loss())
+        .metric_train_numeric(Gauge::learning_rate())
+        .metric_train_numeric(Gauge::grad_norm())
+        .metric_train_numeric(Gauge::triplets())
+        .metric_train_numeric(Gauge::tokens())
+        .metric_valid_numeric(Gauge::loss())
+        .with_metric_logger(Means::default())
+        .with_application_logger(None)
+        .renderer(Box::new(progress))
+        .with_interrupter(interrupter)
+        .with_training_strategy(TrainingStrategy::Custom(strategy.clone()))
+        .launch(Learner::new(model, SgdConfig::new().init(), 0.0));
+    let outcome = strategy.outcome().unwrap_or_else(|| Err(Error::Engine("it did not begin".to_owned())))?;
+    match result.error {
+        Some(error) => Err(outcome.state.save_after(Error::Engine(error.to_string()), &dir)),
+        None => Ok((result.model.model, outcome, registration.inspect(Registration::finishing))),
+    }
+}
+
+/// Logs the totals and saves what a run leaves.
+fn finish(
+    args: &TrainingArguments,
+    mut model: ColBert,
+    outcome: Outcome,
+    started: Instant,
+    progress: &Progress,
+) -> Result<TrainOutput> {
+    let Outcome { mut state, mut callbacks, training_loss, work, interrupted } = outcome;
+    let seconds = started.elapsed().as_secs_f64();
+    let metrics = [
+        ("train_runtime", seconds),
+        ("train_samples_per_second", work.rows as f64 / seconds),
+        ("train_steps_per_second", work.steps as f64 / seconds),
+        ("total_flos", state.total_flos),
+        ("train_loss", training_loss),
+    ];
+    let metrics = metrics.map(|(name, value)| (name.to_owned(), value));
+    if !interrupted {
+        progress.results(state.global_step, state.epoch, &metrics);
+        let entry = state.log(metrics.clone()).clone();
+        callbacks.tell(&Event::Log(&entry), args, &state)?;
+        let saved = best_or_last(args, &state, model, progress).and_then(|model| {
+            model.save_pretrained(&args.output_dir)?;
+            Ok(model)
+        });
+        model = saved.map_err(|error| state.save_after(error, &args.output_dir))?;
+    }
+    callbacks.store(&mut state);
+    state.save(&args.output_dir)?;
+    callbacks.tell(&Event::TrainEnd, args, &state)?;
+    let (global_step, metrics) = (state.global_step, metrics.into());
+    Ok(TrainOutput { model, global_step, training_loss, metrics, state, interrupted })
+}
+
+/// The model of the best checkpoint, where that is wanted and there is one.
+fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, progress: &Progress) -> Result<ColBert> {
+    let best = state.best_model_checkpoint.as_ref().filter(|_| args.load_best_model_at_end);
+    let Some(name) = best.and_then(|best| Path::new(best).file_name()) else {
+        if args.load_best_model_at_end {
+            tracing::warn!("there is no best checkpoint to load: the model is that of the last step");
+        }
+        return Ok(last);
+    };
+    let path = args.output_dir.join(name);
+    progress.say(&format!("loading the best model, {}", path.display()));
+    Ok(ColBert::from_pretrained(path, &last.device())?)
+}
+
+/// Draws all initial values that are still to be drawn, before anything else is done with them.
+fn materialize(model: &ColBert) {
+    struct Touch;
+    impl ModuleVisitor for Touch {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            drop(param.val());
+        }
+    }
+    model.visit(&mut Touch);
+}
