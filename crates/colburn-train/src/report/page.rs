@@ -94,9 +94,14 @@ impl Page<'_> {
             Tile::new("Steps", grouped(state.global_step), format!("of {}", grouped(state.max_steps))),
             Tile::new("Epochs", format!("{:.2}", state.epoch), epochs),
         ];
-        if let Some((first, last)) = training.iter().find(|curve| curve.key == "loss").and_then(Curve::ends) {
-            let mean = of("train_loss").map_or_else(String::new, |mean| format!("mean {}", number(mean)));
-            tiles.push(Tile::new("Loss", from_to(first, last), mean));
+        if let Some(loss) = training.iter().find(|curve| curve.key == "loss") {
+            let smooth = loss.smoothed();
+            let mean = of("train_loss").map(|mean| format!("mean {}", number(mean)));
+            let notes = [smooth.as_ref().map(|_| "smoothed".to_owned()), mean];
+            if let Some((first, last)) = smooth.as_ref().unwrap_or(loss).ends() {
+                let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
+                tiles.push(Tile::new("Loss", from_to(first, last), notes));
+            }
         }
         if let Some(best) = state.best_metric {
             let metric = self.now.args.metric_for_best_model().unwrap_or_default();
@@ -200,6 +205,9 @@ impl Tile {
 }
 
 fn from_to(first: f64, last: f64) -> String {
+    if first == last {
+        return number(last);
+    }
     format!("<small>{} →</small> {}", number(first), number(last))
 }
 
