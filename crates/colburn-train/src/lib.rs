@@ -38,6 +38,7 @@ mod pass;
 mod plan;
 mod preflight;
 mod progress;
+mod report;
 mod resume;
 mod schedule;
 mod scheduler_kwargs;

@@ -1,0 +1,315 @@
+//! Reports: what `report_to` names, each a [`Callback`] that writes files of its own.
+//!
+//! `logs.jsonl` and `report.html` need nothing but an editor and a browser; TensorBoard's and wandb's files are written here too, so
+//! that neither has to be installed where the model trains. A report never stops a run: what cannot be written is said once, and training
+//! goes on. Only what cannot be begun is an error, before the first step.
+
+mod append;
+mod axis;
+mod chart;
+mod crc;
+mod curves;
+mod events;
+mod facts;
+mod framing;
+mod host;
+mod html;
+mod jsonl;
+mod markup;
+mod page;
+mod protobuf;
+mod records;
+mod tables;
+mod tensorboard;
+mod wandb;
+
+use serde_json::{Map, Value};
+
+use crate::{Callback, Error, LogEntry, Moment, Result, TrainerControl, TrainingArguments};
+
+pub(crate) use facts::{DataFacts, RunFacts};
+
+/// The names that `report_to` knows.
+const KNOWN: &str = "a list of console, jsonl, html, tensorboard, wandb is expected, or \"none\" or \"all\" alone";
+
+/// The callbacks that `report_to` asks for, each once, in a fixed order. `console` is none of them: the trainer shows its progress itself.
+///
+/// # Errors
+/// [`Error::Argument`] for a name that is unknown, or for `none` or `all` among others.
+pub(crate) fn reporters(report_to: &[String], facts: &RunFacts) -> Result<Vec<Box<dyn Callback>>> {
+    let all = report_to == ["all"];
+    if !all && report_to != ["none"] {
+        for name in report_to {
+            if !["console", "jsonl", "html", "tensorboard", "wandb"].contains(&name.as_str()) {
+                return Err(Error::Argument { key: "report_to", value: format!("{name:?}"), expected: KNOWN.into() });
+            }
+        }
+    }
+    let asked = |name: &str| all || report_to.iter().any(|asked| asked == name);
+    let mut reporters: Vec<Box<dyn Callback>> = Vec::new();
+    if asked("jsonl") {
+        reporters.push(Lasting::boxed(jsonl::JsonLines::default()));
+    }
+    if asked("tensorboard") {
+        reporters.push(Lasting::boxed(tensorboard::TensorBoard::default()));
+    }
+    if asked("wandb") {
+        reporters.push(Lasting::boxed(wandb::Wandb::new(facts.clone())));
+    }
+    if asked("html") {
+        reporters.push(Lasting::boxed(html::Html::new(facts.clone())));
+    }
+    Ok(reporters)
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// All steps are done.
+    Finished,
+    /// A callback asked for the end.
+    Stopped,
+    /// Ctrl-C, or a request to terminate.
+    Interrupted,
+}
+
+/// What a report does at the events of a run.
+trait Report: Send {
+    /// Its name in `report_to`, and the key of its state.
+    const NAME: &'static str;
+
+    /// Before the first step, also of a run that goes on.
+    fn begin(&mut self, now: Moment<'_>) -> Result<()>;
+
+    /// After an entry was added to the log.
+    fn log(&mut self, now: Moment<'_>, log: &LogEntry) -> Result<()>;
+
+    /// After a checkpoint was saved.
+    fn saved(&mut self, _: Moment<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// At the end of a run that did not fail.
+    fn end(&mut self, now: Moment<'_>, ending: Ending) -> Result<()>;
+
+    /// What must be remembered over a restart.
+    fn state(&self) -> Option<Value> {
+        None
+    }
+
+    /// Takes back what [`Report::state`] gave.
+    fn load_state(&mut self, _: &Value) {}
+}
+
+/// A report whose errors end no run that has begun.
+struct Lasting<R> {
+    report: R,
+    warned: bool,
+}
+
+impl<R: Report + 'static> Lasting<R> {
+    fn boxed(report: R) -> Box<dyn Callback> {
+        Box::new(Self { report, warned: false })
+    }
+
+    fn outlast(&mut self, result: Result<()>) {
+        if let Err(error) = result
+            && !self.warned
+        {
+            self.warned = true;
+            tracing::warn!("the report `{}` is incomplete, and training goes on: {error}", R::NAME);
+        }
+    }
+}
+
+impl<R: Report + 'static> Callback for Lasting<R> {
+    fn name(&self) -> String {
+        R::NAME.to_owned()
+    }
+
+    fn on_train_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.report.begin(now)
+    }
+
+    fn on_log(&mut self, now: Moment<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
+        let result = self.report.log(now, log);
+        self.outlast(result);
+        Ok(())
+    }
+
+    fn on_save(&mut self, now: Moment<'_>, _: &mut TrainerControl, _: &std::path::Path) -> Result<()> {
+        let result = self.report.saved(now);
+        self.outlast(result);
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, now: Moment<'_>, control: &mut TrainerControl) -> Result<()> {
+        let ending = match (now.state.global_step >= now.state.max_steps, control.should_training_stop) {
+            (true, _) => Ending::Finished,
+            (false, true) => Ending::Stopped,
+            (false, false) => Ending::Interrupted,
+        };
+        let result = self.report.end(now, ending);
+        self.outlast(result);
+        Ok(())
+    }
+
+    fn state(&self) -> Option<Value> {
+        self.report.state()
+    }
+
+    fn load_state(&mut self, state: &Value) -> Result<()> {
+        self.report.load_state(state);
+        Ok(())
+    }
+}
+
+/// A number of the log; NaN for one that is not finite, which JSON has as `null`. None for what is no number.
+fn scalar(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::Null => Some(f64::NAN),
+        _ => None,
+    }
+}
+
+/// The tag of a number of the log: transformers' `rewrite_logs`.
+fn tag(key: &str) -> String {
+    let parts = [("eval_", "eval"), ("test_", "test")];
+    let part = parts.iter().find_map(|(prefix, part)| Some((part, key.strip_prefix(prefix)?)));
+    let (part, name) = part.unwrap_or((&"train", key));
+    format!("{part}/{name}")
+}
+
+/// The arguments as JSON. What could let somebody in is left out, as in transformers' `to_dict`.
+fn arguments(args: &TrainingArguments) -> Map<String, Value> {
+    // JSON has no place for paths that are not UTF-8.
+    let args = TrainingArguments {
+        output_dir: args.output_dir.to_string_lossy().into_owned().into(),
+        logging_dir: args.logging_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned().into()),
+        ..args.clone()
+    };
+    let Ok(Value::Object(mut arguments)) = serde_json::to_value(args) else { return Map::new() };
+    for (key, value) in &mut arguments {
+        if key.ends_with("_token") && !value.is_null() {
+            *value = format!("<{}>", key.to_uppercase()).into();
+        }
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TrainerState;
+    use crate::plan::Plan;
+    use serde_json::json;
+
+    /// A run of ten steps that is not there: its arguments, its state, and a folder.
+    pub(super) struct Run {
+        pub args: TrainingArguments,
+        pub state: TrainerState,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Run {
+        pub fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let output_dir = dir.path().join("run");
+            std::fs::create_dir(&output_dir).unwrap();
+            let args = TrainingArguments { output_dir, num_train_epochs: 1.0, ..Default::default() };
+            let state = TrainerState::new(&args, &Plan::new(&args, 10));
+            Self { args, state, _dir: dir }
+        }
+
+        pub fn now(&self) -> Moment<'_> {
+            Moment { args: &self.args, state: &self.state }
+        }
+
+        /// Goes on to a step and logs there.
+        pub fn log(&mut self, step: usize, numbers: &[(&str, f64)]) -> LogEntry {
+            (self.state.global_step, self.state.epoch) = (step, step as f64 / 10.0);
+            self.state.log(numbers.iter().map(|(key, number)| ((*key).to_owned(), *number))).clone()
+        }
+    }
+
+    pub(super) fn facts() -> RunFacts {
+        RunFacts {
+            model: "models/bert".to_owned(),
+            parameters: 1_234_567,
+            loss: vec!["Contrastive".to_owned()],
+            train: vec![DataFacts { name: String::new(), description: "train.parquet".to_owned(), rows: 80 }],
+            eval: Vec::new(),
+            evaluators: vec!["triplet".to_owned()],
+            device: "flex".to_owned(),
+        }
+    }
+
+    fn names(report_to: &[&str]) -> Result<Vec<String>> {
+        let report_to: Vec<String> = report_to.iter().map(|name| (*name).to_owned()).collect();
+        Ok(reporters(&report_to, &facts())?.iter().map(|reporter| reporter.name()).collect())
+    }
+
+    #[test]
+    fn names_become_reports() {
+        assert_eq!(names(&["all"]).unwrap(), ["jsonl", "tensorboard", "wandb", "html"]);
+        assert_eq!(names(&["html", "console", "jsonl", "html"]).unwrap(), ["jsonl", "html"]);
+        for none in [&["none"][..], &["console"], &[]] {
+            assert_eq!(names(none).unwrap(), [""; 0]);
+        }
+        for wrong in [&["mlflow"][..], &["jsonl", "none"], &["all", "jsonl"]] {
+            let message = names(wrong).unwrap_err().to_string();
+            assert!(message.contains("console, jsonl, html, tensorboard, wandb"), "{message}");
+        }
+        let message = names(&["jsonl", "mlflow"]).unwrap_err().to_string();
+        assert!(message.starts_with("training argument `report_to` is \"mlflow\"; a list of"), "{message}");
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_ends_no_run() {
+        let mut run = Run::new();
+        let all = ["all".to_owned()];
+        let mut control = TrainerControl::default();
+        let mut written = reporters(&all, &facts()).unwrap();
+        for report in &mut written {
+            report.on_train_begin(run.now(), &mut control).unwrap();
+        }
+        std::fs::remove_dir_all(&run.args.output_dir).unwrap();
+        let entry = run.log(1, &[("loss", 1.0)]);
+        for report in &mut written {
+            for _ in 0..2 {
+                report.on_log(run.now(), &mut control, &entry).unwrap();
+            }
+            report.on_save(run.now(), &mut control, &run.args.output_dir.join("checkpoint-1")).unwrap();
+            report.on_train_end(run.now(), &mut control).unwrap();
+        }
+        // what cannot be begun is an error before the first step
+        std::fs::write(&run.args.output_dir, "a file where the folder should be").unwrap();
+        for report in &mut reporters(&["jsonl", "tensorboard", "wandb"].map(str::to_owned), &facts()).unwrap() {
+            let message = report.on_train_begin(run.now(), &mut control).unwrap_err().to_string();
+            assert!(message.contains("/run") && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn tags_are_those_of_transformers() {
+        let found = ["loss", "eval_accuracy", "test_loss", "epoch", "evaluated"].map(tag);
+        assert_eq!(found, ["train/loss", "eval/accuracy", "test/loss", "train/epoch", "train/evaluated"]);
+    }
+
+    #[test]
+    fn numbers_of_the_log() {
+        assert_eq!([scalar(&json!(0.5)), scalar(&json!(3)), scalar(&json!("x"))], [Some(0.5), Some(3.0), None]);
+        assert!(scalar(&json!(null)).is_some_and(f64::is_nan));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_no_text_are_arguments_too() {
+        use std::os::unix::ffi::OsStrExt;
+        let output_dir = std::path::Path::new(std::ffi::OsStr::from_bytes(b"run-\xff")).to_owned();
+        let args = TrainingArguments { output_dir, ..Default::default() };
+        let found = arguments(&args);
+        assert_eq!((&found["output_dir"], &found["seed"]), (&json!("run-\u{fffd}"), &json!(42)));
+    }
+}
