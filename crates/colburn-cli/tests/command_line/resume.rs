@@ -130,7 +130,8 @@ pub fn assert_same(found: &Path, expected: &Path, context: &str) {
         let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         assert!(found[name] == *bytes, "{context}: {name} differs:\n{}\n{}", shown(&found[name]), shown(bytes));
     }
-    for name in ["model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json"] {
+    for name in ["model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json", "logs.jsonl"]
+    {
         assert!(expected.contains_key(name), "{context}: {name} is missing");
     }
     assert!(expected.contains_key("eval/triplet_evaluation_results.csv"), "{context}: nothing was evaluated");
