@@ -63,7 +63,7 @@ fn labelled(ticks: &[f64], step: f64) -> Vec<(f64, String)> {
     let digits = |step: f64| (-step.log10().floor()).max(0.0) as usize + usize::from(is_quarter(step));
     let label = |tick: f64| match tick {
         tick if tick.abs() < step / 2.0 => "0".to_owned(),
-        tick if largest >= 1e6 && largest < 1e9 => format!("{:.*}M", digits(step / 1e6), tick / 1e6),
+        tick if (1e6..1e9).contains(&largest) => format!("{:.*}M", digits(step / 1e6), tick / 1e6),
         tick if largest >= 1e9 || (digits(step) > 3 && largest < 0.01) => {
             let power = 10f64.powf(exponent);
             format!("{:.*}e{exponent}", digits(step / power), tick / power)

@@ -322,7 +322,7 @@ mod tests {
         log(&mut run, &mut resumed, 3);
         assert_eq!(rows(&folder), undisturbed);
         resumed.end(run.now(), Ending::Interrupted).unwrap();
-        assert_eq!(folders(&run), [folder.clone()]);
+        assert_eq!(folders(&run), std::slice::from_ref(&folder));
         let whole = fs::metadata(file(&folder)).unwrap().len();
         assert_eq!(framing::records(&fs::read(file(&folder)).unwrap()).last().map(|(end, _)| end), Some(whole));
 
