@@ -72,7 +72,7 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
 
     let mut state = TrainerState::new(&args, &plan);
     let mut tally = Tally { rows: rows.clone(), ..Default::default() };
-    let reports = report::reporters(&args.report_to.0, &facts)?;
+    let reports = report::reporters(&args.reporters()?, &facts);
     let mut callbacks = Callbacks::new(callbacks.into_iter().chain(reports).collect())?;
     let mut model = model;
     let resumed = match resume::find(&args)? {
