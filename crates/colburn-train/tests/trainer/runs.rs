@@ -87,6 +87,8 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
         "checkpoint-10",
         "checkpoint-8",
         "eval",
+        "logs.jsonl",
+        "report.html",
         "trainer_state.json",
         "1_Dense",
         "config.json",
