@@ -31,8 +31,8 @@ use crate::tally::Tally;
 use crate::training::{Outcome, Run};
 use crate::training_model::TrainingModel;
 use crate::{
-    AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, output,
-    preflight, report,
+    AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, learning_rates,
+    output, preflight, report,
 };
 
 pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
@@ -60,6 +60,11 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     let train = train.of_epochs(plan.num_train_epochs);
     let evaluation = Evaluation { sets: eval, evaluators };
     evaluation.check(&args)?;
+    let schedule = match schedule {
+        Some(schedule) => schedule,
+        None => Box::new(Schedule::new(&args, plan.max_steps)?),
+    };
+    learning_rates::check(&args, &model.parameters(), optimizer.is_some())?;
     let _claim = output::claim(&args.output_dir)?;
 
     let mut state = TrainerState::new(&args, &plan);
@@ -99,10 +104,7 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         None => BTreeSet::new(),
     };
     let run = Run {
-        schedule: match schedule {
-            Some(schedule) => schedule,
-            None => Box::new(Schedule::new(&args, plan.max_steps)?),
-        },
+        schedule,
         optimizer,
         state,
         tally,
