@@ -64,12 +64,13 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         Some(schedule) => schedule,
         None => Box::new(Schedule::new(&args, plan.max_steps)?),
     };
+    // A model from a checkpoint has parameters of its own; that the arguments fit them is seen before the folder is made.
     learning_rates::check(&args, &model.parameters(), optimizer.is_some())?;
     let _claim = output::claim(&args.output_dir)?;
 
     let mut state = TrainerState::new(&args, &plan);
     let mut tally = Tally { rows: rows.clone(), ..Default::default() };
-    let reports = report::reporters(&args.report_to.0, &facts)?;
+    let reports = report::reporters(&args.reporters()?, &facts);
     let mut callbacks = Callbacks::new(callbacks.into_iter().chain(reports).collect())?;
     let mut model = model;
     let resumed = match resume::find(&args)? {

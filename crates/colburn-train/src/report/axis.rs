@@ -35,7 +35,9 @@ impl Axis {
     /// An axis of steps from 0 to the last one, whose ticks are whole numbers within it.
     pub fn steps(last: f64) -> Self {
         let high = last.max(1.0);
-        let step = round_step(high / 4.0).ceil().max(1.0);
+        // Labels of many digits need more room.
+        let step = round_step(high / if high < 1000.0 { 5.0 } else { 4.0 }).max(1.0);
+        let step = if step == 2.5 { 5.0 } else { step };
         let ticks: Vec<f64> = (0..=(high / step) as u32).map(|tick| f64::from(tick) * step).collect();
         Self { low: 0.0, high, ticks: labelled(&ticks, step) }
     }
@@ -61,8 +63,8 @@ fn labelled(ticks: &[f64], step: f64) -> Vec<(f64, String)> {
     let digits = |step: f64| (-step.log10().floor()).max(0.0) as usize + usize::from(is_quarter(step));
     let label = |tick: f64| match tick {
         tick if tick.abs() < step / 2.0 => "0".to_owned(),
-        tick if largest >= 1e6 && largest < 1e9 => format!("{:.*}M", digits(step / 1e6), tick / 1e6),
-        tick if largest >= 1e9 || (digits(step) > 4 && largest < 1.0) => {
+        tick if (1e6..1e9).contains(&largest) => format!("{:.*}M", digits(step / 1e6), tick / 1e6),
+        tick if largest >= 1e9 || (digits(step) > 3 && largest < 0.01) => {
             let power = 10f64.powf(exponent);
             format!("{:.*}e{exponent}", digits(step / power), tick / power)
         }
@@ -136,6 +138,8 @@ mod tests {
             (1.31, 3.05, vec!["1.0", "1.5", "2.0", "2.5", "3.0", "3.5"]),
             (0.6, 3.05, vec!["0", "1", "2", "3", "4"]),
             (0.0, 5e-5, vec!["0", "2e-5", "4e-5", "6e-5"]),
+            (0.0, 4e-4, vec!["0", "1e-4", "2e-4", "3e-4", "4e-4"]),
+            (0.9001, 0.9004, vec!["0.9001", "0.9002", "0.9003", "0.9004"]),
             (0.87, 0.93, vec!["0.86", "0.88", "0.90", "0.92", "0.94"]),
             (0.0, 1.0, vec!["0", "0.25", "0.50", "0.75", "1.00"]),
             (-0.4, 0.4, vec!["−0.4", "−0.2", "0", "0.2", "0.4"]),
@@ -169,7 +173,9 @@ mod tests {
             (0.0, vec!["0", "1"]),
             (3.0, vec!["0", "1", "2", "3"]),
             (8.0, vec!["0", "2", "4", "6", "8"]),
-            (9.0, vec!["0", "3", "6", "9"]),
+            (10.0, vec!["0", "2", "4", "6", "8", "10"]),
+            (12.0, vec!["0", "5", "10"]),
+            (120.0, vec!["0", "25", "50", "75", "100"]),
             (300.0, vec!["0", "100", "200", "300"]),
             (15_625.0, vec!["0", "5,000", "10,000", "15,000"]),
         ] {

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::axis::{Axis, number};
-use super::curves::{Curve, Point, smoothed, thinned, title};
+use super::curves::{Curve, Point, thinned, title};
 use super::markup::Text;
 
 /// Width and height of the drawing.
@@ -14,9 +14,6 @@ const SIZE: f64 = 1000.0;
 
 /// Up to so many points get a dot each.
 const DOTS: usize = 40;
-
-/// From so many points on a smoothed line is drawn beside the raw one.
-const SMOOTHED_FROM: usize = 20;
 
 /// A curve and how it is to be drawn.
 pub(super) struct Chart<'a> {
@@ -32,89 +29,64 @@ pub(super) struct Chart<'a> {
 impl Chart<'_> {
     /// The figure, over an axis of steps that it shares with others.
     pub fn figure(&self, steps: &Axis) -> String {
-        let all = &self.curve.points;
         let finite = self.curve.finite();
         let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
         let values = if low <= high { Axis::values(low, high) } else { Axis::values(0.0, 1.0) };
-        let averages = (self.smooth && all.len() >= SMOOTHED_FROM).then(|| smoothed(all));
-        let kept = thinned(all, if self.wide { 800 } else { 400 });
-        let at = |point: &Point, value: f64| Place {
-            x: SIZE * steps.place(point.step),
-            y: value.is_finite().then(|| SIZE * (1.0 - values.place(value))),
-        };
-        let raw: Vec<Place> = kept.iter().map(|kept| at(&all[*kept], all[*kept].value)).collect();
-        let smooth: Option<Vec<Place>> =
-            averages.as_ref().map(|averages| kept.iter().map(|kept| at(&all[*kept], averages[*kept])).collect());
-
-        let mut lines = grid(&values);
-        lines += &path("nan", &verticals(&raw));
-        lines += &path(if smooth.is_some() { "raw" } else { "line" }, &line(&raw));
-        lines += &smooth.as_ref().map_or_else(String::new, |smooth| path("line", &line(smooth)));
-        if all.len() <= DOTS {
-            lines += &path("dots", &dots(&raw));
-        } else {
-            lines += &path("dots", &lonely(&raw));
-        }
-        let best =
-            kept.iter().zip(&raw).filter(|(kept, _)| Some(all[**kept].step) == self.best).map(|(_, place)| *place);
-        lines += &path("best", &dots(&best.collect::<Vec<_>>()));
-
-        let names: Vec<&str> = if smooth.is_some() { vec!["each log", "smoothed"] } else { vec![""] };
-        let points: Vec<_> = kept
-            .iter()
-            .enumerate()
-            .map(|(place, kept)| {
-                let point = &all[*kept];
-                let mut shown = vec![json!([raw[place].y.map(tenth), number(point.value)])];
-                if let (Some(places), Some(averages)) = (&smooth, &averages) {
-                    shown.push(json!([places[place].y.map(tenth), number(averages[*kept])]));
-                }
-                json!([tenth(raw[place].x), number(point.step), format!("{:.2}", point.epoch), shown])
-            })
+        let smooth = self.curve.smoothed().filter(|_| self.smooth);
+        let kept = thinned(&self.curve.points, if self.wide { 800 } else { 400 });
+        let traces: Vec<Trace> = [("each log", Some(self.curve)), ("smoothed", smooth.as_ref())]
+            .into_iter()
+            .filter_map(|(name, curve)| Some(Trace::new(name, curve?, &kept, steps, &values)))
             .collect();
-        let data = json!({"names": names, "points": points}).to_string();
-
         let widest = values.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1).max(4);
         format!(
             "<figure class=\"chart{wide}\"><figcaption><h3>{title}</h3><p>{caption}</p></figcaption>\n\
              <div class=\"plot\" style=\"--y:{widest}ch\"><div class=\"ys\">{ys}</div>\
              <div class=\"area\" data-curve=\"{data}\"><svg viewBox=\"0 0 {SIZE} {SIZE}\" preserveAspectRatio=\"none\" \
-             role=\"img\" aria-label=\"{label}\">{lines}</svg></div>\
+             role=\"img\" aria-label=\"{label}\">{grid}{lines}</svg></div>\
              <div class=\"corner\">step</div><div class=\"xs\">{xs}</div></div></figure>\n",
             wide = if self.wide { " wide" } else { "" },
             title = Text(&title(&self.curve.key)),
-            caption = self.caption(),
+            caption = self.caption(smooth.as_ref()),
             ys = labels(&values, "bottom"),
             xs = labels(steps, "left"),
-            data = Text(&data),
+            data = Text(&data(&traces)),
             label = Text(&self.description()),
+            grid = grid(&values),
+            lines = self.lines(&traces),
         )
     }
 
+    fn lines(&self, traces: &[Trace]) -> String {
+        let [raw, smooth @ ..] = traces else { return String::new() };
+        let class = if smooth.is_empty() { "line" } else { "raw" };
+        let mut lines = path("nan", &verticals(&raw.places)) + &path(class, &line(&raw.places));
+        lines.extend(smooth.iter().map(|smooth| path("line", &line(&smooth.places))));
+        lines += &path("dots", &if raw.places.len() <= DOTS { dots(&raw.places) } else { lonely(&raw.places) });
+        let best = raw.places.iter().zip(&raw.points).filter(|(_, point)| Some(point.step) == self.best);
+        lines + &path("best", &dots(best.map(|(place, _)| place)))
+    }
+
     /// What stands beside the title: from where to where, and what is not to be overlooked.
-    fn caption(&self) -> String {
+    fn caption(&self, smooth: Option<&Curve>) -> String {
         let mut parts = Vec::new();
         let best = self.best.and_then(|step| self.curve.points.iter().find(|point| point.step == step));
         let mean = || self.curve.finite().sum::<f64>() / self.curve.finite().count() as f64;
-        match (best, self.curve.ends(), self.curve.key.as_str()) {
+        match (best, smooth.unwrap_or(self.curve).ends(), self.curve.key.as_str()) {
             (_, None, _) => {}
-            (Some(best), ..) => {
-                parts.push(format!(
-                    "<b class=\"key best\">best {}</b> at step {}",
-                    number(best.value),
-                    number(best.step)
-                ));
+            (Some(Point { step, value, .. }), ..) => {
+                parts.push(format!("<b class=\"key best\">best {}</b> at step {}", number(*value), number(*step)));
             }
             (_, Some((_, only)), _) if self.curve.points.len() == 1 => parts.push(format!("<b>{}</b>", number(only))),
             (.., "learning_rate") => {
                 parts.push(format!("peak <b>{}</b>", number(self.curve.finite().fold(0.0, f64::max))));
             }
-            (_, _, key) if key == "grad_norm" || key.ends_with("_per_second") => {
+            (.., key) if key == "grad_norm" || key.ends_with("_per_second") => {
                 parts.push(format!("mean <b>{}</b>", number(mean())));
             }
             (_, Some((first, last)), _) => parts.push(format!("{} → <b>{}</b>", number(first), number(last))),
         }
-        if self.wide && self.smooth && self.curve.points.len() >= SMOOTHED_FROM {
+        if self.wide && smooth.is_some() {
             parts.push("<span class=\"key raw\">each log</span> <span class=\"key line\">smoothed</span>".to_owned());
         }
         let odd = self.curve.points.len() - self.curve.finite().count();
@@ -136,6 +108,37 @@ impl Chart<'_> {
             _ => name,
         }
     }
+}
+
+/// A line of the drawing: the points of a curve that are kept, and where they lie.
+struct Trace {
+    name: &'static str,
+    points: Vec<Point>,
+    places: Vec<Place>,
+}
+
+impl Trace {
+    fn new(name: &'static str, curve: &Curve, kept: &[usize], steps: &Axis, values: &Axis) -> Self {
+        let points: Vec<Point> = kept.iter().map(|kept| curve.points[*kept]).collect();
+        let place = |point: &Point| Place {
+            x: SIZE * steps.place(point.step),
+            y: point.value.is_finite().then(|| SIZE * (1.0 - values.place(point.value))),
+        };
+        Self { name, places: points.iter().map(place).collect(), points }
+    }
+}
+
+/// What the script shows at the pointer: for each point its place, its step and epoch, and the place and value of each line there.
+fn data(traces: &[Trace]) -> String {
+    let names: Vec<&str> = if traces.len() > 1 { traces.iter().map(|trace| trace.name).collect() } else { vec![""] };
+    let values = |at: usize| -> Vec<_> {
+        traces.iter().map(|trace| json!([trace.places[at].y.map(tenth), number(trace.points[at].value)])).collect()
+    };
+    let point = |(at, (point, place)): (usize, (&Point, &Place))| {
+        json!([tenth(place.x), number(point.step), format!("{:.2}", point.epoch), values(at)])
+    };
+    let first = traces.iter().take(1).flat_map(|trace| trace.points.iter().zip(&trace.places));
+    json!({"names": names, "points": first.enumerate().map(point).collect::<Vec<_>>()}).to_string()
 }
 
 /// A point of the drawing; no `y` for a value that is not finite.

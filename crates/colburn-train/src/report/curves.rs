@@ -8,6 +8,9 @@ use crate::LogEntry;
 /// How much of the last value a smoothed one keeps.
 const SMOOTHING: f64 = 0.9;
 
+/// From so many points on a curve is smoothed.
+const SMOOTHED_FROM: usize = 20;
+
 /// A number of the log over the steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Curve {
@@ -35,6 +38,13 @@ impl Curve {
     /// The first and the last finite value.
     pub fn ends(&self) -> Option<(f64, f64)> {
         self.finite().next().zip(self.finite().next_back())
+    }
+
+    /// The curve without its noise: none if it has too few points for that.
+    pub fn smoothed(&self) -> Option<Self> {
+        let values = (self.points.len() >= SMOOTHED_FROM).then(|| smoothed(&self.points))?;
+        let points = self.points.iter().zip(values).map(|(point, value)| Point { value, ..*point });
+        Some(Self { key: self.key.clone(), points: points.collect() })
     }
 }
 
@@ -107,7 +117,7 @@ pub(super) fn title(key: &str) -> String {
 
 /// Exponential moving averages, each divided by the sum of its weights, so that the first one is the first value. What is not finite is
 /// left out of those after it.
-pub(super) fn smoothed(points: &[Point]) -> Vec<f64> {
+fn smoothed(points: &[Point]) -> Vec<f64> {
     let (mut sum, mut weight) = (0.0, 0.0);
     let average = |point: &Point| {
         if !point.value.is_finite() {

@@ -25,41 +25,21 @@ mod wandb;
 
 use serde_json::{Map, Value};
 
-use crate::{Callback, Error, LogEntry, Moment, Result, TrainerControl, TrainingArguments};
+use crate::tally::Tally;
+use crate::{Callback, LogEntry, Moment, Reporter, Result, TrainerControl, TrainingArguments};
 
 pub(crate) use facts::{DataFacts, RunFacts};
 
-/// The names that `report_to` knows.
-const KNOWN: &str = "a list of console, jsonl, html, tensorboard, wandb is expected, or \"none\" or \"all\" alone";
-
-/// The callbacks that `report_to` asks for, each once, in a fixed order. `console` is none of them: the trainer shows its progress itself.
-///
-/// # Errors
-/// [`Error::Argument`] for a name that is unknown, or for `none` or `all` among others.
-pub(crate) fn reporters(report_to: &[String], facts: &RunFacts) -> Result<Vec<Box<dyn Callback>>> {
-    let all = report_to == ["all"];
-    if !all && report_to != ["none"] {
-        for name in report_to {
-            if !["console", "jsonl", "html", "tensorboard", "wandb"].contains(&name.as_str()) {
-                return Err(Error::Argument { key: "report_to", value: format!("{name:?}"), expected: KNOWN.into() });
-            }
-        }
-    }
-    let asked = |name: &str| all || report_to.iter().any(|asked| asked == name);
-    let mut reporters: Vec<Box<dyn Callback>> = Vec::new();
-    if asked("jsonl") {
-        reporters.push(Lasting::boxed(jsonl::JsonLines::default()));
-    }
-    if asked("tensorboard") {
-        reporters.push(Lasting::boxed(tensorboard::TensorBoard::default()));
-    }
-    if asked("wandb") {
-        reporters.push(Lasting::boxed(wandb::Wandb::new(facts.clone())));
-    }
-    if asked("html") {
-        reporters.push(Lasting::boxed(html::Html::new(facts.clone())));
-    }
-    Ok(reporters)
+/// The callbacks that `report_to` asks for. The console is none of them: the trainer shows its progress itself.
+pub(crate) fn reporters(report_to: &[Reporter], facts: &RunFacts) -> Vec<Box<dyn Callback>> {
+    let callback = |reporter: &Reporter| match reporter {
+        Reporter::Console => None,
+        Reporter::Jsonl => Some(Lasting::boxed(jsonl::JsonLines::default())),
+        Reporter::Html => Some(Lasting::boxed(html::Html::new(facts.clone()))),
+        Reporter::Tensorboard => Some(Lasting::boxed(tensorboard::TensorBoard::default())),
+        Reporter::Wandb => Some(Lasting::boxed(wandb::Wandb::new(facts.clone()))),
+    };
+    report_to.iter().filter_map(callback).collect()
 }
 
 /// How a run came to its end.
@@ -73,6 +53,18 @@ enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    fn of(now: Moment<'_>, control: &TrainerControl) -> Self {
+        // Where a callback has ended an epoch early, the run is through with fewer steps than planned.
+        let planned = Tally::of(now.state).map_or(0, |tally| tally.cursor).max(now.state.global_step);
+        match (planned >= now.state.max_steps, control.should_training_stop) {
+            (true, _) => Self::Finished,
+            (false, true) => Self::Stopped,
+            (false, false) => Self::Interrupted,
+        }
+    }
+}
+
 /// What a report does at the events of a run.
 trait Report: Send {
     /// Its name in `report_to`, and the key of its state.
@@ -80,6 +72,12 @@ trait Report: Send {
 
     /// Before the first step, also of a run that goes on.
     fn begin(&mut self, now: Moment<'_>) -> Result<()>;
+
+    /// Before an optimizer step.
+    fn step_begins(&mut self, _: Moment<'_>) {}
+
+    /// After an optimizer step.
+    fn step_ends(&mut self, _: Moment<'_>) {}
 
     /// After an entry was added to the log.
     fn log(&mut self, now: Moment<'_>, log: &LogEntry) -> Result<()>;
@@ -131,6 +129,16 @@ impl<R: Report + 'static> Callback for Lasting<R> {
         self.report.begin(now)
     }
 
+    fn on_step_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.report.step_begins(now);
+        Ok(())
+    }
+
+    fn on_step_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.report.step_ends(now);
+        Ok(())
+    }
+
     fn on_log(&mut self, now: Moment<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
         let result = self.report.log(now, log);
         self.outlast(result);
@@ -144,12 +152,7 @@ impl<R: Report + 'static> Callback for Lasting<R> {
     }
 
     fn on_train_end(&mut self, now: Moment<'_>, control: &mut TrainerControl) -> Result<()> {
-        let ending = match (now.state.global_step >= now.state.max_steps, control.should_training_stop) {
-            (true, _) => Ending::Finished,
-            (false, true) => Ending::Stopped,
-            (false, false) => Ending::Interrupted,
-        };
-        let result = self.report.end(now, ending);
+        let result = self.report.end(now, Ending::of(now, control));
         self.outlast(result);
         Ok(())
     }
@@ -245,32 +248,35 @@ mod tests {
         }
     }
 
-    fn names(report_to: &[&str]) -> Result<Vec<String>> {
-        let report_to: Vec<String> = report_to.iter().map(|name| (*name).to_owned()).collect();
-        Ok(reporters(&report_to, &facts())?.iter().map(|reporter| reporter.name()).collect())
+    #[test]
+    fn names_become_reports() {
+        let names = |report_to: &[Reporter]| {
+            reporters(report_to, &facts()).iter().map(|reporter| reporter.name()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Reporter::ALL), ["jsonl", "html", "tensorboard", "wandb"]);
+        assert_eq!(names(&[Reporter::Console, Reporter::Wandb]), ["wandb"]);
+        for reporter in Reporter::ALL.into_iter().filter(|reporter| *reporter != Reporter::Console) {
+            assert_eq!(names(&[reporter]), [reporter.name()]);
+        }
     }
 
     #[test]
-    fn names_become_reports() {
-        assert_eq!(names(&["all"]).unwrap(), ["jsonl", "tensorboard", "wandb", "html"]);
-        assert_eq!(names(&["html", "console", "jsonl", "html"]).unwrap(), ["jsonl", "html"]);
-        for none in [&["none"][..], &["console"], &[]] {
-            assert_eq!(names(none).unwrap(), [""; 0]);
-        }
-        for wrong in [&["mlflow"][..], &["jsonl", "none"], &["all", "jsonl"]] {
-            let message = names(wrong).unwrap_err().to_string();
-            assert!(message.contains("console, jsonl, html, tensorboard, wandb"), "{message}");
-        }
-        let message = names(&["jsonl", "mlflow"]).unwrap_err().to_string();
-        assert!(message.starts_with("training argument `report_to` is \"mlflow\"; a list of"), "{message}");
+    fn a_run_ends_in_three_ways() {
+        let mut run = Run::new();
+        let mut control = TrainerControl::default();
+        run.log(5, &[]);
+        assert_eq!(Ending::of(run.now(), &control), Ending::Interrupted);
+        control.should_training_stop = true;
+        assert_eq!(Ending::of(run.now(), &control), Ending::Stopped);
+        Tally { cursor: 10, ..Tally::default() }.store(&mut run.state);
+        assert_eq!(Ending::of(run.now(), &control), Ending::Finished, "an epoch was ended early");
     }
 
     #[test]
     fn a_report_that_cannot_be_written_ends_no_run() {
         let mut run = Run::new();
-        let all = ["all".to_owned()];
         let mut control = TrainerControl::default();
-        let mut written = reporters(&all, &facts()).unwrap();
+        let mut written = reporters(&Reporter::ALL, &facts());
         for report in &mut written {
             report.on_train_begin(run.now(), &mut control).unwrap();
         }
@@ -285,7 +291,7 @@ mod tests {
         }
         // what cannot be begun is an error before the first step
         std::fs::write(&run.args.output_dir, "a file where the folder should be").unwrap();
-        for report in &mut reporters(&["jsonl", "tensorboard", "wandb"].map(str::to_owned), &facts()).unwrap() {
+        for report in &mut reporters(&[Reporter::Jsonl, Reporter::Tensorboard, Reporter::Wandb], &facts()) {
             let message = report.on_train_begin(run.now(), &mut control).unwrap_err().to_string();
             assert!(message.contains("/run") && !message.contains('\n'), "{message}");
         }

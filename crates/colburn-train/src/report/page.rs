@@ -23,10 +23,11 @@ pub(super) enum Status {
 }
 
 /// What the page is made from.
-#[derive(Clone, Copy)]
 pub(super) struct Page<'a> {
     pub now: Moment<'a>,
     pub facts: &'a RunFacts,
+    /// Tokens a second.
+    pub speed: Curve,
     pub status: Status,
     /// Seconds since 1970.
     pub started: f64,
@@ -40,7 +41,10 @@ impl Page<'_> {
         let name = self.now.args.run_name();
         let history = &self.now.state.log_history;
         let decides = self.now.args.metric_for_best_model();
-        let training = curves::training(history);
+        let mut training = curves::training(history);
+        if !self.speed.points.is_empty() && training.iter().all(|curve| curve.key != self.speed.key) {
+            training.push(self.speed.clone());
+        }
         let evaluation = curves::evaluation(history, decides.as_deref());
         let last = training.iter().chain(&evaluation).flat_map(|curve| &curve.points).map(|point| point.step);
         let steps = Axis::steps(last.fold(0.0, f64::max));
@@ -94,9 +98,14 @@ impl Page<'_> {
             Tile::new("Steps", grouped(state.global_step), format!("of {}", grouped(state.max_steps))),
             Tile::new("Epochs", format!("{:.2}", state.epoch), epochs),
         ];
-        if let Some((first, last)) = training.iter().find(|curve| curve.key == "loss").and_then(Curve::ends) {
-            let mean = of("train_loss").map_or_else(String::new, |mean| format!("mean {}", number(mean)));
-            tiles.push(Tile::new("Loss", from_to(first, last), mean));
+        if let Some(loss) = training.iter().find(|curve| curve.key == "loss") {
+            let smooth = loss.smoothed();
+            let mean = of("train_loss").map(|mean| format!("mean {}", number(mean)));
+            let notes = [smooth.as_ref().map(|_| "smoothed".to_owned()), mean];
+            if let Some((first, last)) = smooth.as_ref().unwrap_or(loss).ends() {
+                let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
+                tiles.push(Tile::new("Loss", from_to(first, last), notes));
+            }
         }
         if let Some(best) = state.best_metric {
             let metric = self.now.args.metric_for_best_model().unwrap_or_default();
@@ -200,6 +209,9 @@ impl Tile {
 }
 
 fn from_to(first: f64, last: f64) -> String {
+    if first == last {
+        return number(last);
+    }
     format!("<small>{} →</small> {}", number(first), number(last))
 }
 
@@ -238,8 +250,13 @@ mod tests {
     use super::*;
     use crate::TrainingArguments;
 
+    fn no_speed() -> Curve {
+        Curve { key: "tokens_per_second".to_owned(), points: Vec::new() }
+    }
+
     fn html(run: &Run, status: Status) -> String {
-        Page { now: run.now(), facts: &facts(), status, started: 1_795_432_341.0, written: 1_795_432_415.0 }.html()
+        let (started, written) = (1_795_432_341.0, 1_795_432_415.0);
+        Page { now: run.now(), facts: &facts(), speed: no_speed(), status, started, written }.html()
     }
 
     fn finished(run: &Run) -> String {
@@ -301,7 +318,8 @@ mod tests {
         (facts.model, facts.device, facts.loss) = (hostile.to_owned(), hostile.to_owned(), vec![hostile.to_owned()]);
         (facts.train[0].name, facts.train[0].description) = (hostile.to_owned(), hostile.to_owned());
         let status = Status::Ended(Ending::Interrupted);
-        let html = Page { now: run.now(), facts: &facts, status, started: 0.0, written: 0.0 }.html();
+        let page = Page { now: run.now(), facts: &facts, speed: no_speed(), status, started: 0.0, written: 0.0 };
+        let html = page.html();
         assert_eq!(html.matches("<script").count(), 1, "that of the page");
         assert!(!html.contains(hostile) && !html.contains("alert('1')"));
         assert!(html.contains("Skipped steps") && html.contains("Interrupted"));

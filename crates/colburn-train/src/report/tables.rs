@@ -7,6 +7,7 @@ use super::curves::{self, Curve};
 use super::markup::Text;
 use super::page::{Page, day_and_time};
 use super::{DataFacts, arguments, scalar};
+use crate::tally::Tally;
 use crate::{LogEntry, TrainingArguments};
 
 /// The version of Burn that this crate asks for; a test holds it to the manifest.
@@ -15,6 +16,7 @@ const BURN: &str = "0.22.1";
 /// All tables but that of the evaluations.
 pub(super) fn all(page: &Page<'_>) -> String {
     let (state, facts) = (page.now.state, page.facts);
+    let tally = Tally::of(state).unwrap_or_default();
     let run = [
         ("Model", facts.model.clone()),
         ("Parameters", if facts.parameters > 0 { number(facts.parameters as f64) } else { String::new() }),
@@ -26,6 +28,8 @@ pub(super) fn all(page: &Page<'_>) -> String {
             "Tokens seen",
             if state.num_input_tokens_seen > 0 { number(state.num_input_tokens_seen as f64) } else { String::new() },
         ),
+        ("Skipped steps", if tally.skipped > 0 { format!("{}, not finite", number(tally.skipped as f64)) } else { String::new() }),
+        ("Mini-batch", tally.mini_batch_size.map_or_else(String::new, |size| format!("{size} texts, what the memory allowed"))),
     ];
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let versions = [

@@ -124,7 +124,9 @@ impl Report for Wandb {
     }
 
     fn load_state(&mut self, state: &Value) {
-        let text = |key: &str| Some(state.get(key)?.as_str()?.to_owned());
+        // They become parts of a path: nothing in a checkpoint may lead out of the folder of the run.
+        let plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let text = |key: &str| Some(state.get(key)?.as_str().filter(plain)?.to_owned());
         self.before = text("run_id").zip(text("directory")).map(|(run_id, directory)| Remembered {
             run_id,
             directory,
@@ -320,7 +322,7 @@ mod tests {
         log(&mut run, &mut resumed, 3);
         assert_eq!(rows(&folder), undisturbed);
         resumed.end(run.now(), Ending::Interrupted).unwrap();
-        assert_eq!(folders(&run), [folder.clone()]);
+        assert_eq!(folders(&run), std::slice::from_ref(&folder));
         let whole = fs::metadata(file(&folder)).unwrap().len();
         assert_eq!(framing::records(&fs::read(file(&folder)).unwrap()).last().map(|(end, _)| end), Some(whole));
 
@@ -364,7 +366,8 @@ mod tests {
         let mut run = Run::new();
         run.log(1, &[("loss", 1.0)]);
         run.log(2, &[("loss", 0.5)]);
-        for state in [None, Some(json!("what is none"))] {
+        let elsewhere = json!({"run_id": "abcd1234", "directory": "../elsewhere", "runtime": 1.0});
+        for state in [None, Some(json!("what is none")), Some(elsewhere)] {
             let report = begun(&run, state.as_ref());
             let directory = report.state().unwrap()["directory"].as_str().unwrap().to_owned();
             assert_eq!(rows(&run.args.output_dir.join("wandb").join(directory)).len(), 2);
