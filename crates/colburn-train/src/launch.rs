@@ -31,8 +31,8 @@ use crate::tally::Tally;
 use crate::training::{Outcome, Run};
 use crate::training_model::TrainingModel;
 use crate::{
-    AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, output,
-    preflight, report,
+    AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, learning_rates,
+    output, preflight, report,
 };
 
 pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
@@ -64,10 +64,8 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         Some(schedule) => schedule,
         None => Box::new(Schedule::new(&args, plan.max_steps)?),
     };
-    if optimizer.is_none() {
-        // A model from a checkpoint has parameters of its own; that the arguments fit them is seen before the folder is made.
-        AdamW::from_arguments(&args, model.parameters())?;
-    }
+    // A model from a checkpoint has parameters of its own; that the arguments fit them is seen before the folder is made.
+    learning_rates::check(&args, &model.parameters(), optimizer.is_some())?;
     let _claim = output::claim(&args.output_dir)?;
 
     let mut state = TrainerState::new(&args, &plan);

@@ -45,6 +45,20 @@ pub(crate) fn compile(args: &TrainingArguments) -> Result<Vec<Pattern>> {
     mapping.iter().map(compile).collect()
 }
 
+/// Whether the mapping fits the model, before anything is done. `foreign` is whether the run has an optimizer of its own.
+///
+/// # Errors
+/// Those of [`multipliers`], and [`Error::Argument`] for a mapping that the optimizer would not look at.
+pub(crate) fn check(args: &TrainingArguments, parameters: &[Parameter], foreign: bool) -> Result<()> {
+    match args.learning_rate_mapping.iter().next() {
+        Some((pattern, rate)) if foreign => {
+            let expected = "it belongs to AdamW; the optimizer that was given to the trainer has settings of its own";
+            Err(wrong(pattern, *rate, expected))
+        }
+        _ => multipliers(args, parameters).map(|_| ()),
+    }
+}
+
 /// What the learning rate of a step is multiplied with for each parameter that a pattern matches.
 ///
 /// # Errors

@@ -20,7 +20,8 @@ use crate::{AdamW, Result};
 /// ```
 ///
 /// Gradients come averaged and clipped by `max_grad_norm`; clipping of Burn's would come on top. The arguments `adam_beta1`,
-/// `adam_beta2`, `adam_epsilon`, `weight_decay` and `learning_rate_mapping` are [`AdamW`]'s: other optimizers have settings of their own.
+/// `adam_beta2`, `adam_epsilon` and `weight_decay` are [`AdamW`]'s: other optimizers have settings of their own, and a
+/// `learning_rate_mapping` beside them is an error.
 pub trait Optimizer: Send {
     /// Distinguishes optimizers whose states are not interchangeable.
     fn name(&self) -> &str;

@@ -1,8 +1,8 @@
 //! What follows from the arguments: whether something is due, and what a value that was left out is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{IntervalStrategy, Reporter, ResumeFromCheckpoint, TrainingArguments};
+use super::{IntervalStrategy, Reporter, TrainingArguments};
 use crate::Result;
 
 /// What the names of an evaluation's metrics begin with.
@@ -75,19 +75,6 @@ impl TrainingArguments {
     /// Whether a script that does what it is told trains: unless `do_train` is false.
     pub fn trains(&self) -> bool {
         self.do_train.unwrap_or(true)
-    }
-
-    /// Whether a script that does what it is told evaluates: with `do_eval`, and, as in Hugging Face, with any `eval_strategy` but `no`.
-    pub fn evaluates(&self) -> bool {
-        self.do_eval || self.eval_strategy != IntervalStrategy::No
-    }
-
-    /// The checkpoint that the run is to go on from, if it has been named.
-    pub fn checkpoint(&self) -> Option<&Path> {
-        match &self.resume_from_checkpoint {
-            ResumeFromCheckpoint::From(path) => Some(path),
-            ResumeFromCheckpoint::No | ResumeFromCheckpoint::Last => None,
-        }
     }
 }
 
@@ -163,18 +150,14 @@ mod tests {
     fn what_is_left_out_follows_from_the_rest() {
         let args = TrainingArguments { output_dir: "output/run".into(), ..Default::default() };
         assert_eq!((args.logging_dir(), args.run_name()), ("output/run/runs".into(), "run".to_owned()));
-        assert_eq!((args.trains(), args.evaluates(), args.checkpoint()), (true, false, None));
+        assert!(args.trains());
         let args = TrainingArguments {
             logging_dir: Some("logs".into()),
             run_name: Some("first".to_owned()),
             do_train: Some(false),
-            eval_strategy: IntervalStrategy::Epoch,
-            resume_from_checkpoint: ResumeFromCheckpoint::From("checkpoint-5".into()),
             ..args
         };
         assert_eq!((args.logging_dir(), args.run_name()), ("logs".into(), "first".to_owned()));
-        assert_eq!((args.trains(), args.evaluates()), (false, true));
-        assert_eq!(args.checkpoint(), Some(Path::new("checkpoint-5")));
-        assert!(TrainingArguments { do_eval: true, ..Default::default() }.evaluates());
+        assert!(!args.trains());
     }
 }

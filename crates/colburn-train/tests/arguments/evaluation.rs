@@ -32,6 +32,18 @@ fn eval_steps() {
 }
 
 #[test]
+fn eval_delay() {
+    let run = train_and_evaluate(24, |args| {
+        (args.eval_strategy, args.eval_steps, args.eval_delay) = (IntervalStrategy::Steps, Some(2.0), 3.0);
+    });
+    assert_eq!(run.steps("eval_loss"), [4, 6]);
+    let run = train_and_evaluate(4, |args| {
+        (args.eval_strategy, args.num_train_epochs, args.eval_delay) = (IntervalStrategy::Epoch, 3.0, 1.5);
+    });
+    assert_eq!(run.steps("eval_loss"), [2, 3]);
+}
+
+#[test]
 fn eval_on_start() {
     assert_eq!(train_and_evaluate(4, |args| args.eval_on_start = true).steps("eval_loss"), [0]);
     assert_eq!(train_and_evaluate(4, |args| args.eval_on_start = false).steps("eval_loss"), [0; 0]);

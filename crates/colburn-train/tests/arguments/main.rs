@@ -2,15 +2,18 @@
 //! other tests show are listed in `docs/arguments.md`, with the others; and what an optimizer of one's own can count on.
 #![cfg(feature = "flex")]
 
+mod best;
 #[path = "../trainer/common.rs"]
 mod common;
 mod data;
 mod evaluation;
 mod length;
 mod logging;
+mod memory;
 mod no_effect;
 mod optimization;
 mod optimizers;
 mod probe;
+mod resume;
 mod saving;
 mod schedule;

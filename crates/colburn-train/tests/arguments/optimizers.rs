@@ -7,7 +7,8 @@ use burn::tensor::Tensor;
 use colburn_model::ColBert;
 use colburn_train::{AdamW, Optimizer, TrainingArguments};
 
-use crate::common::tiny;
+use crate::common::{refused, tiny};
+use crate::probe::trainer;
 
 /// Gradients that depend on the weights and the step.
 fn gradients(model: &ColBert, step: usize) -> GradientsParams {
@@ -92,4 +93,12 @@ fn the_state_of_another_optimizer_is_refused() {
     let mut adamw = AdamW::from_arguments(&TrainingArguments::default(), model.parameters()).unwrap();
     let message = Optimizer::load(&mut adamw, &model, &path).unwrap_err().to_string();
     assert!(message.contains("this is the state of burn, and the run's optimizer is adamw; "), "{message}");
+}
+
+#[test]
+fn a_mapping_that_no_optimizer_looks_at_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mapped = |args: &mut TrainingArguments| args.learning_rate_mapping = [("^1_Dense".to_owned(), 1e-4)].into();
+    let message = refused(trainer(dir.path(), 8, mapped).optimizer(SgdConfig::new().init()));
+    assert!(message.contains("`learning_rate_mapping` is {\"^1_Dense\":0.0001}; it belongs to AdamW"), "{message}");
 }

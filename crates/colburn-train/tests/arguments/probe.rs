@@ -72,7 +72,12 @@ impl Run {
         weights(self.dir.path())
     }
 
-    /// A file of optimizer state, of a checkpoint.
+    /// The weights in a checkpoint.
+    pub fn weights_of(&self, step: usize) -> Tensors {
+        weights(&self.dir.path().join(format!("checkpoint-{step}")))
+    }
+
+    /// The state of the optimizer in a checkpoint.
     pub fn optimizer(&self, step: usize) -> Tensors {
         tensors(&self.dir.path().join(format!("checkpoint-{step}/optimizer.safetensors")))
     }
