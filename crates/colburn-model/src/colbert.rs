@@ -49,6 +49,8 @@ const MOST_NEW_ROWS: usize = 4096;
 /// What a model carries besides its weights. Shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
+    /// The folder that it was loaded from.
+    pub name_or_path: Arc<Path>,
     pub tokenizer: TextTokenizer,
     /// `config.json` of the encoder, as it was read.
     pub encoder_json: Arc<Value>,
@@ -133,6 +135,7 @@ impl ColBert {
             files::read_json_if_present(&directory.join(config::FILE))?.unwrap_or_default();
         let prompt = config::default_prompt(&directory.join(config::FILE), &model_json)?;
         let parts = Parts {
+            name_or_path: directory.into(),
             tokenizer,
             encoder_json: Arc::new(encoder_json),
             model_json: Arc::new(model_json),
@@ -171,6 +174,11 @@ impl ColBert {
     /// Turns texts into batches for [`ColBert::forward`].
     pub fn tokenizer(&self) -> &TextTokenizer {
         &self.parts.tokenizer
+    }
+
+    /// The folder that it was loaded from, as it was named.
+    pub fn name_or_path(&self) -> &Path {
+        &self.parts.name_or_path
     }
 
     /// The ColBERT parameters.

@@ -36,6 +36,8 @@ pub fn attention(
         return q;
     }
     let device = q.device();
+    let head_dim = q.dims()[1] / options.heads;
+    let q = q * (1.0 / (head_dim as f64).sqrt());
     let masks = dropout.site(options.dropout);
     let buckets = buckets(spans);
     let mut places = vec![0i32; spans.tokens()];
@@ -57,7 +59,7 @@ pub fn attention(
     if in_order && start == spans.tokens() { output } else { output.select(0, indices_tensor(places, &device)) }
 }
 
-/// Attention within the sequences of one rectangle, `[rows · width, hidden]`.
+/// Attention within the sequences of one rectangle, `[rows · width, hidden]`, of queries that are scaled already.
 fn rectangle(
     padded: &Padded,
     q: Tensor<2>,
@@ -73,7 +75,7 @@ fn rectangle(
     let head_dim = hidden / heads;
     let by_head = |x: Tensor<2>| padded.gather(x).reshape([rows, width, heads, head_dim]).swap_dims(1, 2);
 
-    let scores = by_head(q * (1.0 / (head_dim as f64).sqrt())).matmul(by_head(k).swap_dims(2, 3));
+    let scores = by_head(q).matmul(by_head(k).swap_dims(2, 3));
     let scores = match padded.unused(&device, |sequence, place| place < spans.keys(sequence)) {
         Some(unused) => {
             let unused = unused.reshape([rows, 1, 1, width]).expand([rows, heads, width, width]);

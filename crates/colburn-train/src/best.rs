@@ -2,7 +2,8 @@
 
 use crate::{Error, Result, TrainerState};
 
-/// Notes the metric of an evaluation, and says whether it is better than all before; the first one is. One that is no number never is.
+/// Notes the metric of an evaluation, and says whether it is better than all before; the first one is, unless it is no number or as bad as
+/// can be.
 ///
 /// # Errors
 /// When there is no metric of this name.
@@ -16,11 +17,9 @@ pub(crate) fn note(
         let known = metrics.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::UnknownMetric { metric: metric.to_owned(), known });
     };
-    let better = match state.best_metric {
-        None => !value.is_nan(),
-        Some(best) if greater_is_better => *value > best,
-        Some(best) => *value < best,
-    };
+    let worst = if greater_is_better { f64::NEG_INFINITY } else { f64::INFINITY };
+    let best = state.best_metric.unwrap_or(worst);
+    let better = if greater_is_better { *value > best } else { *value < best };
     if better {
         state.best_metric = Some(*value);
         state.best_global_step = Some(state.global_step);

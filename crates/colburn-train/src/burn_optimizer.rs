@@ -206,12 +206,13 @@ mod tests {
 
     /// With ids of its own each time, as in another process.
     fn toy() -> Toy {
+        with(TensorData::from([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]), TensorData::from([0.0f32, 0.5, -0.5]))
+    }
+
+    fn with(w: TensorData, b: TensorData) -> Toy {
         let device = Device::flex();
-        Toy {
-            w: Param::from_data([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], &device),
-            b: Param::from_data([0.0, 0.5, -0.5], &device),
-            unused: Param::from_data([0.0], &device),
-        }
+        let unused = Param::from_data([0.0], &device);
+        Toy { w: Param::from_data(w, &device), b: Param::from_data(b, &device), unused }.train()
     }
 
     fn parameters(toy: &Toy) -> [Parameter; 3] {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     fn values(toy: &Toy) -> [TensorData; 2] {
-        [toy.w.val().into_data(), toy.b.val().into_data()]
+        [toy.w.val().inner().into_data(), toy.b.val().inner().into_data()]
     }
 
     fn momentum() -> ModuleOptimizer {
@@ -256,8 +257,7 @@ mod tests {
             save(&first, &parameters(&model), &path).unwrap();
 
             let [w, b] = values(&model);
-            let mut other = toy();
-            (other.w, other.b) = (Param::from_data(w, &Device::flex()), Param::from_data(b, &Device::flex()));
+            let other = with(w, b);
             assert_ne!(other.w.id, model.w.id);
             let mut second = load(make, &parameters(&other), &path).unwrap();
             assert_eq!(values(&step(&mut second, other)), whole);

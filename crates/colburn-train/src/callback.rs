@@ -75,7 +75,7 @@ pub trait Callback: Send {
         Ok(())
     }
 
-    /// After a checkpoint was saved.
+    /// After a checkpoint was saved. What the callback remembers went into it before: to count checkpoints, count those that there are.
     fn on_save(&mut self, now: Moment<'_>, control: &mut TrainerControl, checkpoint: &Path) -> Result<()> {
         Ok(())
     }

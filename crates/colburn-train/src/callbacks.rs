@@ -5,10 +5,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::callback::{Callback, Moment, TrainerControl};
+use crate::tally;
 use crate::{Error, LogEntry, Result, TrainerState, TrainingArguments};
 
 /// The key of the requests in `stateful_callbacks`, as in transformers.
 const CONTROL: &str = "TrainerControl";
+
+/// Keys that the trainer uses itself.
+const TAKEN: [&str; 2] = [CONTROL, tally::KEY];
 
 /// What is told to callbacks.
 pub(crate) enum Event<'a> {
@@ -33,11 +37,11 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     /// # Errors
-    /// When two have one name, so that their states could not be told apart.
+    /// When two have one name, or one has that of an entry of the trainer's, so that their states could not be told apart.
     pub fn new(list: Vec<Box<dyn Callback>>) -> Result<Self> {
         for (index, callback) in list.iter().enumerate() {
             let name = callback.name();
-            if list[..index].iter().any(|other| other.name() == name) {
+            if TAKEN.contains(&name.as_str()) || list[..index].iter().any(|other| other.name() == name) {
                 return Err(Error::SameCallback { name });
             }
         }
@@ -73,9 +77,10 @@ impl Callbacks {
         });
         state.stateful_callbacks.insert(CONTROL.to_owned(), json!({"args": control, "attributes": {}}));
         for callback in &self.list {
-            if let Some(value) = callback.state() {
-                state.stateful_callbacks.insert(callback.name(), value);
-            }
+            match callback.state() {
+                Some(value) => state.stateful_callbacks.insert(callback.name(), value),
+                None => state.stateful_callbacks.remove(&callback.name()),
+            };
         }
     }
 
@@ -94,6 +99,9 @@ impl Callbacks {
         };
         for callback in &mut self.list {
             if let Some(value) = state.stateful_callbacks.get(&callback.name()) {
+                // What a callback with other settings asked for is no wish of this one: a run may go on with more patience.
+                let settings = callback.state().and_then(|state| state.get("args").cloned());
+                self.control.should_training_stop &= settings.as_ref() == value.get("args");
                 callback.load_state(value)?;
             }
         }

@@ -7,7 +7,6 @@
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use colburn_model::ColBert;
 use serde_json::json;
@@ -106,7 +105,7 @@ fn replace(path: &Path, temporary: &Path) -> Result<()> {
 }
 
 /// Removes the oldest checkpoints until at most `limit` are left; `newest` and the best one stay in any case. Age is the time of writing, as
-/// in transformers: in a folder that was used before, the checkpoints of the earlier run go first, whatever their steps are.
+/// its manifest has it: in a folder that was used before, the checkpoints of the earlier run go first, whatever their steps are.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -122,14 +121,16 @@ pub(crate) fn rotate(output_dir: &Path, limit: usize, newest: &Path, best: Optio
             kept += 1;
             continue;
         }
-        // Where no such times are kept, the step decides.
-        let written = fs::metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        others.push((written, step, path));
+        // A folder without its manifest is what is left of one, or no checkpoint of ours.
+        others.push((manifest::read(&path).map_or(0, |manifest| manifest.written), step, path));
     }
     others.sort();
     let surplus = (others.len() + kept).saturating_sub(limit);
     for (_, _, path) in others.iter().take(surplus) {
-        files::discard(path);
+        // Under another name first: a run that is killed in between leaves no half of a checkpoint.
+        let leftover = files::temporary_sibling(path);
+        fs::rename(path, &leftover).map_err(Error::io(path))?;
+        files::discard(&leftover);
     }
     Ok(())
 }
@@ -186,17 +187,14 @@ mod tests {
         names
     }
 
-    // A folder is opened like a file to set its time.
-    #[cfg(unix)]
     #[test]
     fn the_oldest_go_by_the_time_of_writing() {
-        use std::time::Duration;
-
         let written = ["checkpoint-1000", "checkpoint-5", "checkpoint-005", "checkpoint-10", "checkpoint-x", "eval"];
         let dir = folder(&written);
-        for (minutes, name) in written.iter().enumerate() {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minutes as u64);
-            fs::File::open(dir.path().join(name)).unwrap().set_modified(time).unwrap();
+        // The first one has lost its manifest, as one does whose removal was cut short.
+        for (time, name) in written.iter().enumerate().skip(1) {
+            let manifest = format!("{{\"written\": {time}, \"files\": {{}}}}");
+            fs::write(dir.path().join(name).join("manifest.json"), manifest).unwrap();
         }
         let rotate = |limit: usize, newest: &str| {
             rotate(dir.path(), limit, &dir.path().join(newest), Some("elsewhere/checkpoint-0")).unwrap();

@@ -28,6 +28,7 @@ pub(crate) struct EvalSet {
     /// Empty when it is alone.
     pub name: String,
     pub description: String,
+    pub rows: usize,
     pub batches: ValidLoader<TrainingModel>,
 }
 
@@ -63,10 +64,10 @@ impl Datasets {
             let sampler = BatchSampler::new(&named.examples, size, args.train_sampling_strategy, drop_last, args.seed)?;
             has_batches("train", &named.examples, size, &sampler)?;
             samplers.push(sampler);
-            collators.push(collator(args, tokenizer, named, &known)?);
+            collators.push((named.name.clone(), collator(args, tokenizer, named, &known)?));
         }
         let sampler = MultiSampler::new(samplers, args.multi_dataset_batch_sampler, args.seed)?;
-        let train = Loader::new(collators.into(), sampler, 0);
+        let train = Loader::new(collators, sampler, 0);
         let first = rows.len();
         let eval = eval.into_iter().enumerate();
         let eval = eval.map(|(index, named)| eval_set(args, tokenizer, named, &known, first + index));
@@ -85,10 +86,11 @@ fn eval_set(
     let (size, drop_last) = (args.per_device_eval_batch_size, args.dataloader_drop_last);
     let sampler = BatchSampler::new(&named.examples, size, Sampling::Sequential, drop_last, args.seed)?;
     has_batches("eval", &named.examples, size, &sampler)?;
-    let (name, description) = (named.name.clone(), named.examples.description());
+    let (name, description, rows) = (named.name.clone(), named.examples.description(), named.examples.len());
     let sampler = MultiSampler::new(vec![sampler], args.multi_dataset_batch_sampler, args.seed)?;
-    let batches = Loader::new(Arc::new([collator(args, tokenizer, named, known)?]), sampler, dataset).of_epochs(1);
-    Ok(EvalSet { name, description, batches: Arc::new(batches) })
+    let batches =
+        Loader::new(vec![(name.clone(), collator(args, tokenizer, named, known)?)], sampler, dataset).of_epochs(1);
+    Ok(EvalSet { name, description, rows, batches: Arc::new(batches) })
 }
 
 /// What makes the batches of a dataset; `known` are the names of all datasets.

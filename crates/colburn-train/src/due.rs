@@ -36,10 +36,9 @@ impl Training {
     /// Does what is due at the end of an epoch, or of the part of it that the run has.
     pub(crate) fn after_epoch(&mut self, model: &TrainingModel, epoch: usize) -> Result<()> {
         self.tell(&Event::EpochEnd)?;
-        let Run { args, state, tally, .. } = &self.run;
+        let Run { args, state, .. } = &self.run;
         let due = Due {
-            // An epoch of one step may have been logged as the first step.
-            log: args.logging_strategy == IntervalStrategy::Epoch && tally.steps_since_log > 0,
+            log: args.logging_strategy == IntervalStrategy::Epoch,
             evaluate: args.eval_is_due_after_epoch(state.epoch),
             save: args.save_strategy == SaveStrategy::Epoch,
         };
@@ -50,12 +49,18 @@ impl Training {
 
     fn do_due(&mut self, model: &TrainingModel, due: Due) -> Result<()> {
         // A request is answered once, and also when what it asks for is due anyhow.
-        if due.log | std::mem::take(&mut self.run.callbacks.control.should_log) {
+        let log = due.log | std::mem::take(&mut self.run.callbacks.control.should_log);
+        if log && self.run.tally.steps_since_log > 0 {
             self.log()?;
         }
         let mut save = due.save;
         if due.evaluate | std::mem::take(&mut self.run.callbacks.control.should_evaluate) {
-            save |= self.evaluate(model)? && self.run.args.save_strategy == SaveStrategy::Best;
+            let metrics = self.evaluate(model)?;
+            let Run { args, state, .. } = &mut self.run;
+            if let Some(metric) = args.metric_for_best_model() {
+                let better = best::note(state, &metric, args.greater_is_better(), &metrics)?;
+                save |= better && args.save_strategy == SaveStrategy::Best;
+            }
         }
         if save | std::mem::take(&mut self.run.callbacks.control.should_save) {
             self.save(model)?;
@@ -90,28 +95,25 @@ impl Training {
         self.tell(&Event::Log(&entry))
     }
 
-    /// Evaluates, and says whether the model is the best so far.
-    pub(crate) fn evaluate(&mut self, model: &TrainingModel) -> Result<bool> {
+    /// Evaluates and logs what was found. Whether that makes the model the best one is decided after the callbacks have seen it, as in
+    /// transformers; an evaluation on start does not count there.
+    pub(crate) fn evaluate(&mut self, model: &TrainingModel) -> Result<Vec<(String, f64)>> {
         let Run { args, evaluation, state, progress, .. } = &mut self.run;
         let dir = args.output_dir.join("eval");
         let metrics = evaluation.run(model, state, &dir, &mut self.processor, &self.interrupter)?;
         progress.results(state.global_step, state.epoch, &metrics);
         let entry = state.log(metrics.clone()).clone();
         self.tell(&Event::Log(&entry))?;
-        // Callbacks still see the best metric of before, as in transformers.
         self.tell(&Event::Evaluate(&metrics))?;
-        let Run { args, state, .. } = &mut self.run;
-        match args.metric_for_best_model() {
-            Some(metric) => best::note(state, &metric, args.greater_is_better(), &metrics),
-            None => Ok(false),
-        }
+        Ok(metrics)
     }
 
     pub(crate) fn save(&mut self, model: &TrainingModel) -> Result<()> {
         let Run { args, schedule, optimizer, state, tally, callbacks, progress, .. } = &mut self.run;
-        if state.best_global_step == Some(state.global_step) {
-            let best = checkpoint::path(&args.output_dir, state.global_step);
-            state.best_model_checkpoint = Some(best.display().to_string());
+        // A checkpoint may be found to be the best only after it was written, and is remembered with the next one.
+        self.written.insert(state.global_step);
+        if let Some(best) = state.best_global_step.filter(|best| self.written.contains(best)) {
+            state.best_model_checkpoint = Some(checkpoint::path(&args.output_dir, best).display().to_string());
         }
         tally.store(state);
         callbacks.store(state);
@@ -122,7 +124,6 @@ impl Training {
         if let Some(limit) = args.save_total_limit {
             checkpoint::rotate(&args.output_dir, limit, &path, state.best_model_checkpoint.as_deref())?;
         }
-        self.saved = Some(state.global_step);
         self.tell(&Event::Save(&path))
     }
 }

@@ -128,7 +128,9 @@ pub enum Error {
         known: String,
     },
     /// Two callbacks whose states could not be told apart.
-    #[error("two callbacks have the name `{name}`, under which their state is saved; give each one of its own")]
+    #[error(
+        "the name `{name}` of a callback, under which its state is saved, is taken; give each callback one of its own"
+    )]
     SameCallback {
         /// The name.
         name: String,
@@ -215,6 +217,13 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// What a backend says, on one line and without its backtrace.
+    pub(crate) fn device(step: usize, error: &impl std::fmt::Display) -> Self {
+        let message = error.to_string();
+        let lines = message.lines().map(str::trim).take_while(|line| !line.to_lowercase().contains("backtrace"));
+        Self::Device { step, message: lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ") }
+    }
+
     /// Names the path in an input or output error.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.as_ref().to_owned(), source }

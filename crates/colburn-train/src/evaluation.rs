@@ -147,5 +147,5 @@ struct MeanLoss {
 }
 
 fn read(loss: Tensor<1>, step: usize) -> Result<f64> {
-    loss.try_into_scalar::<f64>().map_err(|error| Error::Device { step, message: error.to_string() })
+    loss.try_into_scalar::<f64>().map_err(|error| Error::device(step, &error))
 }

@@ -1,6 +1,7 @@
 //! From what a trainer was given to a run, and from its end to what is left of it.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,17 +10,21 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use colburn_eval::Evaluator;
+use colburn_loss::Loss;
 use colburn_model::ColBert;
 
 use crate::callbacks::{Callbacks, Event};
-use crate::datasets::Datasets;
+use crate::datasets::{Datasets, EvalSet};
 use crate::evaluation::Evaluation;
 use crate::interrupt::Registration;
 use crate::loader::Loader;
+use crate::manifest;
 use crate::memory::MiniBatches;
 use crate::metrics::{Gauge, Means};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::report::{DataFacts, RunFacts};
 use crate::resume::{self, Resumed};
 use crate::strategy::StepStrategy;
 use crate::tally::Tally;
@@ -27,7 +32,7 @@ use crate::training::{Outcome, Run};
 use crate::training_model::TrainingModel;
 use crate::{
     AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, output,
-    preflight,
+    preflight, report,
 };
 
 pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
@@ -48,7 +53,8 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         handle_interrupt,
     } = trainer;
     let datasets = Datasets::new(&args, model.tokenizer(), train, eval, &loss, &losses)?;
-    let Datasets { train, eval, losses, rows, .. } = datasets;
+    let Datasets { train, eval, losses, rows } = datasets;
+    let facts = facts(&model, &train, &eval, &losses, &evaluators);
     let plan = Plan::new(&args, train.batches_per_epoch());
     args.validate_steps(plan.max_steps)?;
     let train = train.of_epochs(plan.num_train_epochs);
@@ -58,7 +64,8 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
 
     let mut state = TrainerState::new(&args, &plan);
     let mut tally = Tally { rows: rows.clone(), ..Default::default() };
-    let mut callbacks = Callbacks::new(callbacks)?;
+    let reports = report::reporters(&args.reporters()?, &facts);
+    let mut callbacks = Callbacks::new(callbacks.into_iter().chain(reports).collect())?;
     let mut model = model;
     let resumed = match resume::find(&args)? {
         Some(path) => {
@@ -66,7 +73,6 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
             (model, tally) = (at, counted);
             state = state.going_on_from(then);
             callbacks.load(&state)?;
-            resume::rewind_csv(&args.output_dir.join("eval"), state.global_step)?;
             Some(path)
         }
         None => None,
@@ -80,11 +86,18 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     if let Some(path) = &resumed {
         optimizer.load(&model, &path.join(checkpoint::OPTIMIZER))?;
     }
-    let mini_batches =
-        MiniBatches { size: tally.mini_batch_size.or(args.mini_batch_size), auto: args.auto_find_batch_size };
+    let found = tally.mini_batch_size.filter(|_| args.auto_find_batch_size);
+    let size = found.into_iter().chain(args.mini_batch_size).min();
+    let mini_batches = MiniBatches { size, auto: args.auto_find_batch_size };
     let progress = Progress::new(plan.max_steps);
     announce(&progress, &args, &plan, &model, &rows, resumed.as_deref());
     let model = TrainingModel::new(model.train(), losses);
+    let mini_batches = preflight::run(&model, &train, &evaluation, mini_batches, &args)?;
+    // From here on files of the run are changed.
+    let written = match &resumed {
+        Some(path) => resume::rewind(&args, path, &state)?,
+        None => BTreeSet::new(),
+    };
     let run = Run {
         schedule: match schedule {
             Some(schedule) => schedule,
@@ -93,7 +106,8 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         optimizer,
         state,
         tally,
-        mini_batches: preflight::run(&model, &train, &evaluation, mini_batches, &args)?,
+        mini_batches,
+        written,
         callbacks,
         args: args.clone(),
         plan,
@@ -106,6 +120,35 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     // Without it, one Ctrl-C would end the process in the middle of saving.
     drop(registration);
     output
+}
+
+/// What the reports say of the run.
+fn facts(
+    model: &ColBert,
+    train: &Loader,
+    eval: &[EvalSet],
+    losses: &[Arc<dyn Loss>],
+    evaluators: &[Box<dyn Evaluator>],
+) -> RunFacts {
+    let of_losses = train.names().chain(eval.iter().map(|set| set.name.as_str())).zip(losses);
+    let mut loss = Vec::new();
+    for (dataset, own) in of_losses {
+        let named = if dataset.is_empty() { own.name().to_owned() } else { format!("{dataset}: {}", own.name()) };
+        if !loss.contains(&named) {
+            loss.push(named);
+        }
+    }
+    let data = |name: &str, description: String, rows: usize| DataFacts { name: name.to_owned(), description, rows };
+    let of_training = train.names().zip(train.examples());
+    RunFacts {
+        model: model.name_or_path().display().to_string(),
+        parameters: model.num_params(),
+        loss,
+        train: of_training.map(|(name, examples)| data(name, examples.description(), examples.len())).collect(),
+        eval: eval.iter().map(|set| data(&set.name, set.description.clone(), set.rows)).collect(),
+        evaluators: evaluators.iter().flat_map(|evaluator| evaluator.metrics()).collect(),
+        device: format!("{:?}", model.device()),
+    }
 }
 
 fn announce(
@@ -179,33 +222,43 @@ fn finish(
     let metrics = metrics.map(|(name, value)| (name.to_owned(), value));
     if !interrupted {
         progress.results(state.global_step, state.epoch, &metrics);
-        let entry = state.log(metrics.clone()).clone();
-        callbacks.tell(&Event::Log(&entry), args, &state)?;
-        let saved = best_or_last(args, &state, model, progress).and_then(|model| {
-            model.save_pretrained(&args.output_dir)?;
-            Ok(model)
-        });
-        model = saved.map_err(|error| state.save_after(error, &args.output_dir))?;
+        state.log(metrics.clone());
+        model = best_or_last(args, &state, model, progress);
+        if let Err(error) = model.save_pretrained(&args.output_dir) {
+            return Err(state.save_after(error.into(), &args.output_dir));
+        }
     }
     callbacks.store(&mut state);
     state.save(&args.output_dir)?;
+    // Only now, when nothing can be lost by an error of a callback.
+    if let Some(entry) = state.log_history.last().filter(|_| !interrupted) {
+        callbacks.tell(&Event::Log(entry), args, &state)?;
+    }
     callbacks.tell(&Event::TrainEnd, args, &state)?;
     let (global_step, metrics) = (state.global_step, metrics.into());
     Ok(TrainOutput { model, global_step, training_loss, metrics, state, interrupted })
 }
 
-/// The model of the best checkpoint, where that is wanted and there is one.
-fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, progress: &Progress) -> Result<ColBert> {
-    let best = state.best_model_checkpoint.as_ref().filter(|_| args.load_best_model_at_end);
-    let Some(name) = best.and_then(|best| Path::new(best).file_name()) else {
-        if args.load_best_model_at_end {
-            tracing::warn!("there is no best checkpoint to load: the model is that of the last step");
+/// The model of the best checkpoint, where that is wanted and there is one. Without it the trained one must not be lost.
+fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, progress: &Progress) -> ColBert {
+    if !args.load_best_model_at_end {
+        return last;
+    }
+    let noted = state.best_model_checkpoint.as_ref().map(Path::new);
+    // The output folder may have been moved since.
+    let moved = noted.and_then(Path::file_name).map(|name| args.output_dir.join(name));
+    for path in moved.iter().map(PathBuf::as_path).chain(noted) {
+        let loaded = manifest::verify(path).and_then(|()| Ok(ColBert::from_pretrained(path, &last.device())?));
+        match loaded {
+            Ok(best) => {
+                progress.say(&format!("loading the best model, {}", path.display()));
+                return best;
+            }
+            Err(error) => tracing::warn!("{error}"),
         }
-        return Ok(last);
-    };
-    let path = args.output_dir.join(name);
-    progress.say(&format!("loading the best model, {}", path.display()));
-    Ok(ColBert::from_pretrained(path, &last.device())?)
+    }
+    tracing::warn!("there is no best checkpoint to load: the model is that of the last step");
+    last
 }
 
 /// Draws all initial values that are still to be drawn, before anything else is done with them.

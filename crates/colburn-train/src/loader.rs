@@ -32,7 +32,7 @@ pub(crate) struct MicroBatch {
 /// The batches of a run, or of an evaluation.
 #[derive(Clone)]
 pub(crate) struct Loader {
-    collators: Arc<[Collator]>,
+    collators: Arc<[(String, Collator)]>,
     sampler: Arc<MultiSampler>,
     /// The number of the first dataset among those that have a loss.
     first_dataset: usize,
@@ -40,9 +40,14 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// No batches yet; a collator for each dataset of the sampler.
-    pub fn new(collators: Arc<[Collator]>, sampler: MultiSampler, first_dataset: usize) -> Self {
-        Self { collators, sampler: Arc::new(sampler), first_dataset, range: 0..0 }
+    /// No batches yet; a name and a collator for each dataset of the sampler.
+    pub fn new(collators: Vec<(String, Collator)>, sampler: MultiSampler, first_dataset: usize) -> Self {
+        Self { collators: collators.into(), sampler: Arc::new(sampler), first_dataset, range: 0..0 }
+    }
+
+    /// The names of the datasets.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.collators.iter().map(|(name, _)| name.as_str())
     }
 
     /// All batches of so many epochs.
@@ -56,12 +61,12 @@ impl Loader {
 
     /// The datasets that the batches come from.
     pub fn examples(&self) -> impl Iterator<Item = Examples> {
-        self.collators.iter().map(Collator::examples)
+        self.collators.iter().map(|(_, collator)| collator.examples())
     }
 
     /// A batch of one dataset.
     pub fn batch(&self, dataset: usize, rows: &[usize]) -> Result<MicroBatch> {
-        let batch = self.collators[dataset].collate(rows)?;
+        let batch = self.collators[dataset].1.collate(rows)?;
         let way = Way { mini_batch_size: None, seed: None, share: 1.0, dataset: self.first_dataset + dataset };
         Ok(MicroBatch { batch, way })
     }

@@ -41,11 +41,11 @@ pub(crate) fn write(dir: &Path) -> Result<()> {
     files::write_json(&dir.join(NAME), &Manifest { written, files })
 }
 
-/// Reads the manifest of a checkpoint and compares each file with it.
+/// Reads the manifest of a checkpoint.
 ///
 /// # Errors
-/// [`Error::Checkpoint`], naming what is missing, cut or changed.
-pub(crate) fn verify(dir: &Path) -> Result<Manifest> {
+/// [`Error::Checkpoint`] when there is none.
+pub(crate) fn read(dir: &Path) -> Result<Manifest> {
     let damaged = |message: String| Error::Checkpoint { path: dir.to_owned(), message };
     if !dir.is_dir() {
         return Err(damaged("there is no such folder".to_owned()));
@@ -54,7 +54,16 @@ pub(crate) fn verify(dir: &Path) -> Result<Manifest> {
     if !path.exists() {
         return Err(damaged(format!("it has no {NAME}; a complete checkpoint of colburn is expected")));
     }
-    let manifest: Manifest = files::read_json(&path).map_err(|error| damaged(error.to_string()))?;
+    files::read_json(&path).map_err(|error| damaged(error.to_string()))
+}
+
+/// Compares each file of a checkpoint with its manifest.
+///
+/// # Errors
+/// [`Error::Checkpoint`], naming what is missing, cut or changed.
+pub(crate) fn verify(dir: &Path) -> Result<()> {
+    let damaged = |message: String| Error::Checkpoint { path: dir.to_owned(), message };
+    let manifest = read(dir)?;
     for (name, expected) in &manifest.files {
         let found = fingerprint(&dir.join(name)).map_err(|error| damaged(error.to_string()))?;
         if found.size != expected.size {
@@ -64,7 +73,7 @@ pub(crate) fn verify(dir: &Path) -> Result<Manifest> {
             return Err(damaged(format!("{name} was changed after it was written (its checksum is another)")));
         }
     }
-    Ok(manifest)
+    Ok(())
 }
 
 fn fingerprint(path: &Path) -> Result<Fingerprint> {
@@ -107,7 +116,8 @@ mod tests {
         whole();
         assert!(verify(dir.path()).unwrap_err().to_string().contains("it has no manifest.json"));
         write(dir.path()).unwrap();
-        let manifest = verify(dir.path()).unwrap();
+        verify(dir.path()).unwrap();
+        let manifest = read(dir.path()).unwrap();
         assert!(manifest.written > 1_700_000_000_000 && manifest.files.len() == 2);
 
         let damaged = |damage: &dyn Fn()| {

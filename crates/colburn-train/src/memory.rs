@@ -3,8 +3,8 @@
 //! Hugging Face's trainer halves the batch, and with it the number of in-batch negatives, so that it trains something else than it was told
 //! to. Here the mini-batch is halved: loss and gradient stay those of the batch.
 //!
-//! A GPU backend panics when it has no memory left, and that can be caught. On the CPU the system promises memory that it does not have
-//! and ends the process when it is used; there, set `mini_batch_size`.
+//! A GPU backend that has no memory left panics, or says so when the device is waited for; both are met here. On the CPU the system promises
+//! memory that it does not have and ends the process when it is used; there, set `mini_batch_size`.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -34,60 +34,72 @@ impl MiniBatches {
             }
             let again = micro_batch.clone();
             // The model is only read, and what the pass made is lost with it.
-            match catch_unwind(AssertUnwindSafe(|| TrainStep::step(model, micro_batch))) {
-                Ok(output) => return output,
-                Err(panic) => self.shrink(&again, panic),
+            let pass = catch_unwind(AssertUnwindSafe(|| {
+                let output = TrainStep::step(model, micro_batch);
+                (output, model.model.device().sync())
+            }));
+            match pass {
+                Ok((_, Err(error))) if self.shrinks(&again, &error.to_string()) => {}
+                Ok((output, _)) => return output,
+                Err(panic) if self.shrinks(&again, words(panic.as_ref())) => {}
+                Err(panic) => resume_unwind(panic),
             }
             micro_batch = again;
         }
     }
 
-    fn shrink(&mut self, micro_batch: &MicroBatch, panic: Box<dyn Any + Send>) {
+    /// Halves the mini-batch where memory has run out and there is something to halve.
+    fn shrinks(&mut self, micro_batch: &MicroBatch, message: &str) -> bool {
         let texts = micro_batch.batch.queries.len().max(micro_batch.batch.documents.len());
         let size = self.size.unwrap_or(texts).min(texts);
-        if size < 2 || !is_out_of_memory(panic.as_ref()) {
-            resume_unwind(panic);
+        if size < 2 || !is_out_of_memory(message) {
+            return false;
         }
         self.size = Some(size / 2);
         tracing::warn!("out of memory with {size} texts at once; going on with mini_batch_size = {}", size / 2);
+        true
     }
 }
 
-/// Whether a panic is about memory: backends have no other way to say so, and no common words.
-fn is_out_of_memory(panic: &(dyn Any + Send)) -> bool {
-    let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    let message = message.unwrap_or_default().to_lowercase();
-    [
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+}
+
+/// Whether an error is about memory: backends have no other way to say so, and no common words.
+fn is_out_of_memory(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let words = [
         "out of memory",
+        "out-of-memory",
         "outofmemory",
         "out_of_memory",
+        "out of device memory",
         "not enough memory",
         "cannot allocate memory",
         "memory allocation",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    ];
+    words.iter().any(|words| message.contains(words))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    // The third and the fourth are those of cubecl-runtime 0.11 (`IoError`, `ServerError`).
     #[test]
     fn the_words_of_the_backends_are_known() {
-        let known: [&str; 4] = [
+        for message in [
             "CUDA_ERROR_OUT_OF_MEMORY: out of memory",
             "wgpu error: Out of Memory",
-            "called `Result::unwrap()` on an `Err` value: DriverError(CUDA_ERROR_OUT_OF_MEMORY)",
+            "out of device memory allocating 4096 bytes",
+            "An out-of-memory error happened",
             "memory allocation of 123 bytes failed",
-        ];
-        for message in known {
-            assert!(is_out_of_memory(&message), "{message}");
-            assert!(is_out_of_memory(&message.to_owned()), "{message}");
+        ] {
+            assert!(is_out_of_memory(message), "{message}");
         }
-        for other in ["index out of bounds", ""] {
-            assert!(!is_out_of_memory(&other));
-        }
-        assert!(!is_out_of_memory(&3));
+        assert!(!is_out_of_memory("index out of bounds") && !is_out_of_memory(""));
+        assert_eq!((words(&"one"), words(&"two".to_owned()), words(&3)), ("one", "two", ""));
     }
 }

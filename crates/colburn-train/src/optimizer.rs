@@ -25,7 +25,8 @@ pub trait Optimizer: Send {
     /// Distinguishes optimizers whose states are not interchangeable.
     fn name(&self) -> &str;
 
-    /// Updates the parameters that have a gradient. The updated ones require gradients as before, and have their ids.
+    /// Updates the parameters that have a gradient. The model lies on a device with autodiff, the gradients on the same without; the updated
+    /// parameters require gradients as before, and have their ids.
     fn step(&mut self, model: ColBert, gradients: GradientsParams, learning_rate: f64) -> ColBert;
 
     /// Writes the state of all parameters that have one, such that [`Optimizer::load`] gives exactly it to a model of the same shape:

@@ -80,7 +80,7 @@ pub(crate) fn read(
     let mut numbers = vec![loss.clone()];
     numbers.extend(gradients::squared_norms(model, gradients));
     let numbers = Tensor::cat(numbers, 0).try_into_data();
-    let numbers = numbers.map_err(|error| Error::Device { step, message: error.to_string() })?;
+    let numbers = numbers.map_err(|error| Error::device(step, &error))?;
     let mut numbers = numbers.iter::<f64>();
     let loss = numbers.next().unwrap_or(f64::NAN);
     Ok((loss, numbers.sum::<f64>().sqrt()))

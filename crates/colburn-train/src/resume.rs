@@ -1,5 +1,6 @@
 //! Going on from a checkpoint: which one, whether it is whole, and whether it is of this run.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,10 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint;
 use crate::tally::Tally;
-use crate::{Error, Result, ResumeFromCheckpoint, TrainerState, TrainingArguments, files, manifest};
+use crate::{Error, LogEntry, Result, ResumeFromCheckpoint, TrainerState, TrainingArguments, files, manifest};
 
 /// The arguments that a run's numbers follow from. With others it goes on, but not as if it had not been disturbed.
-const DECISIVE: [&str; 27] = [
+const DECISIVE: [&str; 32] = [
     "adam_beta1",
     "adam_beta2",
     "adam_epsilon",
@@ -20,20 +21,25 @@ const DECISIVE: [&str; 27] = [
     "eval_steps",
     "eval_strategy",
     "gradient_accumulation_steps",
+    "greater_is_better",
     "learning_rate",
     "learning_rate_mapping",
+    "logging_first_step",
+    "logging_nan_inf_filter",
     "logging_steps",
     "logging_strategy",
     "lr_scheduler_kwargs",
     "lr_scheduler_type",
     "max_grad_norm",
     "max_steps",
+    "metric_for_best_model",
     "mini_batch_size",
     "multi_dataset_batch_sampler",
     "num_train_epochs",
     "per_device_eval_batch_size",
     "per_device_train_batch_size",
     "prompts",
+    "save_strategy",
     "seed",
     "train_sampling_strategy",
     "warmup_ratio",
@@ -56,26 +62,47 @@ pub(crate) struct Resumed {
 pub(crate) fn find(args: &TrainingArguments) -> Result<Option<PathBuf>> {
     match &args.resume_from_checkpoint {
         ResumeFromCheckpoint::No => Ok(None),
-        ResumeFromCheckpoint::From(path) => manifest::verify(path).map(|_| Some(path.clone())),
+        ResumeFromCheckpoint::From(path) => manifest::verify(path).map(|()| Some(path.clone())),
         ResumeFromCheckpoint::Last => newest(&args.output_dir).map(Some),
     }
 }
 
-/// The whole checkpoint that was written last. Damaged ones are named and left where they are.
+/// The whole checkpoint that was written last. Damaged ones are named and left where they are; older ones are not read.
 fn newest(output_dir: &Path) -> Result<PathBuf> {
-    let mut whole = Vec::new();
+    let mut all: Vec<_> = checkpoint::all(output_dir)?
+        .into_iter()
+        .map(|(step, path)| (manifest::read(&path).map_or(u64::MAX, |manifest| manifest.written), step, path))
+        .collect();
+    all.sort();
     let mut damaged = 0;
-    for (step, path) in checkpoint::all(output_dir)? {
+    for (_, _, path) in all.into_iter().rev() {
         match manifest::verify(&path) {
-            Ok(manifest) => whole.push((manifest.written, step, path)),
+            Ok(()) => return Ok(path),
             Err(error) => {
                 tracing::warn!("{error}; it is passed over");
                 damaged += 1;
             }
         }
     }
-    let newest = whole.into_iter().max().map(|(_, _, path)| path);
-    newest.ok_or_else(|| Error::NoCheckpoint { output_dir: output_dir.to_owned(), damaged })
+    Err(Error::NoCheckpoint { output_dir: output_dir.to_owned(), damaged })
+}
+
+/// Takes the output folder back to where the checkpoint was written: evaluations after it will be made again, and a rotation that did not
+/// come about is made up for. Gives the steps of the run's checkpoints.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn rewind(args: &TrainingArguments, path: &Path, state: &TrainerState) -> Result<BTreeSet<usize>> {
+    let at = |entry: &&LogEntry| entry.get("step").and_then(Value::as_u64) == Some(state.global_step as u64);
+    let evaluated = |entry: &&LogEntry| entry.contains_key("eval_runtime");
+    let evaluations = state.log_history.iter().rev().take_while(at).filter(evaluated).count();
+    rewind_csv(&args.output_dir.join("eval"), state.global_step, evaluations)?;
+    let written: BTreeSet<usize> = checkpoint::all(&args.output_dir)?.into_iter().map(|(step, _)| step).collect();
+    let at = checkpoint::path(&args.output_dir, state.global_step);
+    if let (Some(limit), true) = (args.save_total_limit, at.file_name() == path.file_name() && at.exists()) {
+        checkpoint::rotate(&args.output_dir, limit, &at, state.best_model_checkpoint.as_deref())?;
+    }
+    Ok(written.into_iter().filter(|step| *step <= state.global_step).collect())
 }
 
 impl Resumed {
@@ -124,11 +151,9 @@ fn other_arguments(path: &Path, args: &TrainingArguments) -> Result<Vec<String>>
     Ok(differs.collect())
 }
 
-/// Takes the lines of later steps out of the evaluators' CSV files: the run will write them again.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub(crate) fn rewind_csv(dir: &Path, step: usize) -> Result<()> {
+/// Takes what was written after a step out of the evaluators' CSV files. Of the step itself as many lines stay as there were evaluations
+/// when the checkpoint was written. Lines of runs before are left alone: only the end of a file is looked at.
+fn rewind_csv(dir: &Path, step: usize, evaluations: usize) -> Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -140,15 +165,16 @@ pub(crate) fn rewind_csv(dir: &Path, step: usize) -> Result<()> {
             continue;
         }
         let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let Some(column) = text.lines().next().and_then(|header| header.split(',').position(|name| name == "steps"))
-        else {
-            continue;
-        };
-        let later = |line: &str| {
-            let written = line.split(',').nth(column).and_then(|field| field.trim().parse::<i64>().ok());
-            written.is_some_and(|written| written > step as i64)
-        };
-        let kept: String = text.split_inclusive('\n').filter(|line| !later(line)).collect();
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let columns = lines.first().map(|header| header.trim_end().split(','));
+        let Some(column) = columns.and_then(|mut names| names.position(|name| name == "steps")) else { continue };
+        let step_of = |line: &&str| line.split(',').nth(column).and_then(|field| field.trim().parse::<i64>().ok());
+        while lines.last().and_then(step_of).is_some_and(|written| written > step as i64) {
+            lines.pop();
+        }
+        let of_step = lines.iter().rev().take_while(|line| step_of(line) == Some(step as i64)).count();
+        lines.truncate(lines.len() - of_step.saturating_sub(evaluations));
+        let kept = lines.concat();
         if kept != text {
             colburn_model::write_atomic(&path, kept.as_bytes())?;
         }
@@ -163,13 +189,15 @@ mod tests {
     #[test]
     fn later_lines_go_and_others_stay() {
         let dir = tempfile::tempdir().unwrap();
-        rewind_csv(&dir.path().join("nowhere"), 4).unwrap();
+        rewind_csv(&dir.path().join("nowhere"), 4, 1).unwrap();
         let path = dir.path().join("triplet_evaluation_results.csv");
-        fs::write(&path, "epoch,steps,accuracy\r\n0.0,0,0.5\r\n1.0,4,0.6\r\n2.0,8,0.7\r\n-1,-1,0.8\r\n").unwrap();
+        let before = "epoch,steps,accuracy\r\n9.0,9,0.1\r\n0.0,0,0.5\r\n";
+        fs::write(&path, format!("{before}1.0,4,0.6\r\n1.0,4,0.6\r\n2.0,8,0.7\r\n3.0,12,0.8\r\n")).unwrap();
         fs::write(dir.path().join("notes.csv"), "a,b\r\n9,9\r\n").unwrap();
-        rewind_csv(dir.path(), 4).unwrap();
-        let kept = "epoch,steps,accuracy\r\n0.0,0,0.5\r\n1.0,4,0.6\r\n-1,-1,0.8\r\n";
-        assert_eq!(fs::read_to_string(&path).unwrap(), kept);
+        for (evaluations, kept) in [(2, "1.0,4,0.6\r\n1.0,4,0.6\r\n"), (1, "1.0,4,0.6\r\n"), (0, "")] {
+            rewind_csv(dir.path(), 4, evaluations).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}{kept}"));
+        }
         assert_eq!(fs::read_to_string(dir.path().join("notes.csv")).unwrap(), "a,b\r\n9,9\r\n");
     }
 
@@ -188,7 +216,7 @@ mod tests {
             resume_from_checkpoint: ResumeFromCheckpoint::From(dir.path().join("checkpoint-5")),
             ..args.clone()
         };
-        assert!(find(&named).unwrap_err().to_string().contains("checkpoint-5: it has no manifest.json"));
+        assert!(find(&named).unwrap_err().to_string().contains("checkpoint-5 cannot be used: it has no manifest.json"));
         assert_eq!(
             find(&TrainingArguments { resume_from_checkpoint: ResumeFromCheckpoint::No, ..args }).unwrap(),
             None

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::TrainerState;
 
 /// The key in `stateful_callbacks`.
-const KEY: &str = "Tally";
+pub(crate) const KEY: &str = "Tally";
 
 /// Sums and positions of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(crate) struct Tally {
     pub skipped: usize,
     /// Those since the last one that was finite.
     pub skipped_in_a_row: usize,
-    /// Texts of a mini-batch, where that was found by trial.
+    /// Texts of a mini-batch, where that was found by trial and is not what the arguments say.
     pub mini_batch_size: Option<usize>,
     /// Rows of each training dataset: positions in other data would mean other rows.
     pub rows: Vec<usize>,
@@ -63,11 +63,11 @@ impl Mean {
 }
 
 impl Tally {
-    /// Counts a step. The loss of one that was skipped is left out of the means when `filter` says so (`logging_nan_inf_filter`).
+    /// Counts a step. A loss that is not finite is left out of the means when `filter` says so (`logging_nan_inf_filter`).
     pub fn step(&mut self, loss: f64, skipped: bool, filter: bool) {
         self.cursor += 1;
         self.steps_since_log += 1;
-        if !(skipped && filter) {
+        if !filter || loss.is_finite() {
             self.loss.add(loss);
             self.loss_since_log.add(loss);
         }

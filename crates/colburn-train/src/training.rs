@@ -3,6 +3,7 @@
 //! What a step reads and drops follows from its number; what the run carries besides weights and optimizer is in [`TrainerState`] and
 //! [`Tally`], and both go into every checkpoint. So a run that goes on from one is the same run.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use burn::data::dataloader::{DataLoaderIterator, Progress as Steps};
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub callbacks: Callbacks,
     pub evaluation: Evaluation,
     pub progress: Progress,
+    /// The steps of its checkpoints from before it went on.
+    pub written: BTreeSet<usize>,
 }
 
 /// What a run has come to.
@@ -57,13 +60,14 @@ pub(crate) struct Training {
     pub processor: SupervisedTrainingEventProcessor<TrainingModel>,
     pub interrupter: Interrupter,
     pub meter: Meter,
-    /// The step of the last checkpoint of this run.
-    pub saved: Option<usize>,
+    /// The steps of the checkpoints that this run has written, also before it went on.
+    pub written: BTreeSet<usize>,
 }
 
 impl Training {
     pub fn new(run: Run, processor: SupervisedTrainingEventProcessor<TrainingModel>, interrupter: Interrupter) -> Self {
-        Self { run, processor, interrupter, meter: Meter::default(), saved: None }
+        let written = run.written.clone();
+        Self { run, processor, interrupter, meter: Meter::default(), written }
     }
 
     /// The trained model, and whether the run was interrupted.
@@ -175,7 +179,7 @@ impl Training {
         let Run { args, plan, state, tally, mini_batches, progress, .. } = &mut self.run;
         let value = report.loss.unwrap_or(f64::NAN);
         tally.step(value, skipped, args.logging_nan_inf_filter);
-        tally.mini_batch_size = mini_batches.size;
+        tally.mini_batch_size = mini_batches.size.filter(|_| mini_batches.size != args.mini_batch_size);
         (tally.learning_rate, tally.grad_norm) =
             (report.learning_rate, report.grad_norm.filter(|norm| norm.is_finite()));
         state.global_step += 1;
@@ -216,7 +220,7 @@ impl Training {
         if !self.interrupter.should_stop() || !self.goes_on() {
             return Ok(false);
         }
-        if self.saved != Some(self.run.state.global_step) {
+        if self.written.last() != Some(&self.run.state.global_step) {
             self.save(model)?;
         }
         Ok(true)

@@ -115,7 +115,7 @@ pub struct TrainingArguments {
     pub log_level_replica: LogLevel,
     /// No effect: there is one node.
     pub log_on_each_node: bool,
-    /// What else the logs go to: a name, a list of names, `"none"` or `"all"`.
+    /// What else the logs go to, by the names of [`Reporter`]s: a name, a list of names, `"none"` or `"all"`.
     pub report_to: ReportTo,
     /// The run's name in those reports.
     pub run_name: Option<String>,
@@ -219,6 +219,27 @@ mod tests {
         let mut found: Vec<&str> = ours.keys().map(String::as_str).collect();
         found.sort_unstable();
         assert_eq!(found, names);
+    }
+
+    #[test]
+    fn the_book_has_every_argument_with_an_example_that_is_one() {
+        let book = include_str!("../../../../docs/arguments.md");
+        let rows = book.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 6);
+        let cell = |row: &str, index: usize| row.split('|').nth(index).unwrap().trim().trim_matches('`').to_owned();
+        let rows: BTreeMap<String, String> = rows.map(|row| (cell(row, 1), cell(row, 3))).collect();
+        let Value::Object(mut names) = serde_json::to_value(TrainingArguments::default()).unwrap() else {
+            unreachable!()
+        };
+        names.insert("device".to_owned(), Value::Null);
+        assert_eq!(
+            rows.keys().collect::<Vec<_>>(),
+            names.keys().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        );
+        for (name, example) in rows {
+            let table: toml::Table = example.parse().unwrap();
+            assert!(table.contains_key(&name), "{example}");
+            table.try_into::<TrainingArguments>().unwrap();
+        }
     }
 
     #[test]

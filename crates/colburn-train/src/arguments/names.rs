@@ -112,22 +112,31 @@ impl LogLevel {
     }
 }
 
-/// What logs can go to, beside the terminal and `trainer_state.json`.
+/// What a run can report to, beside `trainer_state.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reporter {
+    /// The terminal, which the trainer writes to in any case.
+    Console,
+    /// `logs.jsonl`, a JSON object a line.
+    Jsonl,
+    /// `report.html`, with curves.
+    Html,
     /// TensorBoard's event files.
     Tensorboard,
-    /// Weights & Biases.
+    /// Weights & Biases' files of a run without a network.
     Wandb,
 }
 
 impl Reporter {
     /// All of them: what `"all"` stands for.
-    pub const ALL: [Self; 2] = [Self::Tensorboard, Self::Wandb];
+    pub const ALL: [Self; 5] = [Self::Console, Self::Jsonl, Self::Html, Self::Tensorboard, Self::Wandb];
 
     /// Its name in `report_to`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Console => "console",
+            Self::Jsonl => "jsonl",
+            Self::Html => "html",
             Self::Tensorboard => "tensorboard",
             Self::Wandb => "wandb",
         }

@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(
                 report_to(value).unwrap_err().to_string(),
                 format!(
-                    "training argument `report_to` is {name:?}; a list of tensorboard, wandb is expected, or \"none\" or \"all\" alone"
+                    "training argument `report_to` is {name:?}; a list of console, jsonl, html, tensorboard, wandb is expected, or \"none\" or \"all\" alone"
                 )
             );
         }

@@ -1,8 +1,10 @@
 //! Gradient caching: the same losses and gradients in mini-batches of any size, with dropout on, for any loss.
 
+use burn::optim::SgdConfig;
 use colburn_data::Examples;
-use colburn_loss::{Contrastive, Distillation, Loss};
+use colburn_loss::{Contrastive, Distillation, Loss, MarginMse, Score};
 use colburn_train::{Trainer, TrainingArguments};
+use safetensors::SafeTensors;
 
 use crate::common::{arguments, logged, rows, scored, tiny_with_dropout};
 
@@ -40,6 +42,61 @@ fn contrastive() {
 }
 
 #[test]
+fn xtr() {
+    same(Contrastive { score: Score::Xtr { k: 64 }, ..Default::default() }, &rows(20).into());
+}
+
+#[test]
 fn distillation() {
     same(Distillation::default(), &scored(20).into());
+}
+
+#[test]
+fn margin_mse() {
+    same(MarginMse::default(), &scored(20).into());
+}
+
+/// One step of plain gradient descent with a rate of 1 takes the gradient off each weight.
+#[test]
+fn every_element_of_the_gradient() {
+    let after_a_step = |mini_batch_size: Option<usize>| {
+        let dir = tempfile::tempdir().unwrap();
+        let args = TrainingArguments {
+            per_device_train_batch_size: 6,
+            max_steps: 1,
+            max_grad_norm: 0.0,
+            mini_batch_size,
+            ..arguments(dir.path())
+        };
+        let trainer = Trainer::new(tiny_with_dropout(), Contrastive::default(), args)
+            .optimizer(SgdConfig::new().init())
+            .scheduler(|_: usize| 1.0)
+            .train_dataset(rows(6))
+            .handle_interrupt(false);
+        trainer.train().unwrap();
+        let tensors = ["model.safetensors", "1_Dense/model.safetensors"].map(|name| {
+            let bytes = std::fs::read(dir.path().join(name)).unwrap();
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            let mut tensors: Vec<_> =
+                file.tensors().into_iter().map(|(name, tensor)| (name, floats(tensor.data()))).collect();
+            tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
+            tensors
+        });
+        tensors.concat()
+    };
+    let floats_of = |tensors: &[(String, Vec<f32>)]| tensors.iter().map(|(_, values)| values.len()).sum::<usize>();
+    let whole = after_a_step(None);
+    assert!(floats_of(&whole) > 70_000);
+    for size in [1, 4] {
+        for ((name, whole), (_, parts)) in whole.iter().zip(after_a_step(Some(size))) {
+            let largest = whole.iter().map(|value| value.abs()).fold(0.0, f32::max);
+            for (index, (one, other)) in whole.iter().zip(parts).enumerate() {
+                assert!((one - other).abs() <= 1e-5 * largest.max(1.0), "{name}[{index}]: {other} instead of {one}");
+            }
+        }
+    }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }

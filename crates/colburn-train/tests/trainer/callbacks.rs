@@ -151,7 +151,29 @@ fn a_run_that_gets_no_better_stops_early_and_keeps_its_best() {
     let without = TrainingArguments { load_best_model_at_end: false, ..args };
     let twins =
         trainer(without).train_dataset(rows(8)).callback(Notes::new(|_, _| {}).0).callback(Notes::new(|_, _| {}).0);
-    assert!(refused(twins.eval_dataset(rows(4))).contains("two callbacks have the name `Notes`"));
+    assert!(refused(twins.eval_dataset(rows(4))).contains("the name `Notes` of a callback"));
+}
+
+/// The model of the start is not among those that a run can go back to.
+#[test]
+fn an_evaluation_on_start_is_not_the_best() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments {
+        max_steps: 2,
+        // So high that nothing is as good as before.
+        learning_rate: 0.5,
+        eval_on_start: true,
+        eval_strategy: IntervalStrategy::Steps,
+        eval_steps: Some(1.0),
+        save_strategy: SaveStrategy::Best,
+        load_best_model_at_end: true,
+        ..arguments(dir.path())
+    };
+    let output = trainer(args).train_dataset(rows(8)).eval_dataset(rows(4)).train().unwrap();
+    let losses = crate::common::logged(&output, "eval_loss");
+    assert!(losses[0] < losses[1] && losses[0] < losses[2], "{losses:?}");
+    let best = output.state.best_global_step.unwrap();
+    assert!(best > 0 && dir.path().join(format!("checkpoint-{best}")).exists());
 }
 
 #[test]

@@ -107,16 +107,20 @@ fn the_end_of_an_epoch_comes_once() {
             resume_from_checkpoint: resume,
             ..arguments(dir)
         };
-        trainer(args).train_dataset(rows(8)).eval_dataset(rows(4)).train().unwrap()
+        let evaluator = TripletEvaluator::new(&rows(4)).unwrap();
+        trainer(args).train_dataset(rows(8)).evaluator(evaluator).eval_dataset(rows(4)).train().unwrap()
     };
+    let csv = |dir: &Path| fs::read_to_string(dir.join("eval/triplet_evaluation_results.csv")).unwrap();
     let whole_dir = tempfile::tempdir().unwrap();
     let whole = run(whole_dir.path(), ResumeFromCheckpoint::No);
     for step in 1..=4 {
         let dir = tempfile::tempdir().unwrap();
         let name = format!("checkpoint-{step}");
         copy(&whole_dir.path().join(&name), &dir.path().join(&name));
+        copy(&whole_dir.path().join("eval"), &dir.path().join("eval"));
         let resumed = run(dir.path(), ResumeFromCheckpoint::Last);
         same(dir.path(), whole_dir.path(), &resumed, &whole);
+        assert_eq!(csv(dir.path()), csv(whole_dir.path()), "from step {step}");
     }
 }
 
