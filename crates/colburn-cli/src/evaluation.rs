@@ -30,7 +30,8 @@ pub fn run(run: &RunConfig, rows: &Rows, model: &ColBert) -> Result<()> {
     }
     for evaluator in rows.evaluators(run.training.per_device_eval_batch_size)? {
         let report = evaluator.evaluate(model)?;
-        metrics.extend(report.metrics.into_iter().map(|(name, value)| (format!("eval_{name}"), value.into())));
+        let prefixed = |name: String| if name.starts_with("eval_") { name } else { format!("eval_{name}") };
+        metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value.into())));
     }
     for (name, value) in &metrics {
         output::say(&format!("{name} {:.4}", value.as_f64().unwrap_or(f64::NAN)));

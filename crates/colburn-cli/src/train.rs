@@ -40,7 +40,8 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     let (output_dir, steps, loss) = (&run.training.output_dir, trained.global_step, trained.training_loss);
     if trained.interrupted {
         let checkpoint = output_dir.join(format!("checkpoint-{steps}"));
-        output::say(&format!("interrupted after {steps} steps, mean loss {loss:.4}: {}", checkpoint.display()));
+        let place = checkpoint.display();
+        output::say(&format!("interrupted after {steps} steps, mean loss {loss:.4}: --resume goes on from {place}"));
         return Ok(Outcome::Interrupted);
     }
     output::say(&format!("trained for {steps} steps, mean loss {loss:.4}: {}", output_dir.display()));

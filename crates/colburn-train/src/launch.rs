@@ -60,6 +60,14 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     let train = train.of_epochs(plan.num_train_epochs);
     let evaluation = Evaluation { sets: eval, evaluators };
     evaluation.check(&args)?;
+    let schedule = match schedule {
+        Some(schedule) => schedule,
+        None => Box::new(Schedule::new(&args, plan.max_steps)?),
+    };
+    if optimizer.is_none() {
+        // A model from a checkpoint has parameters of its own; that the arguments fit them is seen before the folder is made.
+        AdamW::from_arguments(&args, model.parameters())?;
+    }
     let _claim = output::claim(&args.output_dir)?;
 
     let mut state = TrainerState::new(&args, &plan);
@@ -99,10 +107,7 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         None => BTreeSet::new(),
     };
     let run = Run {
-        schedule: match schedule {
-            Some(schedule) => schedule,
-            None => Box::new(Schedule::new(&args, plan.max_steps)?),
-        },
+        schedule,
         optimizer,
         state,
         tally,

@@ -230,12 +230,8 @@ mod tests {
 
     #[test]
     fn several_datasets_have_names_and_losses() {
-        let data = read(
-            "test_size = 0.1\n[[train]]\nname = \"a\"\npath = \"a.jsonl\"\n[[eval]]\npath = \"e.jsonl\""
-                .replace("test_size = 0.1\n", "")
-                .as_str(),
-        )
-        .unwrap();
+        let one = "[[train]]\nname = \"a\"\npath = \"a.jsonl\"\n[[eval]]\npath = \"e.jsonl\"";
+        let data = read(one).unwrap();
         assert_eq!((data.train[0].name.as_str(), data.eval[0].name.as_str()), ("a", ""));
         let data = read(
             "[[train]]\nname = \"a\"\npath = \"a\"\n[[train]]\nname = \"b\"\npath = \"b\"\nqueries = \"q\"\ndocuments = \"d\"\n\

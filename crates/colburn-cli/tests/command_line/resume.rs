@@ -49,10 +49,14 @@ eval_strategy = "steps"
 eval_steps = 3
 save_steps = 1
 save_total_limit = 2
+report_to = "all"
 "#;
 
-/// What is another in each run: clocks, and the checksums of what holds them.
-const TIMED: [&str; 4] = [".lock", "manifest.json", "report.html", "eval_results.json"];
+/// Files and folders that are others in each run, because of clocks, of the run's id, and of the checksums of what holds them.
+const TIMED: [&str; 5] = [".lock", "manifest.json", "report.html", "runs", "wandb"];
+
+/// The same in JSON: keys, or parts of them.
+const TIMED_KEYS: [&str; 4] = ["runtime", "per_second", "wandb", "resume_from_checkpoint"];
 
 /// The run above, ready to be started.
 pub fn workspace() -> Workspace {
@@ -78,9 +82,12 @@ pub fn left(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         for entry in fs::read_dir(inner).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if TIMED.contains(&name.as_str()) {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
-            } else if !TIMED.contains(&name.as_str()) {
+            } else {
                 let place = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
                 files.insert(place, untimed(&name, fs::read(&path).unwrap()));
             }
@@ -107,9 +114,7 @@ fn untimed(name: &str, bytes: Vec<u8>) -> Vec<u8> {
 fn remove_timed(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            object.retain(|key, _| {
-                !["runtime", "per_second", "resume_from_checkpoint"].iter().any(|timed| key.contains(timed))
-            });
+            object.retain(|key, _| !TIMED_KEYS.iter().any(|timed| key.contains(timed)));
             object.values_mut().for_each(remove_timed);
         }
         Value::Array(array) => array.iter_mut().for_each(remove_timed),
@@ -125,7 +130,8 @@ pub fn assert_same(found: &Path, expected: &Path, context: &str) {
         let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         assert!(found[name] == *bytes, "{context}: {name} differs:\n{}\n{}", shown(&found[name]), shown(bytes));
     }
-    for name in ["model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json"] {
+    for name in ["model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json", "logs.jsonl"]
+    {
         assert!(expected.contains_key(name), "{context}: {name} is missing");
     }
     assert!(expected.contains_key("eval/triplet_evaluation_results.csv"), "{context}: nothing was evaluated");
@@ -138,7 +144,8 @@ fn a_damaged_checkpoint_is_passed_over_unless_it_was_named() {
     let (run, whole) = (workspace.path("output/run"), workspace.path("output/whole"));
     fs::rename(&run, &whole).unwrap();
     let state = workspace.json("output/whole/trainer_state.json");
-    let newest = format!("checkpoint-{}", state["global_step"]);
+    let steps = state["global_step"].as_u64().unwrap();
+    let newest = format!("checkpoint-{steps}");
 
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 3] = [
@@ -166,6 +173,7 @@ fn a_damaged_checkpoint_is_passed_over_unless_it_was_named() {
         let (_, said) = workspace.succeed_and_say("train RUN.toml --resume");
         let warning = said.lines().find(|line| line.contains("it is passed over")).unwrap_or_default();
         assert!(warning.contains(&newest) && warning.contains(message), "{said}");
+        assert!(said.contains(&format!("going on from output/run/checkpoint-{}", steps - 1)), "{said}");
         assert_same(&run, &whole, message);
         fs::remove_dir_all(&run).unwrap();
     }

@@ -44,7 +44,7 @@ impl Default for TrainingArguments {
             log_level: LogLevel::Passive,
             log_level_replica: LogLevel::Warning,
             log_on_each_node: true,
-            report_to: ReportTo::default(),
+            report_to: ReportTo(vec!["jsonl".to_owned(), "html".to_owned()]),
             run_name: None,
             eval_strategy: IntervalStrategy::No,
             eval_steps: None,
