@@ -13,7 +13,7 @@ pub(crate) struct RunFacts {
     pub train: Vec<DataFacts>,
     /// What the loss is computed on in evaluation.
     pub eval: Vec<DataFacts>,
-    /// The evaluators, by name.
+    /// The metrics of the evaluators.
     pub evaluators: Vec<String>,
     /// The device that the model lies on.
     pub device: String,

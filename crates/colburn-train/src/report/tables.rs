@@ -13,23 +13,23 @@ use crate::{LogEntry, TrainingArguments};
 /// The version of Burn that this crate asks for; a test holds it to the manifest.
 const BURN: &str = "0.22.1";
 
+/// So many names are listed in a line.
+const MOST_LISTED: usize = 12;
+
 /// All tables but that of the evaluations.
 pub(super) fn all(page: &Page<'_>) -> String {
     let (state, facts) = (page.now.state, page.facts);
     let tally = Tally::of(state).unwrap_or_default();
     let run = [
         ("Model", facts.model.clone()),
-        ("Parameters", if facts.parameters > 0 { number(facts.parameters as f64) } else { String::new() }),
+        ("Parameters", counted(facts.parameters)),
         ("Loss", facts.loss.join("\n")),
-        ("Evaluators", facts.evaluators.join("\n")),
+        ("Metrics", listed(&facts.evaluators)),
         ("Output", page.now.args.output_dir.display().to_string()),
         ("Started", day_and_time(page.started)),
-        (
-            "Tokens seen",
-            if state.num_input_tokens_seen > 0 { number(state.num_input_tokens_seen as f64) } else { String::new() },
-        ),
-        ("Skipped steps", if tally.skipped > 0 { format!("{}, not finite", number(tally.skipped as f64)) } else { String::new() }),
-        ("Mini-batch", tally.mini_batch_size.map_or_else(String::new, |size| format!("{size} texts, what the memory allowed"))),
+        ("Tokens seen", counted(state.num_input_tokens_seen)),
+        ("Skipped steps", counted(tally.skipped)),
+        ("Mini-batch", tally.mini_batch_size.map_or_else(String::new, |size| format!("{size} texts, found by trial"))),
     ];
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let versions = [
@@ -86,6 +86,20 @@ fn skipped(history: &[LogEntry]) -> String {
             "<section>\n<h2>Skipped steps</h2>\n<div class=\"scroll\"><table class=\"skipped\"><thead><tr><th>step</th><th></th></tr></thead>\n\
              <tbody>\n{rows}</tbody></table></div>\n</section>\n"
         ),
+    }
+}
+
+/// Nothing for 0.
+fn counted(count: usize) -> String {
+    if count == 0 { String::new() } else { number(count as f64) }
+}
+
+/// As many names as a reader reads.
+fn listed(names: &[String]) -> String {
+    let (shown, more) = names.split_at(names.len().min(MOST_LISTED));
+    match more.len() {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
     }
 }
 
@@ -203,6 +217,14 @@ mod tests {
             json!(500.0),
         ];
         assert_eq!(found.each_ref().map(plain), ["–", "–", "a, 1", "num_cycles: 0.5", "x", "1e-8", "0.25", "500"]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..14).map(|name| format!("m{name}")).collect();
+        assert_eq!(listed(&names[..2]), "m0, m1");
+        assert!(listed(&names).ends_with("m11, and 2 more"));
+        assert_eq!([counted(0), counted(12_345)], ["", "12,345"]);
     }
 
     #[test]
