@@ -13,10 +13,11 @@ pub const EXAMPLE: &str = "cargo run --release --example contrastive";
 pub const TESTS: &str = "cargo test --release --workspace";
 
 /// The README's commands for the binary, which work one after the other on what the first command leaves.
-pub const BINARY: [&str; 3] = [
+pub const BINARY: [&str; 4] = [
     "cargo run --release -p colburn-cli -- train examples/run.toml",
     "cargo run --release -p colburn-cli -- encode --model output/run --input examples/data/texts.txt --kind document --output output/documents.safetensors",
     "cargo run --release -p colburn-cli -- evaluate --model output/run --triplets examples/data/triplets-test.parquet --output output/results.json",
+    "cargo run --release -p colburn-cli -- train examples/distillation.toml",
 ];
 
 pub fn run() -> Result<()> {

@@ -115,7 +115,8 @@ pub struct TrainingArguments {
     pub log_level_replica: LogLevel,
     /// No effect: there is one node.
     pub log_on_each_node: bool,
-    /// What else the logs go to, by the names of [`Reporter`]s: a name, a list of names, `"none"` or `"all"`.
+    /// What else the logs go to, by the names of [`Reporter`]s: a name, a list of names, `"none"` or `"all"`. Hugging Face has none; here, where
+    /// nothing leaves the machine, it is `logs.jsonl` and `report.html`.
     pub report_to: ReportTo,
     /// The run's name in those reports.
     pub run_name: Option<String>,
