@@ -13,7 +13,7 @@ use super::markup::Text;
 const SIZE: f64 = 1000.0;
 
 /// Up to so many points get a dot each.
-const DOTS: usize = 40;
+const DOTS: usize = 25;
 
 /// A curve and how it is to be drawn.
 pub(super) struct Chart<'a> {
@@ -62,7 +62,10 @@ impl Chart<'_> {
         let class = if smooth.is_empty() { "line" } else { "raw" };
         let mut lines = path("nan", &verticals(&raw.places)) + &path(class, &line(&raw.places));
         lines.extend(smooth.iter().map(|smooth| path("line", &line(&smooth.places))));
-        lines += &path("dots", &if raw.places.len() <= DOTS { dots(&raw.places) } else { lonely(&raw.places) });
+        lines += &path(
+            "dots",
+            &if smooth.is_empty() && raw.places.len() <= DOTS { dots(&raw.places) } else { lonely(&raw.places) },
+        );
         let best = raw.places.iter().zip(&raw.points).filter(|(_, point)| Some(point.step) == self.best);
         lines + &path("best", &dots(best.map(|(place, _)| place)))
     }

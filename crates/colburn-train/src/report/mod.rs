@@ -73,12 +73,6 @@ trait Report: Send {
     /// Before the first step, also of a run that goes on.
     fn begin(&mut self, now: Moment<'_>) -> Result<()>;
 
-    /// Before an optimizer step.
-    fn step_begins(&mut self, _: Moment<'_>) {}
-
-    /// After an optimizer step.
-    fn step_ends(&mut self, _: Moment<'_>) {}
-
     /// After an entry was added to the log.
     fn log(&mut self, now: Moment<'_>, log: &LogEntry) -> Result<()>;
 
@@ -127,16 +121,6 @@ impl<R: Report + 'static> Callback for Lasting<R> {
 
     fn on_train_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
         self.report.begin(now)
-    }
-
-    fn on_step_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.report.step_begins(now);
-        Ok(())
-    }
-
-    fn on_step_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.report.step_ends(now);
-        Ok(())
     }
 
     fn on_log(&mut self, now: Moment<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {

@@ -23,11 +23,10 @@ pub(super) enum Status {
 }
 
 /// What the page is made from.
+#[derive(Clone, Copy)]
 pub(super) struct Page<'a> {
     pub now: Moment<'a>,
     pub facts: &'a RunFacts,
-    /// Tokens a second.
-    pub speed: Curve,
     pub status: Status,
     /// Seconds since 1970.
     pub started: f64,
@@ -41,10 +40,7 @@ impl Page<'_> {
         let name = self.now.args.run_name();
         let history = &self.now.state.log_history;
         let decides = self.now.args.metric_for_best_model();
-        let mut training = curves::training(history);
-        if !self.speed.points.is_empty() && training.iter().all(|curve| curve.key != self.speed.key) {
-            training.push(self.speed.clone());
-        }
+        let training = curves::training(history);
         let evaluation = curves::evaluation(history, decides.as_deref());
         let last = training.iter().chain(&evaluation).flat_map(|curve| &curve.points).map(|point| point.step);
         let steps = Axis::steps(last.fold(0.0, f64::max));
@@ -125,7 +121,8 @@ impl Page<'_> {
             let values: Vec<f64> = curve.finite().collect();
             Some(values.iter().sum::<f64>() / values.len().max(1) as f64)
         };
-        let rows = of("train_samples_per_second").or_else(|| rate("samples")).or_else(|| rate("rows"));
+        // That of the whole run counts the time of evaluations too.
+        let rows = rate("samples").or_else(|| rate("rows")).or_else(|| of("train_samples_per_second"));
         let tokens = rate("tokens").map(|tokens| format!("{} tokens/s", number(tokens.round())));
         match (rows, tokens) {
             (Some(rows), tokens) => {
@@ -250,13 +247,9 @@ mod tests {
     use super::*;
     use crate::TrainingArguments;
 
-    fn no_speed() -> Curve {
-        Curve { key: "tokens_per_second".to_owned(), points: Vec::new() }
-    }
-
     fn html(run: &Run, status: Status) -> String {
         let (started, written) = (1_795_432_341.0, 1_795_432_415.0);
-        Page { now: run.now(), facts: &facts(), speed: no_speed(), status, started, written }.html()
+        Page { now: run.now(), facts: &facts(), status, started, written }.html()
     }
 
     fn finished(run: &Run) -> String {
@@ -318,7 +311,7 @@ mod tests {
         (facts.model, facts.device, facts.loss) = (hostile.to_owned(), hostile.to_owned(), vec![hostile.to_owned()]);
         (facts.train[0].name, facts.train[0].description) = (hostile.to_owned(), hostile.to_owned());
         let status = Status::Ended(Ending::Interrupted);
-        let page = Page { now: run.now(), facts: &facts, speed: no_speed(), status, started: 0.0, written: 0.0 };
+        let page = Page { now: run.now(), facts: &facts, status, started: 0.0, written: 0.0 };
         let html = page.html();
         assert_eq!(html.matches("<script").count(), 1, "that of the page");
         assert!(!html.contains(hostile) && !html.contains("alert('1')"));
