@@ -59,6 +59,12 @@ pub fn by_name(name: Option<&str>) -> Result<Device> {
     }
 }
 
+/// The name of a device's backend, as [`by_name`] takes it.
+pub fn name(device: &Device) -> &'static str {
+    let description = format!("{device:?}").to_ascii_lowercase();
+    BACKENDS.into_iter().find(|name| description.contains(name)).unwrap_or("another backend")
+}
+
 /// Burn makes a device without looking for it, and panics at the first tensor when it is not there.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn present(name: &str, index: usize, kind: burn::tensor::DeviceType) -> Result<()> {
@@ -87,6 +93,13 @@ mod tests {
             let error = by_name(Some(name)).unwrap_err().to_string();
             assert!(error.contains(&format!("--features {name}")), "{error}");
         }
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_device_has_its_name() {
+        let device = by_name(Some("flex")).unwrap();
+        assert_eq!((name(&device), name(&device.autodiff())), ("flex", "flex"));
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn facts(
         train: of_training.map(|(name, examples)| data(name, examples.description(), examples.len())).collect(),
         eval: eval.iter().map(|set| data(&set.name, set.description.clone(), set.rows)).collect(),
         evaluators: evaluators.iter().flat_map(|evaluator| evaluator.metrics()).collect(),
-        device: format!("{:?}", model.device()),
+        device: colburn_ops::device::name(&model.device()).to_owned(),
     }
 }
 

@@ -29,7 +29,7 @@ fn save_strategy_best() {
         *best = best.min(loss);
         Some(is_best)
     });
-    let steps = best.enumerate().filter_map(|(index, is_best)| is_best.then(|| format!("checkpoint-{}", index + 1)));
+    let steps = best.zip(1..).filter(|(is_best, _)| *is_best).map(|(_, step)| format!("checkpoint-{step}"));
     assert_eq!(run.checkpoints(), steps.collect());
     assert!(run.checkpoints().len() < 6, "{losses:?}");
 }

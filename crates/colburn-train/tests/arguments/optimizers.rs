@@ -10,6 +10,9 @@ use colburn_train::{AdamW, Optimizer, TrainingArguments};
 use crate::common::{refused, tiny};
 use crate::probe::trainer;
 
+/// Makes an optimizer of a model.
+type Make<'a> = &'a dyn Fn(&ColBert) -> Box<dyn Optimizer>;
+
 /// Gradients that depend on the weights and the step.
 fn gradients(model: &ColBert, step: usize) -> GradientsParams {
     struct Gradients(GradientsParams, f64);
@@ -65,8 +68,8 @@ fn a_state_goes_on_with_another_copy_of_the_model() {
         Box::new(SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init())
     };
     let adam = |_: &ColBert| -> Box<dyn Optimizer> { Box::new(AdamConfig::new().init()) };
-    let make: [&dyn Fn(&ColBert) -> Box<dyn Optimizer>; 3] = [&adamw, &momentum, &adam];
-    for make in make {
+    let makers: [Make<'_>; 3] = [&adamw, &momentum, &adam];
+    for make in makers {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("optimizer.safetensors");
         let whole = weights(&steps(make(&model).as_mut(), model.clone(), 0..4));
