@@ -22,9 +22,6 @@ use crate::{Error, Optimizer, Result};
 
 const NAME: &str = "burn";
 
-/// The metadata that holds what is no tensor: names to [`Entry`], as JSON.
-const PARAMETERS: &str = "parameters";
-
 /// What of the state of one parameter is no tensor.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Entry {
@@ -88,14 +85,13 @@ fn save(optimizer: &ModuleOptimizer, parameters: &[Parameter], path: &Path) -> R
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let entries = serde_json::to_string(&entries).map_err(|error| wrong(path, error))?;
-    write(path, NAME, [(PARAMETERS.to_owned(), entries)].into(), views)
+    write(path, NAME, &entries, views)
 }
 
 fn load(optimizer: ModuleOptimizer, parameters: &[Parameter], path: &Path) -> Result<ModuleOptimizer> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    let (file, metadata) = read(path, NAME, &bytes)?;
-    let entries = metadata.get(PARAMETERS).map_or("{}", String::as_str);
-    let entries: BTreeMap<String, Entry> = serde_json::from_str(entries).map_err(|error| wrong(path, error))?;
+    let (file, entries) = read(path, NAME, &bytes)?;
+    let entries: BTreeMap<String, Entry> = serde_json::from_str(&entries).map_err(|error| wrong(path, error))?;
     let ids: HashMap<&str, u64> =
         parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.id.val())).collect();
     let id_of = |name: &str| {

@@ -2,7 +2,7 @@
 //! `exp_avg_sq.NAME` and `step.NAME`, NAME being that of the parameter in `model.safetensors`, and in its layout. The file says whose
 //! state it is, because another optimizer would find nothing of its own in it, and begin anew without a word.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +14,8 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::adamw::Moments;
 use crate::{AdamW, Error, Result};
 
-/// The metadata of the file that says whose state it holds.
+/// The metadata of the file that says whose state it holds, and after a space what of it is no tensor. It is the only one, because several
+/// would be written in no fixed order.
 const OWNER: &str = "optimizer";
 
 const MEAN: &str = "exp_avg";
@@ -38,7 +39,7 @@ impl AdamW {
             TensorView::new(dtype, shape, data.as_bytes()).map(|view| (name, view))
         });
         let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(path, error))?;
-        write(path, AdamW::NAME, HashMap::new(), views)
+        write(path, AdamW::NAME, "", views)
     }
 
     /// Takes the state in a file, for all parameters of `module` that have one there.
@@ -60,32 +61,28 @@ impl AdamW {
     }
 }
 
-/// Writes tensors as the state of `owner`.
+/// Writes tensors, and what else there is, as the state of `owner`.
 pub(crate) fn write<N: AsRef<str> + Ord + std::fmt::Display>(
     path: &Path,
     owner: &str,
-    mut metadata: HashMap<String, String>,
+    details: &str,
     tensors: Vec<(N, TensorView<'_>)>,
 ) -> Result<()> {
-    metadata.insert(OWNER.to_owned(), owner.to_owned());
-    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| wrong(path, error))?;
+    let metadata = [(OWNER.to_owned(), format!("{owner} {details}").trim_end().to_owned())];
+    let bytes = safetensors::serialize(tensors, Some(metadata.into())).map_err(|error| wrong(path, error))?;
     Ok(write_atomic(path, &bytes)?)
 }
 
-/// The tensors and the metadata of a file that [`write`] wrote for the same owner.
-pub(crate) fn read<'a>(
-    path: &Path,
-    owner: &str,
-    bytes: &'a [u8],
-) -> Result<(SafeTensors<'a>, HashMap<String, String>)> {
+/// The tensors of a file that [`write`] wrote for the same owner, and what else there is.
+pub(crate) fn read<'a>(path: &Path, owner: &str, bytes: &'a [u8]) -> Result<(SafeTensors<'a>, String)> {
     let broken = |error| wrong(path, format!("not a complete safetensors file ({error})"));
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let metadata = header.metadata().clone().unwrap_or_default();
-    match metadata.get(OWNER).map(String::as_str) {
-        Some(found) if found == owner => Ok((file, metadata)),
+    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(OWNER)).map(String::as_str);
+    match metadata.map(|metadata| metadata.split_once(' ').unwrap_or((metadata, ""))) {
+        Some((found, details)) if found == owner => Ok((file, details.to_owned())),
         found => {
-            let found = found.unwrap_or("something else");
+            let found = found.map_or("something else", |(found, _)| found);
             Err(wrong(
                 path,
                 format!(
