@@ -138,8 +138,9 @@ fn an_interrupt_leaves_a_checkpoint() {
     let mut training = Running(training);
     let mut log = BufReader::new(training.0.stderr.take().unwrap()).lines();
     assert!(log.any(|line| line.unwrap().starts_with("step 2/")), "training does not come to its second step");
-    // The shell's own kill: the program of that name is not installed everywhere.
-    let interrupt = format!("kill -INT {}", training.0.id());
+    // Not SIGINT, which a process in the background of a script is started to ignore; the handler is the same. And the shell's own kill: the
+    // program of that name is not installed everywhere.
+    let interrupt = format!("kill -TERM {}", training.0.id());
     assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
     let rest: Vec<String> = log.map(Result::unwrap).collect();
     assert_eq!(training.0.wait().unwrap().code(), Some(130), "{rest:?}");
