@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, quoted};
+use crate::nearest;
 
 /// What to put in front of the texts, as the argument `prompts` of sentence-transformers says it: one prompt for all
 /// texts, or one for each column named. A column of documents in a list, and the columns `query` and `documents` of a
@@ -73,13 +74,6 @@ impl Prompts {
             }
         }
     }
-}
-
-/// The known name at the smallest edit distance, if that is small for the name's length.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distances = known.iter().map(|other| (strsim::damerau_levenshtein(name, other), *other));
-    let (distance, near) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(near)
 }
 
 #[cfg(test)]

@@ -109,10 +109,10 @@ impl Training {
     }
 
     pub(crate) fn save(&mut self, model: &TrainingModel) -> Result<()> {
-        let Run { args, schedule, optimizer, state, tally, callbacks, progress, .. } = &mut self.run;
+        let Run { args, schedule, optimizer, state, tally, callbacks, progress, written, .. } = &mut self.run;
         // A checkpoint may be found to be the best only after it was written, and is remembered with the next one.
-        self.written.insert(state.global_step);
-        if let Some(best) = state.best_global_step.filter(|best| self.written.contains(best)) {
+        written.insert(state.global_step);
+        if let Some(best) = state.best_global_step.filter(|best| written.contains(best)) {
             state.best_model_checkpoint = Some(checkpoint::path(&args.output_dir, best).display().to_string());
         }
         tally.store(state);

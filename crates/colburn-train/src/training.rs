@@ -40,7 +40,7 @@ pub(crate) struct Run {
     pub callbacks: Callbacks,
     pub evaluation: Evaluation,
     pub progress: Progress,
-    /// The steps of its checkpoints from before it went on.
+    /// The steps of the checkpoints that it has written, also before it went on.
     pub written: BTreeSet<usize>,
 }
 
@@ -60,14 +60,11 @@ pub(crate) struct Training {
     pub processor: SupervisedTrainingEventProcessor<TrainingModel>,
     pub interrupter: Interrupter,
     pub meter: Meter,
-    /// The steps of the checkpoints that this run has written, also before it went on.
-    pub written: BTreeSet<usize>,
 }
 
 impl Training {
     pub fn new(run: Run, processor: SupervisedTrainingEventProcessor<TrainingModel>, interrupter: Interrupter) -> Self {
-        let written = run.written.clone();
-        Self { run, processor, interrupter, meter: Meter::default(), written }
+        Self { run, processor, interrupter, meter: Meter::default() }
     }
 
     /// The trained model, and whether the run was interrupted.
@@ -220,7 +217,7 @@ impl Training {
         if !self.interrupter.should_stop() || !self.goes_on() {
             return Ok(false);
         }
-        if self.written.last() != Some(&self.run.state.global_step) {
+        if self.run.written.last() != Some(&self.run.state.global_step) {
             self.save(model)?;
         }
         Ok(true)

@@ -1,6 +1,7 @@
 //! Unknown keys: every one is an error, because a misspelt key that is ignored costs a training run. The message names the
 //! key that was probably meant, or the section where the key exists.
 
+use colburn::data::nearest;
 use toml::{Table, Value};
 
 use super::section::Origin;
@@ -69,27 +70,5 @@ fn hint(key: &str, known: &[&str], sections: &[Section]) -> String {
             format!("keys belong in {}", names.join(", "))
         }
         None => format!("known keys: {}", known.join(", ")),
-    }
-}
-
-/// The known name at the smallest edit distance, if that is small for the name's length.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distances = known.iter().map(|other| (strsim::damerau_levenshtein(name, other), *other));
-    let (distance, near) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(near)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn only_a_near_name_is_suggested() {
-        let known = ["learning_rate", "seed", "max_steps"];
-        assert_eq!(nearest("learning_rat", &known), Some("learning_rate"));
-        assert_eq!(nearest("leraning_rate", &known), Some("learning_rate"));
-        assert_eq!(nearest("sed", &known), Some("seed"));
-        assert_eq!(nearest("bf16", &known), None);
-        assert_eq!(nearest("seed", &[]), None);
     }
 }
