@@ -31,6 +31,9 @@ pub enum Error {
     /// A text cannot be encoded.
     #[error(transparent)]
     Model(#[from] colburn_model::Error),
+    /// Searching a corpus failed.
+    #[error(transparent)]
+    Search(#[from] colburn_search::Error),
     /// Scores cannot be computed.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),

@@ -4,6 +4,7 @@
 //! [`TripletEvaluator`] asks how often the positive scores above the negative.
 
 mod error;
+mod progress;
 mod report;
 mod triplet;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 use colburn_model::ColBert;
 
 pub use error::{Error, Result};
+pub use progress::Progress;
 pub use report::Report;
 pub use triplet::TripletEvaluator;
 
@@ -23,11 +25,19 @@ pub trait Evaluator: Send + Sync {
     /// The names of the metrics that [`Evaluator::evaluate`] will give, so that a run can be refused that decides by another one.
     fn metrics(&self) -> Vec<String>;
 
-    /// Measures a model; on a device without autodiff no graph is kept.
+    /// Measures a model; on a device without autodiff no graph is kept. `progress` is told how far it is, now and then.
     ///
     /// # Errors
     /// When the data cannot be read or encoded.
-    fn evaluate(&self, model: &ColBert) -> Result<Report>;
+    fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report>;
+
+    /// The same without being told.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate_with`].
+    fn evaluate(&self, model: &ColBert) -> Result<Report> {
+        self.evaluate_with(model, &mut |_| {})
+    }
 
     /// Appends a line with the report to the evaluator's CSV file in `directory`, which must exist. `epoch` and `steps` are -1 outside
     /// of training, as in sentence-transformers.

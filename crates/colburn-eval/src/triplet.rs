@@ -7,7 +7,7 @@ use colburn_data::{Columns, Dataset};
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 
-use crate::{Error, Evaluator, Report, Result, report::append_csv};
+use crate::{Error, Evaluator, Progress, Report, Result, report::append_csv};
 
 /// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
 ///
@@ -87,13 +87,15 @@ impl Evaluator for TripletEvaluator {
         vec![self.metric()]
     }
 
-    fn evaluate(&self, model: &ColBert) -> Result<Report> {
+    fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let device = model.device();
         // A stretch of rows at a time bounds the memory; within it, texts are batched by length.
         let (rows, stretch) = (self.triplets.len(), self.batch_size.saturating_mul(8));
         let mut won = 0;
         for start in (0..rows).step_by(stretch) {
-            won += self.won(model, &device, start..rows.min(start.saturating_add(stretch)))?;
+            let end = rows.min(start.saturating_add(stretch));
+            won += self.won(model, &device, start..end)?;
+            progress(&Progress { what: "triplets", done: end, total: rows });
         }
         let metric = self.metric();
         Ok(Report { metrics: vec![(metric.clone(), won as f64 / rows as f64)], primary: Some(metric) })

@@ -57,30 +57,51 @@ impl ColBert {
         kind: Kind,
         options: &EncodeOptions,
     ) -> Result<Vec<TokenEmbeddings>> {
+        let mut encoded = Vec::with_capacity(texts.len());
+        // Tokens of all texts at once would be as large as the corpus: they are made a stretch of batches at a time.
+        let stretch = options.batch_size.saturating_mul(64).max(1);
+        for texts in texts.chunks(stretch) {
+            encoded.extend(self.encode_tokens(&self.tokenize(texts, kind, options)?, kind, options)?);
+        }
+        Ok(encoded)
+    }
+
+    /// The tokens of texts as [`ColBert::encode`] has them: with the prompt, and of the length that the options ask for.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized.
+    pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind, options: &EncodeOptions) -> Result<TokenBatch> {
+        match options.prompt.as_ref().or(self.parts.prompt.as_ref()) {
+            Some(prompt) => {
+                let texts: Vec<String> = texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect();
+                self.tokenizer().tokenize(&texts, kind)
+            }
+            None => self.tokenizer().tokenize(texts, kind),
+        }
+    }
+
+    /// The second half of [`ColBert::encode`]: the vectors of each text of a batch of any size, in its order. How many vectors a text
+    /// will have, before pooling, is known from the batch: as many as its mask counts.
+    ///
+    /// # Errors
+    /// When `batch_size` is 0.
+    pub fn encode_tokens(
+        &self,
+        tokens: &TokenBatch,
+        _kind: Kind,
+        options: &EncodeOptions,
+    ) -> Result<Vec<TokenEmbeddings>> {
         if options.batch_size == 0 {
             return Err(Error::config("batch_size", "0; a positive number is expected"));
         }
         let model = self.valid();
-        let prompt = options.prompt.as_ref().or(self.parts.prompt.as_ref());
-        let mut encoded = vec![None; texts.len()];
-        // Tokens of all texts at once would be as large as the corpus: they are made a stretch of batches at a time.
-        let stretch = options.batch_size.saturating_mul(64);
-        for start in (0..texts.len()).step_by(stretch) {
-            let texts = &texts[start..texts.len().min(start.saturating_add(stretch))];
-            let tokens = match prompt {
-                Some(prompt) => {
-                    let texts: Vec<String> = texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect();
-                    self.tokenizer().tokenize(&texts, kind)?
-                }
-                None => self.tokenizer().tokenize(texts, kind)?,
-            };
-            let mut order: Vec<usize> = (0..tokens.len()).collect();
-            order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
-            for texts in order.chunks(options.batch_size) {
-                let vectors = model.encode_batch(&tokens.select(texts), options)?;
-                for (&text, vectors) in texts.iter().zip(vectors) {
-                    encoded[start + text] = Some(vectors);
-                }
+        let mut encoded = vec![None; tokens.len()];
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
+        for texts in order.chunks(options.batch_size) {
+            let vectors = model.encode_batch(&tokens.select(texts), options)?;
+            for (&text, vectors) in texts.iter().zip(vectors) {
+                encoded[text] = Some(vectors);
             }
         }
         Ok(encoded.into_iter().flatten().collect())

@@ -19,6 +19,9 @@ pub enum Error {
     /// An operation on packed sequences, or the choice of a device.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),
+    /// Searching, reranking, or an index.
+    #[error(transparent)]
+    Search(#[from] colburn_search::Error),
     /// Training.
     #[error(transparent)]
     Train(#[from] colburn_train::Error),

@@ -35,6 +35,7 @@ pub use colburn_eval as eval;
 pub use colburn_loss as loss;
 pub use colburn_model as model;
 pub use colburn_ops as ops;
+pub use colburn_search as search;
 pub use colburn_train as train;
 
 mod error;

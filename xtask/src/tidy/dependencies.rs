@@ -5,14 +5,26 @@ use super::manifest::Dependency;
 use super::{Problem, Repository};
 
 /// Each crate with the crates of ours that it may depend on, tests included.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("colburn-ops", &[]),
     ("colburn-model", &["colburn-ops"]),
     ("colburn-loss", &["colburn-ops"]),
     ("colburn-data", &["colburn-ops", "colburn-model"]),
-    ("colburn-eval", &["colburn-ops", "colburn-model", "colburn-data"]),
+    ("colburn-search", &["colburn-ops", "colburn-model"]),
+    ("colburn-eval", &["colburn-ops", "colburn-model", "colburn-data", "colburn-search"]),
     ("colburn-train", &["colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
-    ("colburn", &["colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval", "colburn-train"]),
+    (
+        "colburn",
+        &[
+            "colburn-ops",
+            "colburn-model",
+            "colburn-loss",
+            "colburn-data",
+            "colburn-search",
+            "colburn-eval",
+            "colburn-train",
+        ],
+    ),
     ("colburn-cli", &["colburn"]),
 ];
 

@@ -1,0 +1,61 @@
+//! The errors of this crate. Each is one line that names the culprit and says what would be right.
+
+/// What can go wrong in searching and reranking.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Embeddings of different widths meet.
+    #[error("{what} have {found} dimensions, {expected} are expected: both sides must come from one model")]
+    Dimensions {
+        /// Whose width is wrong.
+        what: String,
+        /// The width of the other side.
+        expected: usize,
+        /// Their width.
+        found: usize,
+    },
+    /// An argument cannot be used.
+    #[error("{name} = {value}: {message}")]
+    Argument {
+        /// Its name.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        message: String,
+    },
+    /// Lists that belong together differ in length.
+    #[error("{found} {what}; {expected} are expected")]
+    Length {
+        /// What there are too many or too few of.
+        what: String,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A score is no number, so that nothing can be ordered by it.
+    #[error(
+        "the score of query {query} with document {document} is {score}: the embeddings hold values that are not finite"
+    )]
+    Score {
+        /// The query, counted from 0.
+        query: usize,
+        /// The document, by the caller's number.
+        document: usize,
+        /// The score.
+        score: f32,
+    },
+    /// Scores could not be read from the device.
+    #[error("reading from the device failed: {0}")]
+    Device(String),
+    /// Reading or writing files of a model's crate.
+    #[error(transparent)]
+    Model(#[from] colburn_model::Error),
+    /// An operation on packed embeddings refused its input.
+    #[error(transparent)]
+    Ops(#[from] colburn_ops::Error),
+}
+
+/// The result of an operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
