@@ -9,7 +9,7 @@ mod report;
 mod table;
 mod triplet;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use colburn_model::ColBert;
 
@@ -52,4 +52,27 @@ pub trait Evaluator: Send + Sync {
     /// # Errors
     /// When the file cannot be written.
     fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()>;
+}
+
+/// An evaluator that several runs share.
+impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn metrics(&self) -> Vec<String> {
+        (**self).metrics()
+    }
+
+    fn smaller_is_better(&self) -> Vec<String> {
+        (**self).smaller_is_better()
+    }
+
+    fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
+        (**self).evaluate_with(model, progress)
+    }
+
+    fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
+        (**self).write_csv(report, directory, epoch, steps)
+    }
 }
