@@ -31,6 +31,15 @@ pub enum Error {
         value: String,
         /// What would be right.
         message: String,
+    /// A score by which documents cannot be ordered.
+    #[error(
+        "score {position} of {scores} (counted from 0) is NaN: nothing can be ordered by it; finite scores are expected"
+    )]
+    Score {
+        /// Its position.
+        position: usize,
+        /// How many scores there are.
+        scores: usize,
     },
     /// A results file cannot be written.
     #[error("{}: {source}", path.display())]

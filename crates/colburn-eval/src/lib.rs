@@ -5,6 +5,7 @@
 
 mod error;
 mod progress;
+pub mod rank;
 mod report;
 mod triplet;
 
