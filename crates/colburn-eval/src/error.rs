@@ -31,6 +31,7 @@ pub enum Error {
         value: String,
         /// What would be right.
         message: String,
+    },
     /// A score by which documents cannot be ordered.
     #[error(
         "score {position} of {scores} (counted from 0) is NaN: nothing can be ordered by it; finite scores are expected"
