@@ -2,9 +2,14 @@
 //!
 //! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training.
 //! [`TripletEvaluator`] asks how often the positive scores above the negative.
+//! [`InformationRetrievalEvaluator`] searches the corpus of a [`Collection`] for its queries, [`NanoBeirEvaluator`] does so for several.
 
+mod collection;
 mod error;
+mod information_retrieval;
+mod nano_beir;
 mod progress;
+pub mod rank;
 mod report;
 mod table;
 mod triplet;
@@ -13,7 +18,10 @@ use std::{path::Path, sync::Arc};
 
 use colburn_model::ColBert;
 
+pub use collection::Collection;
 pub use error::{Error, Result};
+pub use information_retrieval::{InformationRetrievalEvaluator, RetrievalOptions};
+pub use nano_beir::{NanoBeirEvaluator, PerCollection};
 pub use progress::Progress;
 pub use report::Report;
 pub use table::Table;
