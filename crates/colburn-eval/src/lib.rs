@@ -7,6 +7,7 @@ mod error;
 mod progress;
 pub mod rank;
 mod report;
+mod table;
 mod triplet;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use colburn_model::ColBert;
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use report::Report;
+pub use table::Table;
 pub use triplet::TripletEvaluator;
 
 /// A measurement of a model.
@@ -25,6 +27,11 @@ pub trait Evaluator: Send + Sync {
 
     /// The names of the metrics that [`Evaluator::evaluate`] will give, so that a run can be refused that decides by another one.
     fn metrics(&self) -> Vec<String>;
+
+    /// Those of [`Evaluator::metrics`] of which a smaller value is better, as it is of a divergence.
+    fn smaller_is_better(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Measures a model; on a device without autodiff no graph is kept. `progress` is told how far it is, now and then.
     ///
