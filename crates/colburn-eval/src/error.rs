@@ -32,6 +32,12 @@ pub enum Error {
         /// What would be right.
         message: String,
     },
+    /// Vectors that nothing can be scored with.
+    #[error("{text}: the vectors hold NaN or infinite values; is the model damaged, or has its training diverged?")]
+    NotFinite {
+        /// Which text: `document "d1"`.
+        text: String,
+    },
     /// A score by which documents cannot be ordered.
     #[error(
         "score {position} of {scores} (counted from 0) is NaN: nothing can be ordered by it; finite scores are expected"

@@ -31,7 +31,8 @@ impl Collection {
         let [corpus, queries] = ["corpus.jsonl", "queries.jsonl"].map(|file| dir.join(file));
         let wrong = |place: &Path, message: String| Error::Collection { place: place.display().to_string(), message };
         if let Some(missing) = [&corpus, &queries].into_iter().find(|path| !path.is_file()) {
-            let nano = if dir.join("corpus").is_dir() { "; with a folder \"corpus\" this is NanoBEIR's layout" } else { "" };
+            let nano =
+                if dir.join("corpus").is_dir() { "; with a folder \"corpus\" this is NanoBEIR's layout" } else { "" };
             let file = names::folder_name(missing);
             let expected = "corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv are expected";
             return Err(wrong(dir, format!("no file \"{file}\"; {expected}{nano}")));
@@ -45,7 +46,10 @@ impl Collection {
                 .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
                 .collect();
             let splits = if splits.is_empty() { "none".to_owned() } else { splits.join(", ") };
-            return Err(wrong(&folder, format!("no split \"{split}\": {split}.tsv is expected; the splits are: {splits}")));
+            return Err(wrong(
+                &folder,
+                format!("no split \"{split}\": {split}.tsv is expected; the splits are: {splits}"),
+            ));
         }
         Self::from_files(names::folder_name(dir), queries, corpus, qrels)
     }

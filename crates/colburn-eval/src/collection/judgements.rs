@@ -120,7 +120,9 @@ fn of_row(
         Column::List(documents) => match data.list(row, documents)? {
             List::Texts(ids) => ids.into_iter().map(String::from).collect(),
             List::Integers(ids) => ids.iter().map(i64::to_string).collect(),
-            List::Floats(_) => return Err(wrong("corpus-id holds numbers with fractions; ids are expected".to_owned())),
+            List::Floats(_) => {
+                return Err(wrong("corpus-id holds numbers with fractions; ids are expected".to_owned()));
+            }
         },
         one => vec![table::id(data, one, row)?.into_owned()],
     };
@@ -145,11 +147,7 @@ fn of_row(
             grades
         }
     };
-    let judgement = |(document, grade)| Judgement {
-        place: place(data, row),
-        query: query.clone().into_owned(),
-        document,
-        grade,
-    };
+    let judgement =
+        |(document, grade)| Judgement { place: place(data, row), query: query.clone().into_owned(), document, grade };
     Ok(documents.into_iter().zip(grades).map(judgement).collect())
 }

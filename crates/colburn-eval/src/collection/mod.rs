@@ -11,8 +11,6 @@ pub(crate) mod names;
 mod nano;
 mod resolve;
 mod table;
-#[cfg(test)]
-mod testing;
 mod tsv;
 
 use std::{borrow::Cow, fmt};
@@ -195,7 +193,8 @@ fn assemble(
     let relevance: Vec<_> = relevance.map(|(judged, _)| Relevance::new(judged, &positions)).collect();
     if queries.is_empty() {
         let judgements = origin.map_or_else(String::new, |place| format!(" (the first judgement is {place})"));
-        let message = format!("no query has a relevant document{judgements}; one with a text and a grade above 0 is expected");
+        let message =
+            format!("no query has a relevant document{judgements}; one with a text and a grade above 0 is expected");
         return Err(Error::Collection { place: queries_place, message });
     }
     Ok(Collection { name, queries, corpus, relevance })

@@ -78,7 +78,7 @@ fn load(folder: &Path, split: &str) -> Result<Dataset> {
         .iter()
         .filter(|path| stem(path).strip_prefix(split).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
         .collect();
-    let [first, ..] = files[..] else {
+    let Some(first) = files.first() else {
         let wanted = format!("{split}-00000-of-00001.parquet");
         return Err(missing(format!("no Parquet file; {wanted} or {split}.parquet is expected")));
     };

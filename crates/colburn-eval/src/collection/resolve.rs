@@ -76,7 +76,8 @@ fn known(name: &str, folders: &[String]) -> Result<NanoName> {
     NanoName::of(name).ok_or_else(|| {
         let mut valid: Vec<&str> = NANO_BEIR.iter().map(|known| known.short).collect();
         valid.extend(folders.iter().map(String::as_str));
-        let near = nearest(&name.to_lowercase(), &valid).map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
+        let near =
+            nearest(&name.to_lowercase(), &valid).map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
         let message = format!("no collection of this name; {near}the names are: {}", valid.join(", "));
         Error::Collection { place: format!("\"{name}\""), message }
     })

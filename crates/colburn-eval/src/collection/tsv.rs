@@ -18,10 +18,12 @@ pub(super) fn read(path: &Path) -> Result<impl Iterator<Item = Result<Judgement>
     let io = |source| Error::Io { path: path.to_owned(), source };
     let mut lines = BufReader::new(File::open(path).map_err(io)?).lines();
     let header = lines.next().transpose().map_err(io)?.unwrap_or_default();
-    let wrong = |line: usize, message: String| Error::Collection { place: format!("{}:{line}", path.display()), message };
+    let wrong =
+        |line: usize, message: String| Error::Collection { place: format!("{}:{line}", path.display()), message };
     let names: Vec<&str> = header.trim_start_matches('\u{feff}').trim_end().split('\t').collect();
     if names.len() != 3 || names[2].parse::<f64>().is_ok() {
-        let message = format!("{header:?} is no header; query-id, corpus-id and score, separated by tabs, are expected");
+        let message =
+            format!("{header:?} is no header; query-id, corpus-id and score, separated by tabs, are expected");
         return Err(wrong(1, message));
     }
     // Lines are counted from 1, as editors do, and the header is the first.

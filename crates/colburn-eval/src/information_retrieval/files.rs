@@ -33,7 +33,8 @@ pub(crate) fn append_csv(
         None => lines = format!("{header}\n"),
         Some(first) if first == header => {}
         Some(first) => {
-            let message = format!("its columns are {first}; {header} are expected: remove it, or evaluate at the same cuts");
+            let message =
+                format!("its columns are {first}; {header} are expected: remove it, or evaluate at the same cuts");
             return Err(Error::Collection { place: path.display().to_string(), message });
         }
     }

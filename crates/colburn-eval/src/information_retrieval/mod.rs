@@ -14,8 +14,8 @@ use std::{
 use colburn_model::ColBert;
 use colburn_search::Hit;
 
-pub(crate) use self::{files::append_csv, measures::Cut, options::option_methods};
 pub use self::options::RetrievalOptions;
+pub(crate) use self::{files::append_csv, measures::Cut, options::option_methods};
 use crate::{Collection, Evaluator, Progress, Report, Result, rank::Ranked};
 
 /// Searches the whole corpus of a collection for each of its queries and compares what comes first with what is relevant

@@ -83,9 +83,11 @@ impl RetrievalOptions {
             ("document_length", self.document_length),
         ];
         match sizes.into_iter().find(|(_, size)| *size == Some(0)) {
-            Some((option, _)) => {
-                Err(Error::Option { option, value: "0".to_owned(), message: "a positive number is expected".to_owned() })
-            }
+            Some((option, _)) => Err(Error::Option {
+                option,
+                value: "0".to_owned(),
+                message: "a positive number is expected".to_owned(),
+            }),
             None => Ok(()),
         }
     }

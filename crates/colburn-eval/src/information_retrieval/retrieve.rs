@@ -5,7 +5,7 @@ use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch, TokenEmbeddings};
 use colburn_search::{ExactSearch, Floor, Hit, Packed, Scoring};
 
 use super::RetrievalOptions;
-use crate::{Collection, Error, Progress, Result};
+use crate::{Collection, Error, Result};
 
 /// Texts that are tokenized at once: enough to keep all cores busy.
 const STRETCH: usize = 2048;
@@ -28,6 +28,7 @@ pub(super) fn retrieve(
     let encode = EncodeOptions {
         batch_size: options.batch_size,
         prompt: options.corpus_prompt.clone(),
+        length: options.document_length,
         ..Default::default()
     };
     let mut search = ExactSearch::new(&queries, options.most())?.scoring(Scoring::for_device(&model.device()));
@@ -54,6 +55,7 @@ fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalO
     let encode = EncodeOptions {
         batch_size: options.batch_size,
         prompt: options.query_prompt.clone(),
+        length: options.query_length,
         ..Default::default()
     };
     let embeddings = model.encode(&texts, Kind::Query, &encode)?;

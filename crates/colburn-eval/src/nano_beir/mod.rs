@@ -97,8 +97,7 @@ impl NanoBeirEvaluator {
     /// # Errors
     /// When a collection has none, or a name is unknown.
     pub fn query_prompts(self, prompts: impl Into<PerCollection<String>>) -> Result<Self> {
-        let prompts = prompts.into().resolve("query_prompts", &self.names())?;
-        let prompts = PerCollection::<String>::complete("query_prompts", prompts, &self.names())?;
+        let prompts = prompts.into().complete("query_prompts", &self.names())?;
         self.each(prompts, |options, prompt| options.query_prompt = Some(prompt))
     }
 
@@ -107,8 +106,7 @@ impl NanoBeirEvaluator {
     /// # Errors
     /// As [`NanoBeirEvaluator::query_prompts`].
     pub fn corpus_prompts(self, prompts: impl Into<PerCollection<String>>) -> Result<Self> {
-        let prompts = prompts.into().resolve("corpus_prompts", &self.names())?;
-        let prompts = PerCollection::<String>::complete("corpus_prompts", prompts, &self.names())?;
+        let prompts = prompts.into().complete("corpus_prompts", &self.names())?;
         self.each(prompts, |options, prompt| options.corpus_prompt = Some(prompt))
     }
 

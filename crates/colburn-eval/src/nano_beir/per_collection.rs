@@ -51,11 +51,12 @@ impl<T: Clone> PerCollection<T> {
         Ok(collections.iter().map(|name| by_name.get(&full_name(name).to_lowercase()).cloned()).collect())
     }
 
-    /// The values, of which none may be missing.
+    /// The same where none may be missing.
     ///
     /// # Errors
-    /// When a collection has none.
-    pub(super) fn complete(option: &'static str, values: Vec<Option<T>>, collections: &[String]) -> Result<Vec<T>> {
+    /// When a collection has no value, or as [`resolve`](Self::resolve).
+    pub(super) fn complete(self, option: &'static str, collections: &[String]) -> Result<Vec<T>> {
+        let values = self.resolve(option, collections)?;
         let named = values.iter().zip(collections).filter(|(value, _)| value.is_none()).map(|(_, name)| name.as_str());
         let missing: Vec<&str> = named.collect();
         if !missing.is_empty() {
