@@ -1,12 +1,17 @@
 //! Evaluators of late-interaction models.
 //!
 //! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training.
-//! [`TripletEvaluator`] asks how often the positive scores above the negative.
+//! [`TripletEvaluator`] asks how often the positive scores above the negative, [`RerankingEvaluator`] how well given candidates are ordered,
+//! [`DistillationEvaluator`] how far the scores are from a teacher's; [`SequentialEvaluator`] is several as one. The metrics of rankings
+//! themselves are in [`rank`].
 
+mod distillation;
 mod error;
 mod progress;
 pub mod rank;
 mod report;
+mod reranking;
+mod sequential;
 mod table;
 mod triplet;
 
@@ -14,9 +19,12 @@ use std::path::Path;
 
 use colburn_model::ColBert;
 
+pub use distillation::DistillationEvaluator;
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use report::Report;
+pub use reranking::{RerankingEvaluator, RerankingSample};
+pub use sequential::SequentialEvaluator;
 pub use table::Table;
 pub use triplet::TripletEvaluator;
 
