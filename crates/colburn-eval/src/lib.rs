@@ -1,16 +1,25 @@
 //! Evaluators of late-interaction models.
 //!
 //! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training.
-//! [`TripletEvaluator`] asks how often the positive scores above the negative.
-//! [`InformationRetrievalEvaluator`] searches the corpus of a [`Collection`] for its queries, [`NanoBeirEvaluator`] does so for several.
+//! [`TripletEvaluator`] asks how often the positive scores above the negative, [`RerankingEvaluator`] how well given candidates are ordered,
+//! [`DistillationEvaluator`] how far the scores are from a teacher's. [`InformationRetrievalEvaluator`] searches the corpus of a
+//! [`Collection`] for its queries, [`NanoBeirEvaluator`] does so for several. [`SequentialEvaluator`] is several evaluators as one. The metrics of
+//! rankings themselves are in [`rank`].
 
 mod collection;
+//! [`TripletEvaluator`] asks how often the positive scores above the negative, [`RerankingEvaluator`] how well given candidates are ordered,
+//! [`DistillationEvaluator`] how far the scores are from a teacher's; [`SequentialEvaluator`] is several as one. The metrics of rankings
+//! themselves are in [`rank`].
+
+mod distillation;
 mod error;
 mod information_retrieval;
 mod nano_beir;
 mod progress;
 pub mod rank;
 mod report;
+mod reranking;
+mod sequential;
 mod table;
 mod triplet;
 
@@ -19,11 +28,14 @@ use std::{path::Path, sync::Arc};
 use colburn_model::ColBert;
 
 pub use collection::Collection;
+pub use distillation::DistillationEvaluator;
 pub use error::{Error, Result};
 pub use information_retrieval::{InformationRetrievalEvaluator, RetrievalOptions};
 pub use nano_beir::{NanoBeirEvaluator, PerCollection};
 pub use progress::Progress;
 pub use report::Report;
+pub use reranking::{RerankingEvaluator, RerankingSample};
+pub use sequential::SequentialEvaluator;
 pub use table::Table;
 pub use triplet::TripletEvaluator;
 

@@ -40,3 +40,14 @@ pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String]) -> Res
     }
     Ok(colburn_model::write_atomic(path, lines.as_bytes())?)
 }
+
+/// The first two fields of a line: -1 and -1 outside of training.
+pub(crate) fn epoch_and_steps(epoch: f64, steps: i64) -> [String; 2] {
+    [if epoch == -1.0 { "-1".to_owned() } else { format!("{epoch:?}") }, steps.to_string()]
+}
+
+/// The name of a metric of an evaluator: `NAME_METRIC`, or the metric alone where the evaluator has no name
+/// (`SentenceEvaluator.prefix_name_to_metrics` of sentence-transformers).
+pub(crate) fn named(evaluator: &str, metric: &str) -> String {
+    if evaluator.is_empty() { metric.to_owned() } else { format!("{evaluator}_{metric}") }
+}

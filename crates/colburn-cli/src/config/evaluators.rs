@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn rows_are_named_once() {
-        assert!(error("type = \"information_retrieval\"").starts_with("path in [evaluators] of RUN.toml: it is missing"));
+        assert!(
+            error("type = \"information_retrieval\"").starts_with("path in [evaluators] of RUN.toml: it is missing")
+        );
         assert_eq!(
             error("type = \"information_retrieval\"\nqueries = \"q\"\nqrels = \"r\""),
             "corpus in [evaluators] of RUN.toml: it is missing; queries, corpus and qrels go together"

@@ -101,7 +101,10 @@ fn less_is_better_of_a_divergence() {
     };
     for greater_is_better in [None, Some(true)] {
         let message = refused(run(greater_is_better));
-        assert!(message.contains("eval_kl_divergence") && message.contains("`greater_is_better` to false"), "{message}");
+        assert!(
+            message.contains("eval_kl_divergence") && message.contains("`greater_is_better` to false"),
+            "{message}"
+        );
     }
     let output = run(Some(false)).train().unwrap();
     assert_eq!((output.state.best_global_step, output.state.best_metric), (Some(2), Some(0.1)));
