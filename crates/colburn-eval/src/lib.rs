@@ -7,10 +7,6 @@
 //! rankings themselves are in [`rank`].
 
 mod collection;
-//! [`TripletEvaluator`] asks how often the positive scores above the negative, [`RerankingEvaluator`] how well given candidates are ordered,
-//! [`DistillationEvaluator`] how far the scores are from a teacher's; [`SequentialEvaluator`] is several as one. The metrics of rankings
-//! themselves are in [`rank`].
-
 mod distillation;
 mod error;
 mod information_retrieval;

@@ -21,6 +21,11 @@ impl Report {
         self.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value)
     }
 
+    /// The value of the primary metric.
+    pub fn main(&self) -> Option<f64> {
+        self.get(self.primary.as_deref()?)
+    }
+
     /// One flat object of metric names to numbers.
     pub fn to_json(&self) -> Map<String, Value> {
         self.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect()

@@ -104,7 +104,7 @@ impl Evaluation {
         let mut score = None;
         for evaluator in &self.evaluators {
             let report = evaluator.evaluate_with(&model.model, &mut |progress| view.evaluating(progress))?;
-            score = report.primary.as_deref().and_then(|primary| report.get(primary));
+            score = report.main();
             std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
             evaluator.write_csv(&report, dir, state.epoch, i64::try_from(state.global_step).unwrap_or(-1))?;
             metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value)));

@@ -1,7 +1,6 @@
 //! `[[evaluators]]`: what else the model is measured by. The keys are the arguments of PyLate's and sentence-transformers' classes.
 
-use std::collections::BTreeMap;
-
+use colburn::eval::PerCollection;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -83,14 +82,6 @@ pub struct EvaluatorConfig {
     pub map_at_k: Option<Vec<usize>>,
     pub corpus_chunk_size: Option<usize>,
     pub write_predictions: Option<bool>,
-}
-
-/// One value for all collections, or one for each by name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "one value, or a table of collection names and values")]
-pub enum PerCollection<T> {
-    All(T),
-    Each(BTreeMap<String, T>),
 }
 
 impl EvaluatorConfig {
