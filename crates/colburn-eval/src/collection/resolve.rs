@@ -53,7 +53,7 @@ fn in_root(name: &str, root: &Path) -> Result<Collection> {
     }
 }
 
-fn in_caches(name: &str, caches: &[PathBuf]) -> Result<Collection> {
+pub(super) fn in_caches(name: &str, caches: &[PathBuf]) -> Result<Collection> {
     let known = known(name, &[])?;
     let repositories: Vec<PathBuf> =
         caches.iter().map(|cache| cache.join(format!("datasets--{}", known.repository().replace('/', "--")))).collect();

@@ -1,1 +1,175 @@
+//! What parity with PyLate does not show: ties, progress, damaged models, options and files that cannot be used.
 
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::Device;
+use colburn_model::Kind;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::*;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+}
+
+fn tiny() -> ColBert {
+    ColBert::from_pretrained(fixture("tiny-colbert"), &Device::flex()).unwrap()
+}
+
+fn evaluator(documents: &[(&'static str, &'static str)], relevant: &'static str) -> InformationRetrievalEvaluator {
+    let queries = [("q", "what is the answer?")];
+    let documents = documents.iter().copied();
+    InformationRetrievalEvaluator::new(Collection::from_parts("", queries, documents, [("q", relevant, 1.0)]).unwrap())
+}
+
+#[test]
+fn of_equal_documents_the_first_is_better() {
+    let documents = [("z", "the answer is a number"), ("m", "the answer is a number"), ("a", "the answer is a number")];
+    for (relevant, expected) in [("z", 1.0), ("m", 1.0 / 2.0), ("a", 1.0 / 3.0)] {
+        // In chunks of one, no document is padded; the rule holds across chunks.
+        for chunk in [1, 3] {
+            let report = evaluator(&documents, relevant).corpus_chunk_size(chunk).unwrap().evaluate(&tiny()).unwrap();
+            assert_eq!(report.get("MaxSim_mrr@10"), Some(expected));
+        }
+    }
+}
+
+#[test]
+fn progress_counts_every_text_once() {
+    let collection = Collection::from_nano_dir(fixture("retrieval/first")).unwrap();
+    let evaluator = InformationRetrievalEvaluator::new(collection).corpus_chunk_size(25).unwrap();
+    let mut told = Vec::new();
+    let mut tell = |progress: &Progress<'_>| told.push((progress.what.to_owned(), progress.done, progress.total));
+    evaluator.evaluate_with(&tiny(), &mut tell).unwrap();
+    let expected = [8, 33, 58, 69].map(|done| ("NanoFirst".to_owned(), done, 69));
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn lengths_are_those_of_the_options() {
+    let model = tiny();
+    let documents = [("long", "a number is the answer to every question that was asked"), ("short", "a number")];
+    let scores = |query: Option<usize>, document: Option<usize>| {
+        let options = RetrievalOptions { query_length: query, document_length: document, ..Default::default() };
+        let evaluator = evaluator(&documents, "long").options(options).unwrap();
+        let hits = retrieve::retrieve(evaluator.collection(), &model, &evaluator.options, &mut |_| {}).unwrap();
+        hits[0].iter().map(|hit| hit.score).collect::<Vec<_>>()
+    };
+    assert_eq!(scores(None, None), scores(Some(model.config().query_length), Some(model.config().document_length)));
+    assert_ne!(scores(None, None), scores(Some(8), None));
+    assert_ne!(scores(None, None), scores(None, Some(6)));
+}
+
+/// The tiny model with the vector of one word piece spoiled.
+fn damaged(text: &str) -> (tempfile::TempDir, ColBert) {
+    let tokens = tiny().tokenizer().tokenize(&[text], Kind::Document).unwrap();
+    // After CLS and the prefix.
+    let token = tokens.ids[2] as usize;
+    let folder = tempfile::tempdir().unwrap();
+    copy(&fixture("tiny-colbert"), folder.path());
+    let path = folder.path().join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut data: HashMap<String, (Vec<usize>, Vec<u8>)> =
+        file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec()))).collect();
+    let (shape, words) = data.get_mut("embeddings.word_embeddings.weight").unwrap();
+    words[token * shape[1] * 4..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let views =
+        data.iter().map(|(name, (shape, data))| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let model = ColBert::from_pretrained(folder.path(), &Device::flex()).unwrap();
+    (folder, model)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_text_without_numbers_for_vectors_is_named() {
+    let documents = [("good", "a number"), ("bad", "ß")];
+    let message = "the vectors hold NaN or infinite values; is the model damaged, or has its training diverged?";
+    let (_folder, model) = damaged("ß");
+    let found = evaluator(&documents, "good").evaluate(&model).unwrap_err().to_string();
+    assert_eq!(found, format!("document \"bad\": {message}"));
+    let (_folder, model) = damaged("what");
+    let found = evaluator(&documents, "good").evaluate(&model).unwrap_err().to_string();
+    assert_eq!(found, format!("query \"q\": {message}"));
+}
+
+#[test]
+fn options_that_cannot_be_used_are_refused() {
+    let refuse = |change: fn(InformationRetrievalEvaluator) -> Result<InformationRetrievalEvaluator>| {
+        change(evaluator(&[("d", "document")], "d")).unwrap_err().to_string()
+    };
+    let zero = "the best 0 documents tell nothing; positive numbers are expected";
+    let none = "at least one number of documents is expected, such as [10]";
+    for (found, expected) in [
+        (refuse(|evaluator| evaluator.ndcg_at_k(&[10, 0])), format!("ndcg_at_k = [10, 0]: {zero}")),
+        (refuse(|evaluator| evaluator.mrr_at_k(&[0])), format!("mrr_at_k = [0]: {zero}")),
+        (refuse(|evaluator| evaluator.accuracy_at_k(&[])), format!("accuracy_at_k = []: {none}")),
+        (refuse(|evaluator| evaluator.precision_recall_at_k(&[])), format!("precision_recall_at_k = []: {none}")),
+        (
+            refuse(|evaluator| evaluator.map_at_k(&[5, 5])),
+            "map_at_k = [5, 5]: numbers that differ are expected".to_owned(),
+        ),
+        (
+            refuse(|evaluator| evaluator.corpus_chunk_size(0)),
+            "corpus_chunk_size = 0: a positive number is expected".to_owned(),
+        ),
+        (refuse(|evaluator| evaluator.batch_size(0)), "batch_size = 0: a positive number is expected".to_owned()),
+        (refuse(|evaluator| evaluator.query_length(0)), "query_length = 0: a positive number is expected".to_owned()),
+    ] {
+        assert_eq!(found, expected);
+    }
+    let options: std::result::Result<RetrievalOptions, _> = serde_json::from_str("{\"ndcg_at_k\": [5], \"k\": 1}");
+    assert!(options.unwrap_err().to_string().contains("unknown field `k`, expected one of `mrr_at_k`, "));
+}
+
+#[test]
+fn a_file_with_other_columns_is_not_appended_to() {
+    let (model, folder) = (tiny(), tempfile::tempdir().unwrap());
+    let at = |k: usize| evaluator(&[("d", "document")], "d").name("mine").ndcg_at_k(&[k]).unwrap();
+    let report = at(5).evaluate(&model).unwrap();
+    assert_eq!((report.primary.as_deref(), report.get("mine_MaxSim_ndcg@5")), (Some("mine_MaxSim_ndcg@5"), Some(1.0)));
+    at(5).write_csv(&report, folder.path(), 1.0, 7).unwrap();
+    let path = folder.path().join("Information-Retrieval_evaluation_mine_results.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.ends_with("\n1.0,7,1.0,1.0,1.0,1.0,1.0,1.0,0.3333333333333333,1.0,0.2,1.0,0.1,1.0,1.0,1.0,1.0\n"),
+        "{text}"
+    );
+    let message = at(9).write_csv(&report, folder.path(), 1.0, 8).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("{}: its columns are epoch,steps,", path.display())), "{message}");
+    assert!(message.ends_with("are expected: remove it, or evaluate at the same cuts"), "{message}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn predictions_are_written_once_for_each_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Information-Retrieval_evaluation_predictions_MaxSim.jsonl");
+    let evaluator = evaluator(&[("d", "document")], "d");
+    let report = evaluator.evaluate(&tiny()).unwrap();
+    evaluator.write_csv(&report, folder.path(), -1.0, -1).unwrap();
+    assert!(!path.exists());
+    let evaluator = evaluator.write_predictions(true).unwrap();
+    evaluator.evaluate(&tiny()).unwrap();
+    evaluator.write_csv(&report, folder.path(), -1.0, -1).unwrap();
+    assert!(fs::read_to_string(&path).unwrap().starts_with("{\"query_id\": \"q\", \"query\": \"what is the answer?\""));
+    fs::remove_file(&path).unwrap();
+    evaluator.write_csv(&report, folder.path(), -1.0, -1).unwrap();
+    assert!(!path.exists());
+}
