@@ -1,13 +1,15 @@
 //! Evaluators of a run: several of them, what decides which model is the best, and what is refused before the run.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use colburn_eval::{Evaluator, Progress, Report, Result};
+use burn::tensor::Device;
+use colburn_eval::{Evaluator, NanoBeirEvaluator, Progress, Report, Result};
 use colburn_model::ColBert;
 use colburn_train::{IntervalStrategy, SaveStrategy, TrainingArguments};
 
-use crate::common::{arguments, logged, refused, rows, trainer};
+use crate::common::{arguments, fixture, logged, refused, rows, trainer};
 
 /// Gives the values of a list, one an evaluation.
 struct Scripted {
@@ -108,4 +110,52 @@ fn less_is_better_of_a_divergence() {
     }
     let output = run(Some(false)).train().unwrap();
     assert_eq!((output.state.best_global_step, output.state.best_metric), (Some(2), Some(0.1)));
+}
+
+/// Every file of a saved model, by name.
+fn model_files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let names = ["model.safetensors", "1_Dense/model.safetensors", "config.json", "tokenizer.json", "modules.json"];
+    names.map(|name| (name.to_owned(), fs::read(dir.join(name)).unwrap())).to_vec()
+}
+
+#[test]
+fn the_best_model_by_retrieval_comes_back_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments {
+        max_steps: 8,
+        eval_strategy: IntervalStrategy::Steps,
+        eval_steps: Some(2.0),
+        eval_on_start: true,
+        save_strategy: SaveStrategy::Steps,
+        save_steps: 2.0,
+        save_total_limit: Some(2),
+        load_best_model_at_end: true,
+        metric_for_best_model: Some("NanoBEIR_mean_MaxSim_ndcg@10".to_owned()),
+        // Steps so large that the model gets worse, so that the best is not the last.
+        learning_rate: 0.05,
+        max_grad_norm: 0.0,
+        ..arguments(dir.path())
+    };
+    let folders = ["first", "second"].map(|name| fixture("retrieval").join(name));
+    let evaluator = NanoBeirEvaluator::from_dirs(&folders).unwrap();
+    let output = trainer(args).train_dataset(rows(32)).evaluator(evaluator).train().unwrap();
+
+    // One value before the first step, which has no checkpoint, and one after each second step.
+    let ndcg = logged(&output, "eval_NanoBEIR_mean_MaxSim_ndcg@10");
+    assert_eq!(ndcg.len(), 5);
+    let best = (1..5).reduce(|best, at| if ndcg[at] > ndcg[best] { at } else { best }).unwrap();
+    assert!(best < 4, "the last one is to be worse: {ndcg:?}");
+    assert_eq!((output.state.best_global_step, output.state.best_metric), (Some(2 * best), Some(ndcg[best])));
+    let checkpoint = dir.path().join(format!("checkpoint-{}", 2 * best));
+    assert_eq!(model_files(dir.path()), model_files(&checkpoint));
+    assert_ne!(model_files(dir.path()), model_files(&dir.path().join("checkpoint-8")));
+
+    // The model that came back retrieves as well as it did then, to the bit.
+    let again = NanoBeirEvaluator::from_dirs(&folders).unwrap();
+    for model in [output.model, ColBert::from_pretrained(dir.path(), &Device::flex()).unwrap()] {
+        assert_eq!(again.evaluate(&model).unwrap().main(), Some(ndcg[best]));
+    }
+    let csv = fs::read_to_string(dir.path().join("eval/NanoBEIR_evaluation_mean_results.csv")).unwrap();
+    let steps = csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().to_owned());
+    assert_eq!(steps.collect::<Vec<_>>(), ["0", "2", "4", "6", "8"]);
 }
