@@ -11,6 +11,7 @@ mod minilm;
 mod rank;
 mod reranking;
 mod retrieval;
+mod rerank;
 mod saving;
 mod support;
 mod tokens;
