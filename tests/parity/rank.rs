@@ -77,8 +77,8 @@ fn trec_eval() {
     println!("{compared} means of trec_eval: off by at most {worst:.1e}");
 }
 
-/// Our rule: results of one score stand in the order in which they were given. Queries without ties agree; of those with ties, some do not,
-/// and the two libraries do not agree with each other either.
+/// Our rule: results of one score stand in the order in which they were given. ranx's sort keeps that order too, but only for up to 15 results,
+/// of which it makes insertion sort; trec_eval puts the greater id first. Queries without ties agree in any case.
 #[test]
 fn ties() {
     let golden = &json("rank.json")["ties"];
@@ -101,5 +101,5 @@ fn ties() {
     }
     assert_eq!(with_ties as u64, golden["tied"].as_u64().unwrap());
     println!("{with_ties} queries with ties: {} differ from ranx, {} from trec_eval", others[0], others[1]);
-    assert_eq!(others, [0, 0]);
+    assert_eq!(others, [0, 4]);
 }

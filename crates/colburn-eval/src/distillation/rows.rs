@@ -127,10 +127,13 @@ mod tests {
     fn lists_in_memory_are_checked() {
         for (found, expected) in [
             (error(0, &[], &[]), "no query; at least one is expected"),
-            (error(2, &[2], &[&[0.0; 2]; 2]), "2 queries but 1 lists of documents; one for each is expected"),
+            (
+                error(2, &[2], &[&[0.0, 0.0], &[0.0, 0.0]]),
+                "2 queries but 1 lists of documents; one for each is expected",
+            ),
             (error(1, &[2], &[]), "1 queries but 0 lists of scores; one for each is expected"),
             (
-                error(2, &[2, 3], &[&[0.0; 2], &[0.0; 3]]),
+                error(2, &[2, 3], &[&[0.0, 0.0], &[0.0, 0.0, 0.0]]),
                 "query 1 (counted from 0) has 3 documents where the first query has 2; equally many are expected",
             ),
             (error(1, &[1], &[&[0.0]]), "query 0 (counted from 0) has 1 documents; at least 2 to compare are expected"),
@@ -139,7 +142,7 @@ mod tests {
                 "query 0 (counted from 0) has 2 documents but 1 scores; a score for each is expected",
             ),
             (
-                error(2, &[2, 2], &[&[0.0; 2], &[0.0, f32::NAN]]),
+                error(2, &[2, 2], &[&[0.0, 0.0], &[0.0, f32::NAN]]),
                 "query 1 (counted from 0) has a score of NaN for document 1 (counted from 0); a finite number is expected",
             ),
         ] {

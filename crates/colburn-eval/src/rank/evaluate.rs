@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// Judgements: of each query, by its id, the grades of documents. 0 means not relevant; documents that are not named count as that.
 pub type Qrels = BTreeMap<String, BTreeMap<String, f64>>;
 
-/// Results: of each query, by its id, documents with scores, in any order.
+/// Results: of each query, by its id, documents with scores, in any order. PyLate gives queries and lists of results side by side, which is
+/// `queries.into_iter().zip(results).collect()`.
 pub type Runs = BTreeMap<String, Vec<RerankResult<String>>>;
 
 /// What [`evaluate`] found: every metric of every query.
