@@ -13,10 +13,12 @@ pub const EXAMPLE: &str = "cargo run --release --example contrastive";
 pub const TESTS: &str = "cargo test --release --workspace";
 
 /// The README's commands for the binary, which work one after the other on what the first command leaves.
-pub const BINARY: [&str; 4] = [
+pub const BINARY: [&str; 6] = [
     "cargo run --release -p colburn-cli -- train examples/run.toml",
     "cargo run --release -p colburn-cli -- encode --model output/run --input examples/data/texts.txt --kind document --output output/documents.safetensors",
-    "cargo run --release -p colburn-cli -- evaluate --model output/run --triplets examples/data/triplets-test.parquet --output output/results.json",
+    "cargo run --release -p colburn-cli -- evaluate --model output/run --triplets examples/data/triplets-test.parquet --nano examples/data/nano/squad --output output/results.json",
+    "cargo run --release -p colburn-cli -- index create --index output/index --model output/run --input examples/data/nano/squad/corpus/train-00000-of-00001.parquet",
+    "cargo run --release -p colburn-cli -- search --index output/index --model output/run --queries examples/data/nano/squad/queries/train-00000-of-00001.parquet --k 10 --output output/found.jsonl",
     "cargo run --release -p colburn-cli -- train examples/distillation.toml",
 ];
 
@@ -31,6 +33,11 @@ pub fn run() -> Result<()> {
     report.step("tests", &words(TESTS))?;
     report
         .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
+    // An index is created in a place that is free.
+    let index = process::repository()?.join("output/smoke-index");
+    if index.exists() {
+        std::fs::remove_dir_all(&index).map_err(|error| format!("{}: {error}", index.display()))?;
+    }
     for command in BINARY {
         report.step("smoke run of the binary", &words(&smoke(command)))?;
     }
