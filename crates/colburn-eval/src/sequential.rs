@@ -79,9 +79,11 @@ impl Evaluator for SequentialEvaluator {
     fn smaller_is_better(&self) -> Vec<String> {
         let mut smaller: Vec<String> =
             self.evaluators.iter().flat_map(|evaluator| evaluator.smaller_is_better()).collect();
-        let score =
-            |last: &Box<dyn Evaluator>| last.metrics().iter().all(|metric| last.smaller_is_better().contains(metric));
-        smaller.extend(self.evaluators.last().filter(|last| score(last)).map(|_| self.score()));
+        if let Some(last) = self.evaluators.last()
+            && last.metrics().iter().all(|metric| smaller.contains(metric))
+        {
+            smaller.push(self.score());
+        }
         smaller
     }
 
