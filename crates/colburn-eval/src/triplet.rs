@@ -7,7 +7,10 @@ use colburn_data::{Columns, Dataset};
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 
-use crate::{Error, Evaluator, Progress, Report, Result, report::append_csv};
+use crate::{
+    Error, Evaluator, Progress, Report, Result,
+    report::{append_csv, epoch_and_steps, named},
+};
 
 /// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
 ///
@@ -57,7 +60,7 @@ impl TripletEvaluator {
 
     /// The metric's name.
     fn metric(&self) -> String {
-        if self.name.is_empty() { "accuracy".to_owned() } else { format!("{}_accuracy", self.name) }
+        named(&self.name, "accuracy")
     }
 
     /// How many of these rows have the positive above the negative.
@@ -105,8 +108,8 @@ impl Evaluator for TripletEvaluator {
         let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
         let path = directory.join(format!("triplet_evaluation{name}_results.csv"));
         let accuracy = report.get(&self.metric()).unwrap_or(f64::NAN);
-        let epoch = if epoch == -1.0 { "-1".to_owned() } else { format!("{epoch:?}") };
-        append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps.to_string(), format!("{accuracy:?}")])
+        let [epoch, steps] = epoch_and_steps(epoch, steps);
+        append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps, format!("{accuracy:?}")])
     }
 }
 
