@@ -1,4 +1,5 @@
-//! Contrastive training of a ColBERT model on triplets, with triplet accuracy before and after.
+//! Contrastive training of a ColBERT model on triplets, with what it retrieves before and after: triplet accuracy, and nDCG@10 on a small
+//! retrieval collection.
 //!
 //! Without arguments: a small BERT, drawn from the seed, on the sample in `examples/data`. With `--model DIR` the encoder has real
 //! weights: `cargo run --release --example contrastive -- --model models/bert-base-uncased`.
@@ -17,6 +18,9 @@ struct Arguments {
     /// Held-out triplets.
     #[arg(long, default_value = "examples/data/triplets-test.parquet")]
     eval: String,
+    /// A retrieval collection in NanoBEIR's layout.
+    #[arg(long, default_value = "examples/data/nano/squad")]
+    nano: String,
     #[arg(long, default_value = "output/contrastive")]
     output_dir: String,
     /// flex, ndarray, wgpu, cuda; the first that is compiled in when not given.
@@ -35,8 +39,9 @@ fn main() -> colburn::Result<()> {
         None => ColBert::from_config("examples/data/bert-small", &ColBertOptions::default(), &device)?,
     };
     let (train, eval) = (Dataset::load(&arguments.train)?, Dataset::load(&arguments.eval)?);
-    let evaluator = TripletEvaluator::new(&eval)?;
-    let before = evaluator.evaluate(&model)?;
+    let triplets = TripletEvaluator::new(&eval)?;
+    let retrieval = InformationRetrievalEvaluator::new(Collection::from_nano_dir(&arguments.nano)?);
+    let before = [triplets.evaluate(&model)?, retrieval.evaluate(&model)?];
 
     let args = TrainingArguments {
         output_dir: arguments.output_dir.into(),
@@ -50,8 +55,9 @@ fn main() -> colburn::Result<()> {
     };
     let trained = Trainer::new(model, Contrastive::default(), args).train_dataset(train).train()?;
 
-    let after = evaluator.evaluate(&trained.model)?;
-    let accuracy = |report: &Report| 100.0 * report.get("accuracy").unwrap_or_default();
-    println!("triplet accuracy: {:.1} % before, {:.1} % after", accuracy(&before), accuracy(&after));
+    let after = [triplets.evaluate(&trained.model)?, retrieval.evaluate(&trained.model)?];
+    let [accuracy, ndcg] = [0, 1].map(|at| [&before[at], &after[at]].map(|report| report.main().unwrap_or_default()));
+    println!("triplet accuracy: {:.1} % before, {:.1} % after", 100.0 * accuracy[0], 100.0 * accuracy[1]);
+    println!("nDCG@10 on {}: {:.3} before, {:.3} after", arguments.nano, ndcg[0], ndcg[1]);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use colburn::model::Kind;
 
 /// Train, encode with and evaluate ColBERT (late-interaction) retrieval models.
@@ -59,15 +59,37 @@ pub struct EncodeArguments {
     pub device: DeviceArgument,
 }
 
-/// Measure a model on triplets.
+/// Measure a model on retrieval collections, on triplets, or on both.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("data").required(true).multiple(true).args(["triplets", "nano", "beir"]))]
 pub struct EvaluateArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
     /// Rows of query, positive and negative: .parquet, .jsonl or .csv.
     #[arg(long, value_name = "FILE")]
-    pub triplets: PathBuf,
+    pub triplets: Option<PathBuf>,
+    /// A collection in NanoBEIR's layout: a folder, or one of NanoBEIR's names in the local cache of the hub; can be given several times.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub nano: Vec<PathBuf>,
+    /// A collection in BEIR's layout: a folder with corpus.jsonl, queries.jsonl and qrels/; can be given several times.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub beir: Vec<PathBuf>,
+    /// The judgements of a collection in BEIR's layout.
+    #[arg(long, default_value = "test", requires = "beir")]
+    pub split: String,
+    /// Tokens of a query of the collections, instead of the model's query_length.
+    #[arg(long, value_name = "N")]
+    pub query_length: Option<NonZeroUsize>,
+    /// Put before every query of the collections.
+    #[arg(long, value_name = "TEXT")]
+    pub query_prompt: Option<String>,
+    /// Put before every document of the collections.
+    #[arg(long, value_name = "TEXT")]
+    pub corpus_prompt: Option<String>,
+    /// Also write, beside the results, what was found for each query of the collections, with scores, and the CSV files of the evaluators.
+    #[arg(long)]
+    pub write_predictions: bool,
     /// Where to write the metrics: one flat object of name to number.
     #[arg(long, value_name = "results.json")]
     pub output: PathBuf,

@@ -1,25 +1,111 @@
-//! `colburn evaluate`: a model and triplets in, metrics out.
+//! `colburn evaluate`: a model, collections and triplets in, metrics out.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use colburn::data::Dataset;
-use colburn::eval::{Evaluator, TripletEvaluator};
+use colburn::eval::{
+    Collection, Evaluator, InformationRetrievalEvaluator, NanoBeirEvaluator, Progress, Report, RetrievalOptions, Table,
+    TripletEvaluator,
+};
 use colburn::model::{ColBert, write_atomic};
 use colburn::ops::device::by_name;
+use serde_json::{Map, Value};
 
 use crate::command_line::EvaluateArguments;
 use crate::{Outcome, Result, output};
 
+/// How long an evaluation goes on without a word.
+const SILENCE: Duration = Duration::from_secs(5);
+
 pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
     output::prepare(&arguments.output)?;
-    let triplets = Dataset::load(&arguments.triplets)?;
-    let evaluator = TripletEvaluator::new(&triplets)?.batch_size(arguments.batch_size.get());
+    let evaluators = evaluators(arguments)?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
-    let report = evaluator.evaluate(&model)?;
+    let mut results = Map::new();
+    for evaluator in &evaluators {
+        let report = evaluate(evaluator.as_ref(), &model)?;
+        if arguments.write_predictions {
+            evaluator.write_csv(&report, &folder(&arguments.output), -1.0, -1)?;
+        }
+        results.extend(report.to_json());
+    }
+    write_atomic(&arguments.output, format!("{:#}\n", Value::Object(results.clone())).as_bytes())?;
+    show(results.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap_or(f64::NAN))));
+    Ok(Outcome::Done)
+}
 
-    let results = serde_json::Value::Object(report.to_json());
-    write_atomic(&arguments.output, format!("{results:#}\n").as_bytes())?;
-    for (name, value) in &report.metrics {
+/// Everything that the arguments name is read before the model.
+fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> {
+    let batch_size = arguments.batch_size.get();
+    let mut evaluators: Vec<Box<dyn Evaluator>> = Vec::new();
+    if let Some(triplets) = &arguments.triplets {
+        evaluators.push(Box::new(TripletEvaluator::new(&Dataset::load(triplets)?)?.batch_size(batch_size)));
+    }
+    let options = RetrievalOptions {
+        batch_size,
+        query_length: arguments.query_length.map(Into::into),
+        query_prompt: arguments.query_prompt.clone(),
+        corpus_prompt: arguments.corpus_prompt.clone(),
+        write_predictions: arguments.write_predictions,
+        ..Default::default()
+    };
+    let mut nano = arguments.nano.iter().map(|dir| named_or_folder(dir)).collect::<Result<Vec<_>>>()?;
+    // The mean of one collection is that collection.
+    match (nano.pop(), nano.is_empty()) {
+        (None, _) => {}
+        (Some(one), true) => {
+            evaluators.push(Box::new(InformationRetrievalEvaluator::new(one).options(options.clone())?));
+        }
+        (Some(last), false) => {
+            nano.push(last);
+            evaluators.push(Box::new(NanoBeirEvaluator::from_collections(nano)?.options(options.clone())?));
+        }
+    }
+    for dir in &arguments.beir {
+        let collection = Collection::from_beir_dir(dir, &arguments.split)?;
+        evaluators.push(Box::new(InformationRetrievalEvaluator::new(collection).options(options.clone())?));
+    }
+    Ok(evaluators)
+}
+
+/// A folder, or a name of NanoBEIR's where there is no such folder.
+fn named_or_folder(dir: &Path) -> Result<Collection> {
+    let name = dir.to_str().filter(|_| !dir.exists());
+    let known = |name: &&str| {
+        let short = name.rsplit('/').next().unwrap_or(name).to_lowercase();
+        NanoBeirEvaluator::NAMES.contains(&short.strip_prefix("nano").unwrap_or(&short))
+    };
+    Ok(match name.filter(known) {
+        Some(name) => Collection::from_nano_name(name, None)?,
+        None => Collection::from_nano_dir(dir)?,
+    })
+}
+
+/// Runs an evaluator, and tells now and then how far it is.
+pub fn evaluate(evaluator: &dyn Evaluator, model: &ColBert) -> Result<Report> {
+    let mut told = Instant::now();
+    Ok(evaluator.evaluate_with(model, &mut |Progress { what, done, total }| {
+        if told.elapsed() >= SILENCE {
+            told = Instant::now();
+            tracing::info!("evaluating: {what} {done} of {total}");
+        }
+    })?)
+}
+
+/// Metrics for people: those of collections as a table.
+pub fn show<'a>(metrics: impl Iterator<Item = (&'a str, f64)>) {
+    let table = Table::new(metrics);
+    for (name, value) in &table.others {
         output::say(&format!("{name} {value:.4}"));
     }
-    Ok(Outcome::Done)
+    for line in &table.lines {
+        output::say(line);
+    }
+}
+
+/// The folder of a file.
+fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

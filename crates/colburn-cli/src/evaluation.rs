@@ -5,14 +5,13 @@ use std::ops::Range;
 use std::time::Instant;
 
 use colburn::data::{Collator, Examples};
-use colburn::eval::Evaluator;
 use colburn::loss::{Loss, Targets};
 use colburn::model::{ColBert, TokenBatch, write_atomic};
 use serde_json::{Map, Value};
 
 use crate::config::RunConfig;
 use crate::rows::Rows;
-use crate::{Error, Result, output};
+use crate::{Error, Result, evaluate, output};
 
 /// Hugging Face's name for the metrics of an evaluation that is not one of a step.
 const RESULTS: &str = "eval_results.json";
@@ -28,14 +27,12 @@ pub fn run(run: &RunConfig, rows: &Rows, model: &ColBert) -> Result<()> {
         let metric = if name.is_empty() { "eval_loss".to_owned() } else { format!("eval_{name}_loss") };
         metrics.insert(metric, loss.into());
     }
-    for evaluator in rows.evaluators(run.training.per_device_eval_batch_size)? {
-        let report = evaluator.evaluate(model)?;
+    for evaluator in &rows.evaluators {
+        let report = evaluate::evaluate(evaluator.as_ref(), model)?;
         let prefixed = |name: String| if name.starts_with("eval_") { name } else { format!("eval_{name}") };
         metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value.into())));
     }
-    for (name, value) in &metrics {
-        output::say(&format!("{name} {:.4}", value.as_f64().unwrap_or(f64::NAN)));
-    }
+    evaluate::show(metrics.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap_or(f64::NAN))));
     metrics.insert("eval_runtime".to_owned(), started.elapsed().as_secs_f64().into());
     write_atomic(&path, format!("{:#}\n", Value::Object(metrics)).as_bytes())?;
     Ok(())

@@ -7,6 +7,7 @@ mod encode;
 mod error;
 mod evaluate;
 mod evaluation;
+mod evaluators;
 mod output;
 mod rows;
 mod texts;

@@ -1,19 +1,20 @@
 //! The rows that a run reads: to train on, to compute the loss on, and the evaluators' own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use colburn::data::{Dataset, Examples, KdProcessing};
-use colburn::eval::TripletEvaluator;
+use colburn::eval::Evaluator;
 
-use crate::Result;
 use crate::config::{DatasetConfig, RunConfig};
+use crate::{Result, evaluators};
 
 /// The rows of a run, each part with its name.
 pub struct Rows {
     pub train: Vec<(String, Examples)>,
     pub eval: Vec<(String, Examples)>,
-    /// Those of the evaluators.
-    triplets: Vec<(String, Dataset)>,
+    /// What else measures the model, each with its rows.
+    pub evaluators: Vec<Arc<dyn Evaluator>>,
 }
 
 impl Rows {
@@ -28,26 +29,10 @@ impl Rows {
             *whole = rest;
             eval.push((name.clone(), held_out));
         }
-        let mut triplets = Vec::new();
-        for evaluator in &run.evaluators {
-            let rows = match (&evaluator.path, &eval[..]) {
-                (Some(path), _) => Some(files.load(path)?),
-                (None, [(_, Examples::Texts(rows))]) => Some(rows.clone()),
-                // Refused with the configuration.
-                (None, _) => None,
-            };
-            triplets.extend(rows.map(|rows| (evaluator.name.clone(), rows)));
-        }
-        Ok(Self { train, eval, triplets })
-    }
-
-    /// The evaluators, each with its rows.
-    pub fn evaluators(&self, batch_size: usize) -> Result<Vec<TripletEvaluator>> {
-        let evaluator = |(name, rows): &(String, Dataset)| {
-            Ok(TripletEvaluator::new(rows)?.batch_size(batch_size).name(name.as_str()))
-        };
-        // The configuration knows one kind of evaluator so far, and lets no other name pass.
-        self.triplets.iter().map(evaluator).collect()
+        let batch_size = run.training.per_device_eval_batch_size;
+        let build = |config| evaluators::build(config, &eval, &mut files, batch_size);
+        let evaluators = run.evaluators.iter().map(build).collect::<Result<_>>()?;
+        Ok(Self { train, eval, evaluators })
     }
 }
 
@@ -66,10 +51,11 @@ fn split(examples: &Examples, test_size: f64, seed: u64) -> Result<(Examples, Ex
 
 /// What was read already: datasets often share the tables that their rows name texts of.
 #[derive(Default)]
-struct Files(BTreeMap<String, Dataset>);
+pub struct Files(BTreeMap<String, Dataset>);
 
 impl Files {
-    fn load(&mut self, path: &str) -> Result<Dataset> {
+    /// The rows of a file, a pattern or a directory.
+    pub fn load(&mut self, path: &str) -> Result<Dataset> {
         if let Some(rows) = self.0.get(path) {
             return Ok(rows.clone());
         }

@@ -88,8 +88,8 @@ fn trainer(run: &RunConfig, rows: &Rows, model: ColBert) -> Result<Trainer> {
             Objective::MarginMse(loss) => trainer.loss_for(name, loss),
         };
     }
-    for evaluator in rows.evaluators(run.training.per_device_eval_batch_size)? {
-        trainer = trainer.evaluator(evaluator);
+    for evaluator in &rows.evaluators {
+        trainer = trainer.evaluator(evaluator.clone());
     }
     // The configuration knows one kind of callback so far, and lets no other name pass.
     for callback in &run.callbacks {

@@ -48,6 +48,24 @@ pub enum Error {
         /// How many scores there are.
         scores: usize,
     },
+    /// There is no metric of this name.
+    #[error("metric \"{metric}\": {message}")]
+    Metric {
+        /// The name.
+        metric: String,
+        /// What would be right.
+        message: String,
+    },
+    /// Results or judgements of a query that nothing can be computed from.
+    #[error("query \"{query}\", document \"{document}\": {message}")]
+    Judgement {
+        /// The query's id.
+        query: String,
+        /// The document's id.
+        document: String,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
     /// A results file cannot be written.
     #[error("{}: {source}", path.display())]
     Io {

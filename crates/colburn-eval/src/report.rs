@@ -21,6 +21,11 @@ impl Report {
         self.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value)
     }
 
+    /// The value of the primary metric.
+    pub fn main(&self) -> Option<f64> {
+        self.get(self.primary.as_deref()?)
+    }
+
     /// One flat object of metric names to numbers.
     pub fn to_json(&self) -> Map<String, Value> {
         self.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect()
@@ -39,4 +44,15 @@ pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String]) -> Res
         lines += &format!("{line}\r\n");
     }
     Ok(colburn_model::write_atomic(path, lines.as_bytes())?)
+}
+
+/// The first two fields of a line: -1 and -1 outside of training.
+pub(crate) fn epoch_and_steps(epoch: f64, steps: i64) -> [String; 2] {
+    [if epoch == -1.0 { "-1".to_owned() } else { format!("{epoch:?}") }, steps.to_string()]
+}
+
+/// The name of a metric of an evaluator: `NAME_METRIC`, or the metric alone where the evaluator has no name
+/// (`SentenceEvaluator.prefix_name_to_metrics` of sentence-transformers).
+pub(crate) fn named(evaluator: &str, metric: &str) -> String {
+    if evaluator.is_empty() { metric.to_owned() } else { format!("{evaluator}_{metric}") }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Tiling {
 
 impl Default for Tiling {
     fn default() -> Self {
-        Self { block: 512, piece: 256, group: 2048 }
+        Self { block: 256, piece: 256, group: 2048 }
     }
 }
 

@@ -97,18 +97,23 @@ pub(crate) fn raise(best: &mut [f32], products: &[f32]) {
     let step = best.len() / LANES;
     let (products, _) = products.as_chunks::<LANES>();
     for (block, best) in best.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        let mut sums = [0.0; LANES];
-        for products in products.iter().skip(block).step_by(step) {
-            for ((best, sum), &product) in best.iter_mut().zip(&mut sums).zip(products) {
+        // Copies, which stay in registers.
+        let (mut high, mut sums) = (*best, [0.0; LANES]);
+        for at in (block..products.len()).step_by(step) {
+            let products = products[at];
+            for lane in 0..LANES {
                 // What a processor's maximum does, which drops a NaN on the left and keeps one on the right.
-                *best = if product > *best { product } else { *best };
-                *sum += product;
+                high[lane] = if products[lane] > high[lane] { products[lane] } else { high[lane] };
+            }
+            for lane in 0..LANES {
+                sums[lane] += products[lane];
             }
         }
+        *best = high;
         // A sum keeps what the maximum drops. Overflow looks like it, and costs a second look.
         if !sums.iter().all(|sum| sum.is_finite()) {
-            for products in products.iter().skip(block).step_by(step) {
-                for (best, &product) in best.iter_mut().zip(products).filter(|(_, product)| product.is_nan()) {
+            for at in (block..products.len()).step_by(step) {
+                for (best, &product) in best.iter_mut().zip(&products[at]).filter(|(_, product)| product.is_nan()) {
                     *best = product;
                 }
             }

@@ -62,8 +62,8 @@ impl Scoring {
 /// MaxSim of every query with every document, row-major `[queries, documents]`, on all cores of the host: the sum over the query's tokens of
 /// the largest product with a token of the document (`scores.colbert_scores` of PyLate).
 ///
-/// A query or document without tokens scores 0. Besides the result, memory is needed for the queries once more, and for some hundred
-/// kilobytes a thread. Scores are the same to the bit whatever they are computed along with, and on any number of threads. A NaN among
+/// A query or document without tokens scores 0. Besides the result, which exists twice while it is put together, memory is needed for the
+/// queries once more, and for some hundred kilobytes a thread. Scores are the same to the bit whatever they are computed along with, and on any number of threads. A NaN among
 /// the values makes the scores NaN that it is part of.
 ///
 /// ```

@@ -47,7 +47,7 @@ impl Random {
         for _ in 0..count {
             let tokens = self.below(longest + 1);
             let values = (0..tokens * dim).map(|_| if whole { self.below(3) as f32 - 1.0 } else { self.value() });
-            packed.push_values(&values.collect::<Vec<_>>()).unwrap();
+            packed.push_values(&values.collect::<Vec<_>>()).expect("whole vectors");
         }
         packed
     }
@@ -57,7 +57,7 @@ impl Random {
 pub fn selected(packed: &Packed, texts: &[usize]) -> Packed {
     let mut some = Packed::new(packed.dim());
     for &text in texts {
-        some.push_values(text_values(packed, text)).unwrap();
+        some.push_values(text_values(packed, text)).expect("whole vectors");
     }
     some
 }
@@ -96,7 +96,7 @@ pub fn slow_search(scores: &[f32], queries: usize, documents: usize, k: usize) -
     let best = |query: usize| {
         let hit = |document: usize| Hit { document, score: scores[query * documents + document] };
         let mut hits: Vec<Hit> = (0..documents).map(hit).collect();
-        hits.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.document.cmp(&b.document)));
+        hits.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("numbers").then(a.document.cmp(&b.document)));
         hits.truncate(k);
         hits
     };

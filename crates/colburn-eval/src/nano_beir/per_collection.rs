@@ -14,7 +14,7 @@ use crate::{
 ///
 /// In a configuration it is a value, or a table of names and values.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one value, or a table of collections and values")]
 pub enum PerCollection<T> {
     /// The same for all.
     All(T),

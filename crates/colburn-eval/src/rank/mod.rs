@@ -1,10 +1,15 @@
 //! Rank metrics: how good an order of documents is, given which of them are relevant.
 //!
 //! [`Ranked`] is the ranking of one query, seen as grades of relevance; its methods are the metrics, at any cut or without one.
-//! [`order`] makes a ranking of scores, with a stated rule for ties.
+//! [`order`](order()) makes a ranking of scores, with a stated rule for ties. [`evaluate`](evaluate()) takes the results of many queries and
+//! the names of metrics, as ranx and PyLate do.
 
+mod evaluate;
+mod metric;
 mod order;
 mod ranked;
 
+pub use evaluate::{Evaluation, Qrels, Runs, evaluate};
+pub use metric::Metric;
 pub use order::order;
 pub use ranked::{Gain, Ranked, at_level};

@@ -78,8 +78,19 @@ impl<'a> Ranked<'a> {
         first.map_or(0.0, |position| 1.0 / (position + 1) as f64)
     }
 
-    /// Discounted cumulative gain of the first `k` documents, with the discount 1 / log2(rank + 1), divided by that of the best ranking there
-    /// could be.
+    /// The harmonic mean of [`Ranked::precision`] and [`Ranked::recall`].
+    pub fn f1(&self, k: impl Into<Option<usize>>) -> f64 {
+        let k = k.into();
+        let (precision, recall) = (self.precision(k), self.recall(k));
+        ratio(2.0 * precision * recall, precision + recall)
+    }
+
+    /// Discounted cumulative gain: the gains of the first `k` documents, each divided by log2(rank + 1).
+    pub fn dcg(&self, k: impl Into<Option<usize>>, gain: Gain) -> f64 {
+        dcg(self.first(k.into()), gain)
+    }
+
+    /// [`Ranked::dcg`] divided by that of the best ranking there could be.
     pub fn ndcg(&self, k: impl Into<Option<usize>>, gain: Gain) -> f64 {
         let k = k.into();
         let mut ideal: Vec<f64> = self.judged.iter().copied().filter(|&grade| is_relevant(grade)).collect();
@@ -205,6 +216,8 @@ mod tests {
         assert_eq!([0, 1, 2, 5, usize::MAX].map(|k| ranked.recall(k)), [0.0, 0.0, 0.2, 0.6, 0.6]);
         assert_eq!([0, 1, 2, 6].map(|k| ranked.reciprocal_rank(k)), [0.0, 0.0, 0.5, 0.5]);
         assert_eq!((ranked.precision(None), ranked.r_precision()), (0.5, 3.0 / 5.0));
+        assert_eq!([1, 2].map(|k| ranked.f1(k)), [0.0, 2.0 * 0.5 * 0.2 / (0.5 + 0.2)]);
+        assert_eq!([1, 2].map(|k| ranked.dcg(k, Gain::Linear)), [0.0, 3.0 / 3f64.log2()]);
         assert_eq!((ranked.ndcg(0, Gain::Linear), ranked.average_precision(0)), (0.0, 0.0));
     }
 
@@ -229,6 +242,8 @@ mod tests {
                 ranked.average_precision(10),
                 ranked.average_precision_of_all(None),
                 ranked.r_precision(),
+                ranked.f1(10),
+                ranked.dcg(10, Gain::Linear),
             ];
             assert!(gains.iter().chain(&others).all(|value| *value == 0.0), "{gains:?} {others:?}");
         }

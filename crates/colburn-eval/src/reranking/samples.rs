@@ -1,0 +1,252 @@
+//! Where the samples of a reranking evaluation come from: from memory, or from a data set whose texts stay on disk.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use colburn_data::{Columns, Dataset, List};
+
+use super::{EVALUATOR, RerankingSample};
+use crate::{Error, Result};
+
+/// Samples that have both positives and negatives.
+#[derive(Clone, Debug)]
+pub(super) struct Samples {
+    source: Source,
+    /// How many candidates each has.
+    candidates: Arc<[usize]>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Memory(Arc<[RerankingSample]>),
+    Rows { data: Dataset, columns: Arc<RoleColumns> },
+}
+
+/// Which columns hold what.
+#[derive(Debug)]
+struct RoleColumns {
+    query: usize,
+    positives: Vec<Texts>,
+    negatives: Vec<Texts>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Texts {
+    column: usize,
+    is_list: bool,
+}
+
+/// The texts of a sample.
+pub(super) struct Row<'a> {
+    pub(super) query: Cow<'a, str>,
+    /// The positives, then the negatives.
+    pub(super) candidates: Vec<Cow<'a, str>>,
+    pub(super) positives: usize,
+}
+
+impl Samples {
+    pub(super) fn in_memory(samples: Vec<RerankingSample>) -> Result<Self> {
+        let all = samples.len();
+        let complete = |sample: &RerankingSample| !sample.positive.is_empty() && !sample.negative.is_empty();
+        let kept: Arc<[RerankingSample]> = samples.into_iter().filter(complete).collect();
+        count_left_out("samples in memory", all, kept.len())?;
+        let candidates = kept.iter().map(|sample| sample.positive.len() + sample.negative.len()).collect();
+        Ok(Self { source: Source::Memory(kept), candidates })
+    }
+
+    pub(super) fn of_dataset(data: &Dataset) -> Result<Self> {
+        let columns = RoleColumns::of(data)?;
+        let (mut rows, mut candidates) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len()));
+        for row in 0..data.len() {
+            let count = |texts: &[Texts]| -> Result<usize> {
+                let counts = texts.iter().map(|texts| {
+                    if texts.is_list { list(data, row, texts.column).map(|list| list.len()) } else { Ok(1) }
+                });
+                counts.sum()
+            };
+            let (positives, negatives) = (count(&columns.positives)?, count(&columns.negatives)?);
+            if positives > 0 && negatives > 0 {
+                rows.push(row);
+                candidates.push(positives + negatives);
+            }
+        }
+        count_left_out(&data.description(), data.len(), rows.len())?;
+        let data = if rows.len() == data.len() { data.clone() } else { data.select(&rows)? };
+        Ok(Self { source: Source::Rows { data, columns: Arc::new(columns) }, candidates: candidates.into() })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
+    /// The samples from `start` on that have no more than `texts` candidates together, but at least one sample.
+    pub(super) fn stretch(&self, start: usize, texts: usize) -> Range<usize> {
+        let mut total = 0usize;
+        let fits = |candidates: &&usize| {
+            total = total.saturating_add(**candidates);
+            total <= texts
+        };
+        let fitting = self.candidates[start..].iter().take_while(fits).count();
+        start..self.len().min(start + fitting.max(1))
+    }
+
+    pub(super) fn get(&self, sample: usize) -> Result<Row<'_>> {
+        match &self.source {
+            Source::Memory(samples) => {
+                let RerankingSample { query, positive, negative } = &samples[sample];
+                let candidates = positive.iter().chain(negative).map(|text| text.as_str().into()).collect();
+                Ok(Row { query: query.into(), candidates, positives: positive.len() })
+            }
+            Source::Rows { data, columns } => {
+                let mut candidates = Vec::with_capacity(self.candidates[sample]);
+                append(&mut candidates, data, sample, &columns.positives)?;
+                let positives = candidates.len();
+                append(&mut candidates, data, sample, &columns.negatives)?;
+                Ok(Row { query: data.text(sample, columns.query)?.into(), candidates, positives })
+            }
+        }
+    }
+}
+
+impl RoleColumns {
+    fn of(data: &Dataset) -> Result<Self> {
+        let (columns, names) = (Columns::of(data)?, data.columns());
+        let texts = |&column: &usize| Texts { column, is_list: columns.is_list(column) };
+        let (mut positives, mut negatives): (Vec<usize>, Vec<usize>) =
+            columns.documents().iter().partition(|&&column| names[column].contains("positive"));
+        if positives.is_empty() && !negatives.is_empty() && !names[negatives[0]].contains("negative") {
+            positives.push(negatives.remove(0));
+        }
+        if positives.is_empty() || negatives.is_empty() {
+            let description = data.description();
+            let message = format!(
+                "{description}; a query, a positive (text or list) and a negative (list, or one text a column) are expected"
+            );
+            return Err(Error::Data { evaluator: EVALUATOR, message });
+        }
+        let texts = |columns: &[usize]| columns.iter().map(texts).collect();
+        Ok(Self { query: columns.query(), positives: texts(&positives), negatives: texts(&negatives) })
+    }
+}
+
+/// Says how many samples are left out.
+fn count_left_out(description: &str, all: usize, kept: usize) -> Result<()> {
+    if kept == 0 {
+        let message = format!(
+            "{description}: none of {all} samples has both a positive and a negative; at least one is expected"
+        );
+        return Err(Error::Data { evaluator: EVALUATOR, message });
+    }
+    if kept < all {
+        let left_out = all - kept;
+        tracing::warn!("{description}: {left_out} of {all} samples have no positive or no negative, and are left out");
+    }
+    Ok(())
+}
+
+fn append<'a>(texts: &mut Vec<Cow<'a, str>>, data: &'a Dataset, row: usize, columns: &[Texts]) -> Result<()> {
+    for &Texts { column, is_list } in columns {
+        if is_list {
+            texts.extend(list(data, row, column)?);
+        } else {
+            texts.push(data.text(row, column)?.into());
+        }
+    }
+    Ok(())
+}
+
+/// The texts of a list.
+fn list(data: &Dataset, row: usize, column: usize) -> Result<Vec<Cow<'_, str>>> {
+    match data.list(row, column)? {
+        List::Texts(texts) => Ok(texts),
+        list if list.is_empty() => Ok(Vec::new()),
+        _ => {
+            let message =
+                format!("row {row} (counted from 0): \"{}\" holds numbers; texts are expected", data.columns()[column]);
+            Err(Error::Data { evaluator: EVALUATOR, message })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(positives: usize, negatives: usize) -> RerankingSample {
+        let texts = |name: &str, count: usize| (0..count).map(|number| format!("{name}{number}")).collect();
+        RerankingSample { query: "q".into(), positive: texts("p", positives), negative: texts("n", negatives) }
+    }
+
+    fn jsonl(rows: &str) -> Result<Samples> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        std::fs::write(&path, rows).unwrap();
+        Samples::of_dataset(&Dataset::load(path).unwrap())
+    }
+
+    fn texts(samples: &Samples) -> Vec<(String, Vec<String>, usize)> {
+        let row =
+            |row: Row<'_>| (row.query.into(), row.candidates.into_iter().map(Into::into).collect(), row.positives);
+        (0..samples.len()).map(|sample| row(samples.get(sample).unwrap())).collect()
+    }
+
+    fn row(query: &str, candidates: &[&str], positives: usize) -> (String, Vec<String>, usize) {
+        (query.into(), candidates.iter().map(|text| text.to_string()).collect(), positives)
+    }
+
+    #[test]
+    fn incomplete_samples_are_left_out() {
+        let samples = Samples::in_memory(vec![sample(1, 0), sample(2, 1), sample(0, 3), sample(0, 0)]).unwrap();
+        assert_eq!(texts(&samples), [row("q", &["p0", "p1", "n0"], 2)]);
+        for (samples, all) in [(vec![], 0), (vec![sample(1, 0), sample(0, 1)], 2)] {
+            let message = Samples::in_memory(samples).unwrap_err().to_string();
+            let expected =
+                format!("none of {all} samples has both a positive and a negative; at least one is expected");
+            assert_eq!(message, format!("reranking evaluator: samples in memory: {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_stretch_has_at_least_one_sample() {
+        let samples = Samples::in_memory([(1, 1), (1, 2), (3, 3), (1, 1)].map(|(p, n)| sample(p, n)).to_vec()).unwrap();
+        let stretches = |texts: usize| {
+            let (mut start, mut ends) = (0, Vec::new());
+            while start < samples.len() {
+                start = samples.stretch(start, texts).end;
+                ends.push(start);
+            }
+            ends
+        };
+        assert_eq!(stretches(1), [1, 2, 3, 4]);
+        assert_eq!(stretches(5), [2, 3, 4]);
+        assert_eq!(stretches(8), [2, 4]);
+        assert_eq!(stretches(usize::MAX), [4]);
+    }
+
+    #[test]
+    fn rows_have_texts_or_lists() {
+        let samples = jsonl(concat!(
+            "{\"query\": \"a\", \"positive\": [\"b\", \"c\"], \"negative\": [\"d\"]}\n",
+            "{\"query\": \"e\", \"positive\": [], \"negative\": [\"f\"]}\n",
+            "{\"query\": \"g\", \"positive\": [\"h\"], \"negative\": [\"i\", \"j\"]}\n",
+        ));
+        assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 2), row("g", &["h", "i", "j"], 1)]);
+        let samples = jsonl("{\"query\": \"a\", \"positive\": \"b\", \"negative_1\": \"c\", \"negative_2\": \"d\"}\n");
+        assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 1)]);
+        let samples = jsonl("{\"question\": \"a\", \"answer\": \"b\", \"others\": [\"c\", \"d\"]}\n");
+        assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 1)]);
+    }
+
+    #[test]
+    fn columns_that_are_missing_are_named() {
+        let message = jsonl("{\"query\": \"a\", \"positive\": \"b\"}\n").unwrap_err().to_string();
+        assert!(
+            message.contains("query (text), positive (text); a query, a positive (text or list) and a negative"),
+            "{message}"
+        );
+        let message =
+            jsonl("{\"query\": \"a\", \"negative\": \"b\", \"hard_negative\": \"c\"}\n").unwrap_err().to_string();
+        assert!(message.starts_with("reranking evaluator: "), "{message}");
+    }
+}
