@@ -1,5 +1,7 @@
 //! Judgements ("qrels"): which document is how relevant for which query.
 
+use std::collections::BTreeMap;
+
 use colburn_data::{Dataset, List};
 
 use super::{
@@ -37,23 +39,18 @@ impl Judgement {
     ///
     /// # Errors
     /// When the grade is no number, or another one than before.
-    pub fn add_to(&self, judged: &mut Vec<(usize, f64)>, document: usize) -> Result<()> {
+    pub fn add_to(&self, judged: &mut BTreeMap<usize, f64>, document: usize) -> Result<()> {
         if !self.grade.is_finite() {
             return Err(self.error(format!("the grade is {}; a finite number is expected", self.grade)));
         }
-        if let Some((_, other)) = judged.iter().find(|(other, _)| *other == document) {
-            if *other == self.grade {
-                return Ok(());
-            }
-            let (query, document) = (&self.query, &self.document);
-            let message = format!(
-                "query \"{query}\" and document \"{document}\" are graded {} here, but {other} before",
-                self.grade
-            );
-            return Err(self.error(message));
+        let before = *judged.entry(document).or_insert(self.grade);
+        if before == self.grade {
+            return Ok(());
         }
-        judged.push((document, self.grade));
-        Ok(())
+        let Self { query, document, grade, .. } = self;
+        Err(self.error(format!(
+            "query \"{query}\" and document \"{document}\" are graded {grade} here, but {before} before"
+        )))
     }
 
     fn error(&self, message: String) -> Error {
@@ -72,11 +69,11 @@ pub(super) struct Relevance {
 
 impl Relevance {
     /// The relevant ones among the documents that were judged, given by their rows, of which `positions` says where they are now.
-    pub fn new(mut judged: Vec<(usize, f64)>, positions: &[Option<usize>]) -> Self {
-        judged.retain(|(_, grade)| *grade > 0.0);
-        judged.sort_unstable_by_key(|(row, _)| (positions[*row].is_none(), *row));
-        let documents = judged.iter().filter_map(|(row, _)| positions[*row]).collect();
-        Self { documents, grades: judged.into_iter().map(|(_, grade)| grade).collect() }
+    pub fn new(judged: BTreeMap<usize, f64>, positions: &[Option<usize>]) -> Self {
+        let relevant = judged.into_iter().filter(|(_, grade)| *grade > 0.0);
+        let (found, left_out): (Vec<_>, Vec<_>) = relevant.partition(|(row, _)| positions[*row].is_some());
+        let documents = found.iter().filter_map(|(row, _)| positions[*row]).collect();
+        Self { documents, grades: found.into_iter().chain(left_out).map(|(_, grade)| grade).collect() }
     }
 
     pub fn grade(&self, document: usize) -> f64 {

@@ -13,7 +13,7 @@ mod resolve;
 mod table;
 mod tsv;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use colburn_data::Dataset;
 
@@ -172,7 +172,7 @@ fn assemble(
     empty: EmptyTexts,
 ) -> Result<Collection> {
     let (query_ids, document_ids) = (IdIndex::new(&queries)?, IdIndex::new(&corpus)?);
-    let mut judged = vec![Vec::new(); queries.len()];
+    let mut judged = vec![BTreeMap::new(); queries.len()];
     let mut origin = None;
     for judgement in judgements {
         let judgement = judgement?;
@@ -187,7 +187,7 @@ fn assemble(
         let message = "every text is empty; documents with a text are expected".to_owned();
         return Err(Error::Collection { place: corpus_place, message });
     }
-    let relevant = |row: usize| judged[row].iter().any(|(_, grade)| *grade > 0.0);
+    let relevant = |row: usize| judged[row].values().any(|grade| *grade > 0.0);
     let (queries, rows) = queries.keep(|table, row| Ok(relevant(row) && kept(table, row)?))?;
     let relevance = judged.into_iter().zip(rows).filter(|(_, row)| row.is_some());
     let relevance: Vec<_> = relevance.map(|(judged, _)| Relevance::new(judged, &positions)).collect();

@@ -90,10 +90,10 @@ fn load(folder: &Path, split: &str) -> Result<Dataset> {
             let found: Vec<String> = files.iter().map(|path| names::folder_name(path)).collect();
             Err(missing(format!("no split \"{split}\"; found: {}; {split}-*.parquet is expected", found.join(", "))))
         }
-        _ if of_split.len() == files.len() => Ok(Dataset::load(folder)?),
         _ if of_split.iter().any(|path| stem(path) == split) => {
             Err(missing(format!("both {split}.parquet and {split}-*.parquet; only one of them is expected")))
         }
+        _ if of_split.len() == files.len() => Ok(Dataset::load(folder)?),
         _ => Ok(Dataset::load(folder.join(format!("{split}-*.parquet")))?),
     }
 }

@@ -10,8 +10,8 @@ use crate::{Collection, Error, Result};
 /// Texts that are tokenized at once: enough to keep all cores busy.
 const STRETCH: usize = 2048;
 
-/// Tokens of the documents that are encoded and scored together, about: 16 MiB of vectors of 128 dimensions.
-const TILE: usize = 1 << 15;
+/// Tokens of the documents that are encoded and scored together, about: 8 MiB of vectors of 128 dimensions, and seconds of work on a CPU.
+const TILE: usize = 1 << 14;
 
 /// The best `options.most()` documents of each query by MaxSim as PyLate's evaluator computes it, best first; among equal scores the
 /// document that comes first in the corpus.

@@ -21,54 +21,50 @@ fn a_name_in_any_case_finds_its_folder() {
 }
 
 #[test]
-fn what_is_not_in_a_root_is_named_with_the_way_to_get_it() {
+fn a_name_that_is_none_is_refused_with_those_that_are() {
     let root = tempfile::tempdir().unwrap();
-    let message = |name: &str| {
-        let message = Collection::from_nano_name(name, Some(root.path())).unwrap_err().to_string();
-        message.replace(&root.path().display().to_string(), "ROOT")
-    };
-    let fetch = "to fetch it: huggingface-cli download --repo-type dataset zeta-alpha-ai/NanoNQ";
-    assert_eq!(message("NQ"), format!("ROOT: no folder nq or NanoNQ; found: no folders; {fetch}"));
     fs::create_dir(root.path().join("cranfield")).unwrap();
-    assert_eq!(message("NQ"), format!("ROOT: no folder nq or NanoNQ; found: cranfield; {fetch}"));
+    let message = |name: &str, root| resolve::find(name, root, None).unwrap_err().to_string();
     let names = "climatefever, dbpedia, fever, fiqa2018, hotpotqa, msmarco, nfcorpus, nq, quoraretrieval, scidocs, arguana, scifact, touche2020";
+    for (name, near) in
+        [("Sci-Fact", "did you mean \"scifact\"? "), ("cranfeld", "did you mean \"cranfield\"? "), ("x", "")]
+    {
+        let expected = format!("\"{name}\": no collection of this name; {near}the names are: {names}, cranfield");
+        assert_eq!(message(name, Some(root.path())), expected);
+    }
     assert_eq!(
-        message("Sci-Fact"),
-        format!(
-            "\"Sci-Fact\": no collection of this name; did you mean \"scifact\"? the names are: {names}, cranfield"
-        )
-    );
-    assert_eq!(
-        message("cranfeld"),
-        format!(
-            "\"cranfeld\": no collection of this name; did you mean \"cranfield\"? the names are: {names}, cranfield"
-        )
+        message("cranfield", None),
+        format!("\"cranfield\": no collection of this name; the names are: {names}")
     );
     for folder in ["nq", "NanoNQ"] {
         fs::create_dir(root.path().join(folder)).unwrap();
     }
-    assert_eq!(message("nq"), "ROOT: both \"NanoNQ\" and \"nq\" could be NanoNQ; only one of them is expected");
+    let [first, second] = ["NanoNQ", "nq"].map(|name| root.path().join(name).display().to_string());
+    let expected = format!("NanoNQ: both {first} and {second} could be it; only one of them is expected");
+    assert_eq!(message("nq", Some(root.path())), expected);
 }
 
 #[test]
-fn the_cache_of_the_hub_is_read() {
-    let cache = tempfile::tempdir().unwrap();
+fn what_is_not_in_the_root_may_be_in_the_cache_of_the_hub() {
+    let (root, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    copy(&fixture("second"), &root.path().join("scifact"));
     let repository = cache.path().join("datasets--zeta-alpha-ai--NanoFiQA2018");
     copy(&fixture("first"), &repository.join("snapshots/0123abcd"));
-    let caches = [cache.path().join("absent"), cache.path().to_owned()];
-    let message = resolve::in_caches("fiqa2018", &caches).unwrap_err().to_string();
-    let looked =
-        format!("{}, {}", caches[0].join("datasets--zeta-alpha-ai--NanoFiQA2018").display(), repository.display());
+    let find = |name: &str, root: Option<&TempDir>| resolve::find(name, root.map(TempDir::path), Some(cache.path()));
+
+    let looked = repository.display().to_string();
     let fetch = "to fetch it: huggingface-cli download --repo-type dataset zeta-alpha-ai/NanoFiQA2018";
-    assert_eq!(message, format!("NanoFiQA2018: not in the local cache (looked at {looked}); {fetch}"));
+    let message = find("fiqa2018", None).unwrap_err().to_string();
+    assert_eq!(message, format!("NanoFiQA2018: no such folder; looked for {looked}; {fetch}"));
+    let looked = format!("fiqa2018 or NanoFiQA2018 in {}, then {looked}", root.path().display());
+    let message = find("fiqa2018", Some(&root)).unwrap_err().to_string();
+    assert_eq!(message, format!("NanoFiQA2018: no such folder; looked for {looked}; {fetch}"));
 
     fs::create_dir(repository.join("refs")).unwrap();
     fs::write(repository.join("refs/main"), "0123abcd\n").unwrap();
-    let collection = resolve::in_caches("FiQA2018", &caches).unwrap();
-    assert_eq!((collection.name(), collection.queries()), ("NanoFiQA2018", 8));
-    let message = resolve::in_caches("cranfield", &caches).unwrap_err().to_string();
-    assert!(
-        message.starts_with("\"cranfield\": no collection of this name; the names are: climatefever, "),
-        "{message}"
-    );
+    for root in [None, Some(&root)] {
+        let collection = find("FiQA2018", root).unwrap();
+        assert_eq!((collection.name(), collection.queries()), ("NanoFiQA2018", 8));
+    }
+    assert_eq!(find("SciFact", Some(&root)).unwrap().queries(), 5);
 }
