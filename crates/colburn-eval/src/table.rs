@@ -99,9 +99,9 @@ mod tests {
         ];
         let table = Table::new(metrics);
         let expected = [
-            "              accuracy@1  accuracy@10  ndcg@10",
-            "NanoSciFact       0.6200       0.8600   0.7280",
-            "NanoBEIR_mean     1.0000                0.2500",
+            "               accuracy@1  accuracy@10  ndcg@10",
+            "NanoSciFact        0.6200       0.8600   0.7280",
+            "NanoBEIR_mean      1.0000                0.2500",
         ];
         assert_eq!(table.lines, expected);
         let others = table.others.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
