@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_runs;
+mod encode;
 mod evaluation;
 #[cfg(unix)]
 mod kill;
