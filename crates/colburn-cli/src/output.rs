@@ -1,7 +1,7 @@
 //! What the binary writes: lines for people, which a closed pipe may swallow, and files too large to be held in memory once
 //! more, which appear whole or not at all ([`Pending`]). Small ones go through `colburn::model::write_atomic`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -51,8 +51,8 @@ pub fn prepare(path: &Path) -> Result<()> {
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// What the names of unfinished files begin with.
-const UNFINISHED: &str = ".colburn-";
+/// What the names of unfinished files begin with: those of [`Pending`], and those of `write_atomic` and [`prepare`].
+const UNFINISHED: [&str; 2] = [".colburn-", ".tmp"];
 
 /// A file that is written beside its place, brought to the disk, and renamed into its place. Without the last, nothing of it remains.
 pub struct Pending {
@@ -63,7 +63,7 @@ pub struct Pending {
 impl Pending {
     pub fn new(path: &Path) -> Result<Self> {
         // Made with the permissions of any new file, not with a temporary file's private ones.
-        let place = tempfile::Builder::new().prefix(UNFINISHED).make_in(folder(path), |path| File::create_new(path));
+        let place = tempfile::Builder::new().prefix(UNFINISHED[0]).make_in(folder(path), |path| File::create_new(path));
         let place = place.map_err(|source| Error::Write { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), place })
     }
@@ -105,12 +105,18 @@ impl Pending {
         let unreadable = |source| Error::Read { path: directory.to_owned(), source };
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
-            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            if is_unfinished(&entry) {
                 fs::remove_file(entry.path()).map_err(|source| Error::Write { path: entry.path(), source })?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a file is one that would have been renamed or deleted by a program that was not killed.
+pub fn is_unfinished(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    UNFINISHED.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn folder(path: &Path) -> PathBuf {
@@ -153,7 +159,7 @@ mod tests {
             fs::write(folder.path().join(name), "").unwrap();
         }
         Pending::remove_leftovers(folder.path()).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -98,15 +98,23 @@ impl Target {
         };
         Pending::remove_leftovers(folder)?;
         let done = manifest.whole_shards(folder);
-        manifest.complete = false;
-        manifest.write(folder)?;
+        if !manifest.complete || done.contains(&None) {
+            manifest.complete = false;
+            manifest.write(folder)?;
+        }
         Ok((manifest, done))
     }
 }
 
+/// Whether there is nothing in a folder but what runs that were killed early have left.
 fn is_empty(folder: &Path) -> Result<bool> {
-    let entries = fs::read_dir(folder).map_err(|source| Error::Read { path: folder.to_owned(), source })?;
-    Ok(entries.count() == 0)
+    let unreadable = |source| Error::Read { path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        if !output::is_unfinished(&entry.map_err(unreadable)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
