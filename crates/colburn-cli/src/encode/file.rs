@@ -35,7 +35,7 @@ pub struct EmbeddingsFile {
 
 enum Writer {
     Safetensors(SafetensorsFile),
-    Parquet { writer: EmbeddingsWriter, dtype: DtypeArgument },
+    Parquet { writer: Box<EmbeddingsWriter>, dtype: DtypeArgument },
 }
 
 /// A file that is written.
@@ -60,7 +60,7 @@ impl EmbeddingsFile {
                 };
                 let file = pending.file().try_clone().map_err(unwritable)?;
                 Writer::Parquet {
-                    writer: EmbeddingsWriter::new(path, file, content.dim, columns)?,
+                    writer: Box::new(EmbeddingsWriter::new(path, file, content.dim, columns)?),
                     dtype: content.dtype,
                 }
             }

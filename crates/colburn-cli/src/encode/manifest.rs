@@ -1,5 +1,5 @@
 //! `manifest.json`: what a folder of shards was made of and how, and the checksum of each shard, so that an interrupted run goes on with the
-//! same texts, model and options or not at all. It holds no time and no path, so that it is the same in each run.
+//! same texts, model and options or not at all. It holds no time, so that it is the same however often a run was interrupted.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -29,6 +29,8 @@ const MODEL_FILES: [&str; 9] = [
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// What the model was called when the folder was begun. It may lie elsewhere by now: its files are what counts.
+    pub model_name_or_path: String,
     #[serde(flatten)]
     pub settings: Settings,
     /// Whether all texts of the input are in a shard.
@@ -80,8 +82,9 @@ pub struct Fingerprint {
 
 impl Manifest {
     /// Of a run that has written no shard.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, complete: false, texts: 0, tokens: 0, shards: Vec::new() }
+    pub fn new(model: &Path, settings: Settings) -> Self {
+        let model_name_or_path = model.display().to_string();
+        Self { model_name_or_path, settings, complete: false, texts: 0, tokens: 0, shards: Vec::new() }
     }
 
     /// Reads the manifest of a folder, if there is one.
@@ -210,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let manifest = Manifest::new(settings());
+        let manifest = Manifest::new(Path::new("m"), settings());
         let difference = |change: fn(&mut Settings)| {
             let mut other = settings();
             change(&mut other);
@@ -238,7 +241,7 @@ mod tests {
     fn it_comes_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Manifest::read(folder.path()).unwrap(), None);
-        let mut manifest = Manifest::new(settings());
+        let mut manifest = Manifest::new(Path::new("m"), settings());
         let shard = |file: &str, texts| Shard {
             file: file.to_owned(),
             texts,

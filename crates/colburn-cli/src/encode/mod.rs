@@ -53,7 +53,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     let (manifest, done) = match target.shard_size {
         Some(shard_size) => {
             let settings = settings(arguments, &texts, content, shard_size, device::name(&device))?;
-            let (manifest, done) = target.begin(settings, arguments.resume)?;
+            let (manifest, done) = target.begin(&arguments.model, settings, arguments.resume)?;
             let whole = done.iter().flatten().count();
             if whole > 0 {
                 tracing::info!("{whole} shards are there already");

@@ -52,7 +52,7 @@ impl SafetensorsFile {
     pub fn finish(self, file: &mut File) -> io::Result<()> {
         let mut header = self.header();
         // The values begin at a multiple of 8, as the format wants it.
-        while header.len() % 8 != 0 {
+        while !header.len().is_multiple_of(8) {
             header.push(' ');
         }
         file.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -162,6 +162,18 @@ mod tests {
         let (values, scales) = quantize::int8(&texts()[2]);
         assert_eq!(file.tensor("11").unwrap().data(), values.iter().map(|value| *value as u8).collect::<Vec<_>>());
         assert_eq!(file.tensor("11.scale").unwrap().data(), quantize::f32_bytes(&scales));
+    }
+
+    #[test]
+    fn a_header_is_never_too_large_for_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), DtypeArgument::Int8, 768).unwrap();
+        let nothing = TokenEmbeddings { values: Vec::new(), dim: 768 };
+        (0..MOST_TEXTS).for_each(|number| writer.push(number, &nothing).unwrap());
+        let message = writer.push(MOST_TEXTS, &nothing).unwrap_err().to_string();
+        assert!(message.ends_with("more than 500000 texts; let --output name a folder"), "{message}");
+        writer.lengths.iter_mut().for_each(|(_, tokens)| *tokens = 8192);
+        assert!(writer.header().len() < 100_000_000, "{}", writer.header().len());
     }
 
     #[test]

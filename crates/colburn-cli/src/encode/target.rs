@@ -72,7 +72,7 @@ impl Target {
 
     /// The manifest to go on with, and the shards that need not be made: none at all but for `--resume`. A folder with anything in it is
     /// refused without it.
-    pub fn begin(&self, settings: Settings, resume: bool) -> Result<(Manifest, Vec<Option<Shard>>)> {
+    pub fn begin(&self, model: &Path, settings: Settings, resume: bool) -> Result<(Manifest, Vec<Option<Shard>>)> {
         let folder = &self.path;
         let refuse = |message: String| Err(Error::Texts { path: folder.clone(), message });
         let empty = is_empty(folder)?;
@@ -90,7 +90,7 @@ impl Target {
                 }
                 None => manifest,
             },
-            None if empty => Manifest::new(settings),
+            None if empty => Manifest::new(model, settings),
             None => {
                 let message = format!("cannot go on: there is no {} in the folder; delete it", manifest::NAME);
                 return refuse(message);

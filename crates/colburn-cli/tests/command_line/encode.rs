@@ -70,6 +70,7 @@ fn a_folder_holds_what_one_file_would() {
         assert!(far(values, &parts[name].1) < 1e-5, "{name}");
     }
     let manifest = workspace.json("new/folder/manifest.json");
+    assert_eq!(manifest["model_name_or_path"], "model");
     let tokens: usize = whole.values().map(|(shape, _)| shape[0]).sum();
     assert_eq!((&manifest["texts"], &manifest["tokens"]), (&25.into(), &tokens.into()));
     assert_eq!((&manifest["complete"], &manifest["shard_size"]), (&true.into(), &10.into()));
@@ -165,6 +166,22 @@ fn options_of_encoding() {
         let arguments = format!("encode --model model --input texts.txt --kind query --output new {arguments}");
         assert_eq!(workspace.command(&arguments).output().unwrap().status.code(), Some(2), "{arguments}");
     }
+}
+
+#[test]
+fn a_model_that_makes_no_numbers() {
+    let workspace = Workspace::new();
+    corpus(&workspace, 5);
+    let mut weights = fs::read(workspace.path("model/1_Dense/model.safetensors")).unwrap();
+    let end = weights.len();
+    weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    workspace.write("model/1_Dense/model.safetensors", weights);
+    let message = workspace.fail(&format!("{ENCODE} --output out.safetensors"));
+    assert!(
+        message.starts_with("texts.jsonl: text 0 (counted from 0) has an embedding that is not finite"),
+        "{message}"
+    );
+    assert!(!workspace.path("out.safetensors").exists());
 }
 
 #[test]
