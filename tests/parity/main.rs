@@ -8,6 +8,7 @@ mod embeddings;
 mod gradients;
 mod kd_evaluation;
 mod minilm;
+mod pooling;
 mod rank;
 mod rerank;
 mod reranking;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use colburn::model::Kind;
+use colburn::model::{EncodeOptions, Kind};
 
 /// Train, encode with and evaluate ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
@@ -37,26 +37,66 @@ pub struct TrainArguments {
     pub device: DeviceArgument,
 }
 
-/// Turn texts into token embeddings.
+/// Turn texts into token embeddings: into one file, or into a folder of shards that an interrupted run can go on with.
 #[derive(Args, Debug)]
 pub struct EncodeArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
-    /// The texts: .txt (a line each), .jsonl (a string or an object with `text` a line) or .parquet (column `text`).
+    /// The texts: .txt (a line each), .jsonl (a string or an object with `text` a line) or .parquet (column `text`); also a folder of
+    /// Parquet files, or a pattern in quotes. A key or column `_id` or `id` is kept in Parquet output.
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
     /// Whether the texts are queries or documents.
     #[arg(long)]
     pub kind: KindArgument,
-    /// Where to write the embeddings: tensors `0`, `1`, … in input order, f32 [tokens, dim].
-    #[arg(long, value_name = "OUT.safetensors")]
+    /// Where to write the embeddings: OUT.safetensors (tensors `0`, `1`, … in input order, [tokens, dim]), OUT.parquet (columns `id` and
+    /// `embeddings`), or a folder for shards and their manifest.json.
+    #[arg(long, value_name = "OUT")]
     pub output: PathBuf,
+    /// The format of shards; a file's is told by its name [default: safetensors].
+    #[arg(long)]
+    pub format: Option<FormatArgument>,
+    /// The type of the values. int8 has a factor a token beside it: tensors `0.scale`, `1.scale`, …, or a column `scales`.
+    #[arg(long, default_value = "f32")]
+    pub dtype: DtypeArgument,
+    /// Texts a shard [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub shard_size: Option<NonZeroUsize>,
+    /// Go on in a folder of shards: those that are whole are not made again.
+    #[arg(long)]
+    pub resume: bool,
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
+    /// Put before every text, instead of the model's own prompt.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Tokens a text, instead of the model's query_length or document_length.
+    #[arg(long, value_name = "N")]
+    pub length: Option<usize>,
+    /// Make one vector of so many of a document, by clustering. Queries are not pooled.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub pool_factor: NonZeroUsize,
+    /// Vectors at the start of a document that are not pooled.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub protected_tokens: usize,
     #[command(flatten)]
     pub device: DeviceArgument,
+}
+
+impl EncodeArguments {
+    /// How the library is to encode.
+    pub fn options(&self) -> EncodeOptions {
+        EncodeOptions {
+            batch_size: self.batch_size.get(),
+            prompt: self.prompt.clone(),
+            length: self.length,
+            pool_factor: self.pool_factor.get(),
+            protected_tokens: self.protected_tokens,
+            ..EncodeOptions::default()
+        }
+    }
 }
 
 /// Measure a model on retrieval collections, on triplets, or on both.
@@ -111,6 +151,50 @@ pub struct DeviceArgument {
 pub enum KindArgument {
     Query,
     Document,
+}
+
+impl KindArgument {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Document => "document",
+        }
+    }
+}
+
+/// The format of embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArgument {
+    Safetensors,
+    Parquet,
+}
+
+impl FormatArgument {
+    /// As an argument, and as the end of a file's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// The type of embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DtypeArgument {
+    F32,
+    F16,
+    Int8,
+}
+
+impl DtypeArgument {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
 impl From<KindArgument> for Kind {

@@ -1,11 +1,12 @@
 //! What the binary writes: lines for people, which a closed pipe may swallow, and files too large to be held in memory once
-//! more, which appear whole or not at all. Small ones go through `colburn::model::write_atomic`.
+//! more, which appear whole or not at all ([`Pending`]). Small ones go through `colburn::model::write_atomic`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use colburn::train::LogLevel;
+use tempfile::NamedTempFile;
 use tracing_subscriber::EnvFilter;
 
 use crate::{Error, Result};
@@ -50,25 +51,72 @@ pub fn prepare(path: &Path) -> Result<()> {
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// Writes a file beside its place, brings it to the disk, and renames it into its place. What writes the content is given a
-/// path, so that it need not make bytes of it first.
-pub fn stream(path: &Path, content: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    let written = || -> io::Result<()> {
-        // Made with the permissions of any new file, not with a temporary file's private ones; and they are set once more,
-        // because a library that writes may put a file of its own in the place.
-        let place =
-            tempfile::Builder::new().prefix(".colburn-").make_in(folder(path), |path| File::create_new(path))?;
-        let permissions = place.as_file().metadata()?.permissions();
-        content(place.path())?;
-        let file = File::open(place.path())?;
-        file.set_permissions(permissions)?;
-        file.sync_all()?;
-        place.persist(path).map_err(|error| error.error)?;
-        #[cfg(unix)]
-        File::open(folder(path))?.sync_all()?;
+/// What the names of unfinished files begin with: those of [`Pending`], and those of `write_atomic` and [`prepare`].
+const UNFINISHED: [&str; 2] = [".colburn-", ".tmp"];
+
+/// A file that is written beside its place, brought to the disk, and renamed into its place. Without the last, nothing of it remains.
+pub struct Pending {
+    path: PathBuf,
+    place: NamedTempFile,
+}
+
+impl Pending {
+    pub fn new(path: &Path) -> Result<Self> {
+        // Made with the permissions of any new file, not with a temporary file's private ones.
+        let place = tempfile::Builder::new().prefix(UNFINISHED[0]).make_in(folder(path), |path| File::create_new(path));
+        let place = place.map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), place })
+    }
+
+    /// To write to.
+    pub fn file(&self) -> &File {
+        self.place.as_file()
+    }
+
+    /// To write to.
+    pub fn file_mut(&mut self) -> &mut File {
+        self.place.as_file_mut()
+    }
+
+    /// Where it is so far.
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Where it is, and will be.
+    pub fn folder(&self) -> PathBuf {
+        folder(&self.path)
+    }
+
+    pub fn commit(self) -> Result<()> {
+        let Self { path, place } = self;
+        let commit = || -> io::Result<()> {
+            place.as_file().sync_all()?;
+            place.persist(&path).map_err(|error| error.error)?;
+            #[cfg(unix)]
+            File::open(folder(&path))?.sync_all()?;
+            Ok(())
+        };
+        commit().map_err(|source| Error::Write { path: path.clone(), source })
+    }
+
+    /// Deletes what programs that were killed have left in a folder.
+    pub fn remove_leftovers(directory: &Path) -> Result<()> {
+        let unreadable = |source| Error::Read { path: directory.to_owned(), source };
+        for entry in fs::read_dir(directory).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            if is_unfinished(&entry) {
+                fs::remove_file(entry.path()).map_err(|source| Error::Write { path: entry.path(), source })?;
+            }
+        }
         Ok(())
-    };
-    written().map_err(|source| Error::Write { path: path.to_owned(), source })
+    }
+}
+
+/// Whether a file is one that would have been renamed or deleted by a program that was not killed.
+pub fn is_unfinished(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    UNFINISHED.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn folder(path: &Path) -> PathBuf {
@@ -81,20 +129,36 @@ fn folder(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io;
+    use std::io::Write;
 
-    use super::{prepare, stream};
+    use super::{Pending, prepare};
 
     #[test]
     fn a_file_appears_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.safetensors");
-        stream(&path, |place| fs::write(place, "first")).unwrap();
+        let mut pending = Pending::new(&path).unwrap();
+        pending.file_mut().write_all(b"first").unwrap();
+        assert!(!path.exists());
+        pending.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
 
-        let failed = stream(&path, |place| fs::write(place, "half").and(Err(io::Error::other("disk full"))));
-        assert!(failed.unwrap_err().to_string().contains("out.safetensors cannot be written: disk full"));
+        let mut pending = Pending::new(&path).unwrap();
+        pending.file_mut().write_all(b"half").unwrap();
+        drop(pending);
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let error = Pending::new(&folder.path().join("none/out")).err().unwrap();
+        assert!(error.to_string().contains("none/out cannot be written: "), "{error}");
+    }
+
+    #[test]
+    fn leftovers_go_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".colburn-x1", ".tmp-3", "embeddings-00000.safetensors"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        Pending::remove_leftovers(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

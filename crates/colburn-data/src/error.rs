@@ -78,6 +78,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A Parquet file that cannot be written.
+    #[error("{}: cannot be written ({reason})", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        reason: String,
+    },
+    /// Embeddings that do not fit into the columns of their file.
+    #[error("{}: row {row} of those to be written: {reason}", path.display())]
+    Embeddings {
+        /// The file.
+        path: PathBuf,
+        /// Which of the rows of one call, counted from 0.
+        row: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A line that is no CSV record, or no JSON object, of this data set.
     #[error("{place}: {reason}")]
     Line {

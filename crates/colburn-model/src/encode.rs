@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Tensor};
 use colburn_ops::Dropout;
 
-use crate::{ColBert, Error, Kind, Result, TokenBatch, pooling::pool_all};
+use crate::{ColBert, Error, Kind, Result, TextTokenizer, TokenBatch, pooling::pool_all};
 
 /// How to encode.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,33 @@ impl TokenEmbeddings {
     }
 }
 
+/// Texts to tokens with a prompt and a length; made by [`ColBert::tokenizing`].
+#[derive(Clone, Debug)]
+pub struct Tokenizing {
+    tokenizer: TextTokenizer,
+    kind: Kind,
+    prompt: Option<String>,
+    length: Option<usize>,
+}
+
+impl Tokenizing {
+    /// As [`ColBert::tokenize`].
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized, or its length is more than the encoder takes or leaves no room for text.
+    pub fn tokenize<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch> {
+        let Some(prompt) = &self.prompt else { return self.of(texts) };
+        self.of(&texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect::<Vec<String>>())
+    }
+
+    fn of<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch> {
+        match self.length {
+            Some(length) => self.tokenizer.tokenize_to(texts, self.kind, length),
+            None => self.tokenizer.tokenize(texts, self.kind),
+        }
+    }
+}
+
 impl ColBert {
     /// The vectors of each text, in the order of the texts, without those of skipped words.
     ///
@@ -85,20 +112,14 @@ impl ColBert {
     /// # Errors
     /// When a text cannot be tokenized, or its length is more than the encoder takes or leaves no room for text.
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind, options: &EncodeOptions) -> Result<TokenBatch> {
-        match options.prompt.as_ref().or(self.parts.prompt.as_ref()) {
-            Some(prompt) => {
-                let texts: Vec<String> = texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect();
-                self.tokenize_to(&texts, kind, options.length)
-            }
-            None => self.tokenize_to(texts, kind, options.length),
-        }
+        self.tokenizing(kind, options).tokenize(texts)
     }
 
-    fn tokenize_to<S: AsRef<str>>(&self, texts: &[S], kind: Kind, length: Option<usize>) -> Result<TokenBatch> {
-        match length {
-            Some(length) => self.tokenizer().tokenize_to(texts, kind, length),
-            None => self.tokenizer().tokenize(texts, kind),
-        }
+    /// The first half of [`ColBert::encode`] by itself: it can be sent to another thread, where texts are tokenized beside the encoding of
+    /// those before them.
+    pub fn tokenizing(&self, kind: Kind, options: &EncodeOptions) -> Tokenizing {
+        let prompt = options.prompt.as_ref().or(self.parts.prompt.as_ref()).cloned();
+        Tokenizing { tokenizer: self.tokenizer().clone(), kind, prompt, length: options.length }
     }
 
     /// The second half of [`ColBert::encode`]: the vectors of each text of a batch of any size, in its order. How many vectors a text

@@ -23,7 +23,7 @@ mod weights;
 
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
-pub use encode::{EncodeOptions, TokenEmbeddings};
+pub use encode::{EncodeOptions, TokenEmbeddings, Tokenizing};
 pub use error::{Error, Result};
 pub use files::write_atomic;
 pub use names::Parameter;

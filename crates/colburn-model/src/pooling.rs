@@ -3,8 +3,9 @@
 //! `ColBERT.pool_embeddings_hierarchical` of PyLate).
 //!
 //! PyLate lets SciPy do the clustering. Here kodama does: its Ward linkage is SciPy's, on distances that are not squared yet, its merges are
-//! in SciPy's order, and clusters have SciPy's names. Where several merges are equally good, as between vectors that are equal, either may
-//! begin with another one.
+//! in SciPy's order, and clusters have SciPy's names. Vectors that are equal go where SciPy puts them (the fixtures have such); in general
+//! two libraries may begin with another one of several merges that are equally good. PyLate fails on equal vectors that are a little longer
+//! than 1 by rounding, because SciPy refuses a negative distance. Here it is as good as none.
 
 use kodama::{Dendrogram, Method};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -212,6 +213,17 @@ mod tests {
         assert_eq!(message, "token vectors 1 and 2 of a text have distance NaN; only finite vectors can be pooled");
         let huge = embeddings(&[[1e30, 0.0], [1e30, 0.0], [0.0, 1.0]]);
         assert!(pool(&huge, 2, 0).unwrap_err().to_string().contains("vectors 0 and 1"));
+    }
+
+    // v = torch.tensor([[0.6, 0.8000001], [0.6, 0.8000001], [1., 0.], [0., 1.]])
+    // model.pool_embeddings_hierarchical([v], 2, 0)  # ValueError: Linkage 'Z' contains negative distances.
+    #[test]
+    fn equal_vectors_longer_than_1_are_one() {
+        let text = embeddings(&[[0.6, 0.8000001], [0.6, 0.8000001], [1.0, 0.0], [0.0, 1.0]]);
+        let pooled = pool(&text, 2, 0).unwrap();
+        assert_eq!(pooled.tokens(), 2);
+        assert!((pooled.values[0] - 0.4).abs() < 1e-6 && (pooled.values[1] - 2.6 / 3.0).abs() < 1e-6, "{pooled:?}");
+        assert_eq!(pooled.values[2..], [1.0, 0.0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_runs;
 mod collections;
+mod encode;
 mod evaluation;
 #[cfg(unix)]
 mod kill;

@@ -1,5 +1,5 @@
 //! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
-//! a time. Only columns of texts, numbers and lists of either are decoded. This module is the one that calls polars.
+//! a time. Only columns of texts, numbers and lists of either are decoded.
 
 mod decoded;
 mod types;

@@ -1,0 +1,186 @@
+//! `colburn encode`: texts in, token embeddings out. Texts are read, and embeddings written, as they come; a folder of shards can be gone on
+//! with after an interruption, and ends in the same bytes.
+
+mod file;
+mod manifest;
+mod progress;
+mod quantize;
+mod safetensors;
+mod stretches;
+mod target;
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use colburn::model::{ColBert, Kind, TokenEmbeddings};
+use colburn::ops::device;
+
+use self::file::{Content, EmbeddingsFile, Written};
+use self::manifest::{Manifest, Settings, Shard};
+use self::progress::Progress;
+use self::stretches::{Cut, Stretch};
+use self::target::Target;
+use crate::command_line::{EncodeArguments, FormatArgument};
+use crate::texts::Texts;
+use crate::{Error, Outcome, Result, output};
+
+/// Batches a stretch: enough for texts of one length to meet in a batch, and few enough to hold the embeddings of all in memory.
+const BATCHES: usize = 8;
+
+pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
+    let device = device::by_name(arguments.device.name.as_deref())?;
+    let target = Target::of(arguments)?;
+    target.prepare()?;
+    let texts = Texts::open(&arguments.input)?;
+    if target.shard_size.is_none()
+        && target.format == FormatArgument::Safetensors
+        && texts.len().is_some_and(|texts| texts > safetensors::MOST_TEXTS)
+    {
+        return Err(Error::Texts { path: target.path, message: safetensors::too_many() });
+    }
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let kind = Kind::from(arguments.kind);
+    let options = arguments.options();
+    // A length that cannot be is an error before anything is written.
+    model.tokenize(&[""], kind, &options)?;
+
+    let content = Content {
+        format: target.format,
+        dtype: arguments.dtype,
+        dim: model.embedding_size(),
+        text_ids: texts.has_ids(),
+    };
+    let (manifest, done) = match target.shard_size {
+        Some(shard_size) => {
+            let settings = settings(arguments, &texts, content, shard_size, device::name(&device))?;
+            let (manifest, done) = target.begin(&arguments.model, settings, arguments.resume)?;
+            let whole = done.iter().flatten().count();
+            if whole > 0 {
+                tracing::info!("{whole} shards are there already");
+            }
+            (Some(manifest), done)
+        }
+        None => (None, Vec::new()),
+    };
+    let cut = Cut {
+        stretch: options.batch_size.saturating_mul(BATCHES),
+        shard: target.shard_size.unwrap_or(usize::MAX),
+        done,
+    };
+    let mut job = Job { target, content, manifest, progress: Progress::new(kind), texts: 0, tokens: 0 };
+    let input = &arguments.input;
+    thread::scope(|scope| {
+        let (sender, stretches) = sync_channel(1);
+        let (model, options) = (&model, &options);
+        let tokenizer = model.tokenizing(kind, options);
+        scope.spawn(move || stretches::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
+        job.encode(stretches, |stretch| {
+            let embeddings = model.encode_tokens(&stretch.tokens, kind, options)?;
+            match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
+                Some(text) => {
+                    let message = format!(
+                        "text {} (counted from 0) has an embedding that is not finite; the weights of the model may be damaged",
+                        stretch.first + text
+                    );
+                    Err(Error::Texts { path: input.clone(), message })
+                }
+                None => Ok(embeddings),
+            }
+        })
+    })?;
+    output::say(&format!("{} texts, {} token embeddings: {}", job.texts, job.tokens, job.target.path.display()));
+    Ok(Outcome::Done)
+}
+
+/// What the shards of a folder have in common.
+fn settings(
+    arguments: &EncodeArguments,
+    texts: &Texts,
+    content: Content,
+    shard_size: usize,
+    device: &str,
+) -> Result<Settings> {
+    let mut input = std::collections::BTreeMap::new();
+    for path in texts.files() {
+        let metadata = path.metadata().map_err(|source| Error::Read { path: path.clone(), source })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Files of several folders may have one name.
+        *input.entry(name).or_default() += metadata.len();
+    }
+    let options = arguments.options();
+    Ok(Settings {
+        version: 1,
+        kind: arguments.kind.name().to_owned(),
+        format: content.format.name().to_owned(),
+        dtype: content.dtype.name().to_owned(),
+        dim: content.dim,
+        shard_size,
+        batch_size: options.batch_size,
+        prompt: options.prompt,
+        length: options.length,
+        pool_factor: options.pool_factor,
+        protected_tokens: options.protected_tokens,
+        device: device.to_owned(),
+        model: manifest::model_files(&arguments.model)?,
+        input,
+    })
+}
+
+/// Embeddings on their way to files.
+struct Job {
+    target: Target,
+    content: Content,
+    /// None for one file.
+    manifest: Option<Manifest>,
+    progress: Progress,
+    texts: usize,
+    tokens: usize,
+}
+
+impl Job {
+    /// Encodes and writes all stretches.
+    fn encode(
+        &mut self,
+        stretches: Receiver<Result<Stretch>>,
+        encode: impl Fn(&Stretch) -> Result<Vec<TokenEmbeddings>>,
+    ) -> Result<()> {
+        let mut file: Option<EmbeddingsFile> = None;
+        for stretch in stretches {
+            let stretch = stretch?;
+            let embeddings = encode(&stretch)?;
+            let mut open = match file.take() {
+                Some(file) => file,
+                None => EmbeddingsFile::create(&self.target.file(stretch.shard), self.content)?,
+            };
+            open.write(&stretch, &embeddings)?;
+            self.progress.add(embeddings.len(), stretch.tokens.tokens(), stretch.share);
+            match stretch.ends_shard {
+                Some(texts_crc32) => self.finish(stretch.shard, open.finish()?, texts_crc32)?,
+                None => file = Some(open),
+            }
+        }
+        self.progress.finish();
+        if let Some(manifest) = &mut self.manifest {
+            manifest.complete = true;
+            manifest.write(&self.target.path)?;
+            (self.texts, self.tokens) = (manifest.texts, manifest.tokens);
+        }
+        Ok(())
+    }
+
+    /// Notes a shard that is in its place.
+    fn finish(&mut self, number: usize, written: Written, texts_crc32: u32) -> Result<()> {
+        let Some(manifest) = &mut self.manifest else {
+            (self.texts, self.tokens) = (written.texts, written.tokens);
+            return Ok(());
+        };
+        let file = self.target.file(number).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let shard =
+            Shard { file, texts: written.texts, tokens: written.tokens, fingerprint: written.fingerprint, texts_crc32 };
+        match manifest.shards.get_mut(number) {
+            Some(old) => *old = shard,
+            None => manifest.shards.push(shard),
+        }
+        manifest.write(&self.target.path)
+    }
+}
