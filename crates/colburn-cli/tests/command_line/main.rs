@@ -3,9 +3,12 @@
 mod bad_input;
 mod bad_runs;
 mod evaluation;
+mod index;
 #[cfg(unix)]
 mod kill;
+mod rerank;
 mod resume;
 mod round_trip;
 mod runs;
+mod search;
 mod workspace;
