@@ -7,6 +7,7 @@ mod distillation;
 mod embeddings;
 mod gradients;
 mod minilm;
+mod retrieval;
 mod saving;
 mod support;
 mod tokens;

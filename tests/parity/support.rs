@@ -110,7 +110,7 @@ pub fn copy_of(name: &str) -> tempfile::TempDir {
     copy
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap().path();

@@ -14,6 +14,40 @@ pub enum Error {
         /// What is wrong, and what would be right.
         message: String,
     },
+    /// A collection that nothing can be retrieved from, or whose files do not fit together.
+    #[error("{place}: {message}")]
+    Collection {
+        /// The folder, or the file and the row in it.
+        place: String,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// An option of an evaluator cannot be used.
+    #[error("{option} = {value}: {message}")]
+    Option {
+        /// Its name.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        message: String,
+    },
+    /// Vectors that nothing can be scored with.
+    #[error("{text}: the vectors hold NaN or infinite values; is the model damaged, or has its training diverged?")]
+    NotFinite {
+        /// Which text: `document "d1"`.
+        text: String,
+    },
+    /// A score by which documents cannot be ordered.
+    #[error(
+        "score {position} of {scores} (counted from 0) is NaN: nothing can be ordered by it; finite scores are expected"
+    )]
+    Score {
+        /// Its position.
+        position: usize,
+        /// How many scores there are.
+        scores: usize,
+    },
     /// A results file cannot be written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -2,19 +2,29 @@
 //!
 //! An [`Evaluator`] measures a model and gives a [`Report`]; the trainer runs it before, during and after training.
 //! [`TripletEvaluator`] asks how often the positive scores above the negative.
+//! [`InformationRetrievalEvaluator`] searches the corpus of a [`Collection`] for its queries, [`NanoBeirEvaluator`] does so for several.
 
+mod collection;
 mod error;
+mod information_retrieval;
+mod nano_beir;
 mod progress;
+pub mod rank;
 mod report;
+mod table;
 mod triplet;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use colburn_model::ColBert;
 
+pub use collection::Collection;
 pub use error::{Error, Result};
+pub use information_retrieval::{InformationRetrievalEvaluator, RetrievalOptions};
+pub use nano_beir::{NanoBeirEvaluator, PerCollection};
 pub use progress::Progress;
 pub use report::Report;
+pub use table::Table;
 pub use triplet::TripletEvaluator;
 
 /// A measurement of a model.
@@ -24,6 +34,11 @@ pub trait Evaluator: Send + Sync {
 
     /// The names of the metrics that [`Evaluator::evaluate`] will give, so that a run can be refused that decides by another one.
     fn metrics(&self) -> Vec<String>;
+
+    /// Those of [`Evaluator::metrics`] of which a smaller value is better, as it is of a divergence.
+    fn smaller_is_better(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Measures a model; on a device without autodiff no graph is kept. `progress` is told how far it is, now and then.
     ///
@@ -45,4 +60,27 @@ pub trait Evaluator: Send + Sync {
     /// # Errors
     /// When the file cannot be written.
     fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()>;
+}
+
+/// An evaluator that several runs share.
+impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn metrics(&self) -> Vec<String> {
+        (**self).metrics()
+    }
+
+    fn smaller_is_better(&self) -> Vec<String> {
+        (**self).smaller_is_better()
+    }
+
+    fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
+        (**self).evaluate_with(model, progress)
+    }
+
+    fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
+        (**self).write_csv(report, directory, epoch, steps)
+    }
 }

@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Tensor};
 use colburn_ops::Dropout;
 
-use crate::{ColBert, Error, Kind, Result, TokenBatch};
+use crate::{ColBert, Error, Kind, Result, TokenBatch, pooling::pool_all};
 
 /// How to encode.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,11 +14,24 @@ pub struct EncodeOptions {
     pub normalize_embeddings: bool,
     /// Put before every text; without one, the model's own prompt if it has a `default_prompt_name`.
     pub prompt: Option<String>,
+    /// Tokens a text, instead of the model's `query_length` or `document_length`: queries are expanded to it, documents cut to it.
+    pub length: Option<usize>,
+    /// How many vectors of a document become one by clustering, 1 (see [`pool`](crate::pool)). Queries are never pooled, as in PyLate.
+    pub pool_factor: usize,
+    /// Vectors at the start of a document that are not pooled, 1: the one of CLS.
+    pub protected_tokens: usize,
 }
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { batch_size: 32, normalize_embeddings: true, prompt: None }
+        Self {
+            batch_size: 32,
+            normalize_embeddings: true,
+            prompt: None,
+            length: None,
+            pool_factor: 1,
+            protected_tokens: 1,
+        }
     }
 }
 
@@ -50,7 +63,8 @@ impl ColBert {
     /// on an autodiff device.
     ///
     /// # Errors
-    /// When `batch_size` is 0, or a text cannot be tokenized.
+    /// When `batch_size` or `pool_factor` is 0, `length` is more than the encoder takes or leaves no room for text, or a text cannot be
+    /// tokenized.
     pub fn encode<S: AsRef<str>>(
         &self,
         texts: &[S],
@@ -69,13 +83,20 @@ impl ColBert {
     /// The tokens of texts as [`ColBert::encode`] has them: with the prompt, and of the length that the options ask for.
     ///
     /// # Errors
-    /// When a text cannot be tokenized.
+    /// When a text cannot be tokenized, or its length is more than the encoder takes or leaves no room for text.
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind, options: &EncodeOptions) -> Result<TokenBatch> {
         match options.prompt.as_ref().or(self.parts.prompt.as_ref()) {
             Some(prompt) => {
                 let texts: Vec<String> = texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect();
-                self.tokenizer().tokenize(&texts, kind)
+                self.tokenize_to(&texts, kind, options.length)
             }
+            None => self.tokenize_to(texts, kind, options.length),
+        }
+    }
+
+    fn tokenize_to<S: AsRef<str>>(&self, texts: &[S], kind: Kind, length: Option<usize>) -> Result<TokenBatch> {
+        match length {
+            Some(length) => self.tokenizer().tokenize_to(texts, kind, length),
             None => self.tokenizer().tokenize(texts, kind),
         }
     }
@@ -84,15 +105,17 @@ impl ColBert {
     /// will have, before pooling, is known from the batch: as many as its mask counts.
     ///
     /// # Errors
-    /// When `batch_size` is 0.
+    /// When `batch_size` or `pool_factor` is 0, or vectors that are to be pooled are not finite.
     pub fn encode_tokens(
         &self,
         tokens: &TokenBatch,
-        _kind: Kind,
+        kind: Kind,
         options: &EncodeOptions,
     ) -> Result<Vec<TokenEmbeddings>> {
-        if options.batch_size == 0 {
-            return Err(Error::config("batch_size", "0; a positive number is expected"));
+        for (name, value) in [("batch_size", options.batch_size), ("pool_factor", options.pool_factor)] {
+            if value == 0 {
+                return Err(Error::config(name, "0; a positive number is expected"));
+            }
         }
         let model = self.valid();
         let mut encoded = vec![None; tokens.len()];
@@ -100,6 +123,12 @@ impl ColBert {
         order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
         for texts in order.chunks(options.batch_size) {
             let vectors = model.encode_batch(&tokens.select(texts), options)?;
+            let vectors = match kind {
+                Kind::Document if options.pool_factor > 1 => {
+                    pool_all(vectors, options.pool_factor, options.protected_tokens)?
+                }
+                _ => vectors,
+            };
             for (&text, vectors) in texts.iter().zip(vectors) {
                 encoded[text] = Some(vectors);
             }

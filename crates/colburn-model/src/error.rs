@@ -84,6 +84,16 @@ pub enum Error {
         /// What the tokenizers library said.
         message: String,
     },
+    /// Vectors that are to be pooled are not finite, or too large for their product.
+    #[error("token vectors {first} and {second} of a text have distance {distance}; only finite vectors can be pooled")]
+    NotFinite {
+        /// One vector, counted from 0 within its text.
+        first: usize,
+        /// The other one.
+        second: usize,
+        /// 1 − their dot product.
+        distance: f32,
+    },
     /// A device failed to hand over its results.
     #[error("reading from the device failed: {0}")]
     Device(String),

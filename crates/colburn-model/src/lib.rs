@@ -2,7 +2,7 @@
 //!
 //! A [`ColBert`] is a pretrained encoder with a projection behind it. It is read from, and saved in, the file layout of PyLate; its
 //! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
-//! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors.
+//! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors, and [`pool`] makes fewer of them.
 
 mod bert;
 mod colbert;
@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod layout;
 mod names;
+mod pooling;
 mod save;
 mod tokenizer;
 mod tokens;
@@ -26,5 +27,6 @@ pub use encode::{EncodeOptions, TokenEmbeddings};
 pub use error::{Error, Result};
 pub use files::write_atomic;
 pub use names::Parameter;
+pub use pooling::pool;
 pub use tokenizer::TextTokenizer;
 pub use tokens::{Kind, TokenBatch};

@@ -3,10 +3,13 @@
 //! A text is stripped, lower-cased when the model asks for it, truncated so that the prefix fits, and gets the prefix at index 1, behind
 //! CLS. A query is then filled with mask tokens up to its full length; in the packed form they are tokens that are no keys. Documents are
 //! never padded: what PyLate's padding does to scores is remembered in [`TokenBatch::floor`].
+//!
+//! The tokenizers library keeps the length to cut to beside the vocabulary, so that another length would be another vocabulary. Here it
+//! cuts only roughly, to save work on long texts, and each text is cut to its length before the special tokens are added.
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use colburn_ops::Spans;
@@ -30,6 +33,14 @@ pub struct TextTokenizer(Arc<Inner>);
 struct Inner {
     query: Side,
     document: Side,
+    /// Stops at the longer of the configured lengths.
+    tokenizer: Tokenizer,
+    /// Stops at `max_positions`: made when a longer text than the configured ones is asked for.
+    longer: OnceLock<Tokenizer>,
+    direction: TruncationDirection,
+    /// How many special tokens go around a text, without the prefix.
+    special: usize,
+    max_positions: usize,
     expansion_id: u32,
     skiplist: Vec<u32>,
     lowercase: bool,
@@ -42,11 +53,18 @@ struct Inner {
     companions: Vec<(String, Vec<u8>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Side {
-    tokenizer: Tokenizer,
     prefix: Option<u32>,
+    /// Query expansion fills to it, and shorter documents have a floor.
     length: usize,
+}
+
+impl Side {
+    /// Tokens of a text that fit, with `special` ones and the prefix, into the length or what the encoder can take.
+    fn room(self, special: usize, max_positions: usize) -> usize {
+        self.length.min(max_positions).saturating_sub(special + usize::from(self.prefix.is_some()))
+    }
 }
 
 /// The keys of `tokenizer_config.json` that matter here.
@@ -124,31 +142,41 @@ impl TextTokenizer {
         };
         let side = |prefix: &str, length: usize| -> Result<Side> {
             let prefix = if prefix.is_empty() { None } else { tokenizer.token_to_id(prefix) };
-            let max_length = length.min(max_positions).saturating_sub(usize::from(prefix.is_some()));
-            if max_length <= special {
-                let message = format!("{max_length} tokens leave no room for text beside {special} special tokens");
+            let side = Side { prefix, length };
+            if side.room(special, max_positions) == 0 {
+                let most = length.min(max_positions).saturating_sub(usize::from(prefix.is_some()));
+                let message = format!("{most} tokens leave no room for text beside {special} special tokens");
                 return Err(tokenizer_error(&path, message.into()));
             }
-            let mut tokenizer = tokenizer.clone();
-            tokenizer.with_padding(None);
-            tokenizer
-                .with_truncation(Some(TruncationParams { max_length, direction, ..Default::default() }))
-                .map_err(invalid)?;
-            Ok(Side { tokenizer, prefix, length })
+            Ok(side)
         };
+        let query = side(&config.query_prefix, config.query_length)?;
+        let document = side(&config.document_prefix, config.document_length)?;
         let companions = COMPANIONS.iter().filter(|name| directory.join(name).exists());
         let companions = companions.map(|name| {
             let path = directory.join(name);
             std::fs::read(&path).map(|bytes| ((*name).to_owned(), bytes)).map_err(Error::io(path))
         });
+        let vocabulary = [own_vocabulary, tokenizer.get_vocab_size(true)];
+        let largest_id = tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize);
+        let max_length = query.length.max(document.length).min(max_positions);
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(Some(TruncationParams { max_length, direction, ..Default::default() }))
+            .map_err(invalid)?;
         Ok(Self(Arc::new(Inner {
-            query: side(&config.query_prefix, config.query_length)?,
-            document: side(&config.document_prefix, config.document_length)?,
+            query,
+            document,
+            tokenizer,
+            longer: OnceLock::new(),
+            direction,
+            special,
+            max_positions,
             expansion_id,
             skiplist,
             lowercase: sentence_bert.do_lower_case,
-            vocabulary: [own_vocabulary, tokenizer.get_vocab_size(true)],
-            largest_id: tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize),
+            vocabulary,
+            largest_id,
             companions: companions.collect::<Result<_>>()?,
             path: path.clone(),
             config,
@@ -160,14 +188,68 @@ impl TextTokenizer {
     /// # Errors
     /// When the tokenizer cannot encode a text.
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind) -> Result<TokenBatch> {
+        self.tokenize_side(texts, kind, self.side(kind))
+    }
+
+    /// The same with another length than the configured one: query expansion fills to it, documents are cut to it, and shorter ones
+    /// have a [floor](TokenBatch::floor). It counts the special tokens and the prefix.
+    ///
+    /// # Errors
+    /// When `length` is more than the encoder's `max_position_embeddings`, or leaves no room for text; when the tokenizer cannot encode
+    /// a text.
+    pub fn tokenize_to<S: AsRef<str>>(&self, texts: &[S], kind: Kind, length: usize) -> Result<TokenBatch> {
+        let (special, most) = (self.0.special, self.0.max_positions);
+        let side = Side { length, ..self.side(kind) };
+        if length > most {
+            return Err(Error::config(
+                "length",
+                format!("{length}; at most {most} (max_position_embeddings) is possible"),
+            ));
+        }
+        if side.room(special, most) == 0 {
+            let taken = special + usize::from(side.prefix.is_some());
+            let message = format!("{length}; at least {} is expected: {taken} tokens are special ones", taken + 1);
+            return Err(Error::config("length", message));
+        }
+        self.tokenize_side(texts, kind, side)
+    }
+
+    fn side(&self, kind: Kind) -> Side {
+        match kind {
+            Kind::Query => self.0.query,
+            Kind::Document => self.0.document,
+        }
+    }
+
+    /// The tokenizer that does not stop before a text of this side is full.
+    fn tokenizer_for(&self, side: Side) -> &Tokenizer {
         let inner = &*self.0;
-        let side = match kind {
-            Kind::Query => &inner.query,
-            Kind::Document => &inner.document,
-        };
+        if side.length <= inner.query.length.max(inner.document.length) {
+            return &inner.tokenizer;
+        }
+        inner.longer.get_or_init(|| {
+            let mut tokenizer = inner.tokenizer.clone();
+            if let Some(truncation) = tokenizer.get_truncation_mut() {
+                truncation.max_length = inner.max_positions;
+            }
+            tokenizer
+        })
+    }
+
+    fn tokenize_side<S: AsRef<str>>(&self, texts: &[S], kind: Kind, side: Side) -> Result<TokenBatch> {
+        let inner = &*self.0;
+        let failed = |error| tokenizer_error(&inner.path, error);
         let texts: Vec<String> = texts.iter().map(|text| self.clean(text.as_ref())).collect();
-        let encodings =
-            side.tokenizer.encode_batch_fast(texts, true).map_err(|error| tokenizer_error(&inner.path, error))?;
+        let tokenizer = self.tokenizer_for(side);
+        let room = side.room(inner.special, inner.max_positions);
+        let encodings = tokenizer.encode_batch_fast(texts, false).map_err(failed)?;
+        let encodings = encodings.into_iter().map(|mut encoding| {
+            encoding.truncate(room, 0, inner.direction);
+            // What was cut off would get special tokens, too.
+            encoding.take_overflowing();
+            tokenizer.post_process(encoding, None, true)
+        });
+        let encodings = encodings.collect::<tokenizers::Result<Vec<_>>>().map_err(failed)?;
 
         let expand = kind == Kind::Query && inner.config.do_query_expansion;
         let mut ids = Vec::new();
@@ -227,7 +309,7 @@ impl TextTokenizer {
     /// Writes `tokenizer.json` and the files that came with it.
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {
         let path = directory.join("tokenizer.json");
-        let mut tokenizer = self.0.query.tokenizer.clone();
+        let mut tokenizer = self.0.tokenizer.clone();
         tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
         let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
@@ -275,3 +357,6 @@ fn token_text(token: &Option<Value>) -> Option<&str> {
 fn tokenizer_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::Tokenizer { place: PathBuf::from(path).display().to_string(), message: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

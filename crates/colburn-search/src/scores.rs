@@ -27,6 +27,24 @@ pub enum Scoring {
     Device(Device),
 }
 
+impl Scoring {
+    /// What suits the device of a model: a CPU backend (flex, ndarray) scores on the host, any other by its own operations.
+    pub fn for_device(device: &Device) -> Self {
+        match colburn_ops::device::name(device) {
+            "flex" | "ndarray" => Self::Host,
+            _ => Self::Device(device.clone().inner()),
+        }
+    }
+
+    /// [`scores`], computed here.
+    ///
+    /// # Errors
+    /// As [`scores`].
+    pub fn scores(&self, queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<Vec<f32>> {
+        scores(queries, documents, floor)
+    }
+}
+
 /// MaxSim of every query with every document, row-major `[queries, documents]`. A query or document without tokens scores 0.
 ///
 /// # Errors

@@ -100,7 +100,7 @@ impl Training {
     pub(crate) fn evaluate(&mut self, model: &TrainingModel) -> Result<Vec<(String, f64)>> {
         let Run { args, evaluation, state, progress, .. } = &mut self.run;
         let dir = args.output_dir.join("eval");
-        let metrics = evaluation.run(model, state, &dir, &mut self.processor, &self.interrupter)?;
+        let metrics = evaluation.run(model, state, &dir, &mut self.processor, &self.interrupter, progress)?;
         progress.results(state.global_step, state.epoch, &metrics);
         let entry = state.log(metrics.clone()).clone();
         self.tell(&Event::Log(&entry))?;

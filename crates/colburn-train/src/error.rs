@@ -159,13 +159,21 @@ pub enum Error {
         /// The micro-batch that did not come.
         batch: usize,
     },
-    /// Two evaluators whose metrics could not be told apart.
+    /// Two evaluators give a metric of one name.
     #[error(
-        "two evaluators have the name `{name}`, so their metrics could not be told apart; give each one of its own"
+        "two things that are evaluated give the metric {metric}, so they could not be told apart; name the evaluators"
     )]
-    SameEvaluator {
-        /// The name.
-        name: String,
+    SameMetric {
+        /// The metric, with `eval_` before it.
+        metric: String,
+    },
+    /// The best model is asked for by a metric of which less is better, as if more were.
+    #[error(
+        "`metric_for_best_model` is {metric}, of which a smaller value is better; set `greater_is_better` to false"
+    )]
+    SmallerIsBetter {
+        /// The metric, with `eval_` before it.
+        metric: String,
     },
     /// `metric_for_best_model` is none of the metrics that there are.
     #[error("`metric_for_best_model` is {metric}, which the evaluation does not give; it gives {known}")]

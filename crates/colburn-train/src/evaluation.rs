@@ -14,11 +14,15 @@ use colburn_eval::Evaluator;
 
 use crate::datasets::EvalSet;
 use crate::metrics::StepReport;
+use crate::progress::Progress;
 use crate::training_model::{StepOutput, TrainingModel};
 use crate::{Error, IntervalStrategy, Result, TrainerState, TrainingArguments};
 
 /// What the metrics of an evaluation begin with.
 const PREFIX: &str = "eval_";
+
+/// The primary metric of the last of several evaluators, under sentence-transformers' name.
+const SEQUENTIAL: &str = "sequential_score";
 
 /// The things that a model is evaluated on.
 pub(crate) struct Evaluation {
@@ -46,25 +50,31 @@ impl Evaluation {
             ),
             _ => {}
         }
-        let mut names = HashSet::new();
-        for evaluator in &self.evaluators {
-            if !names.insert(evaluator.name()) {
-                return Err(Error::SameEvaluator { name: evaluator.name() });
-            }
+        let (mut names, metrics) = (HashSet::new(), self.metrics());
+        if let Some(metric) = metrics.iter().find(|metric| !names.insert(*metric)) {
+            return Err(Error::SameMetric { metric: metric.clone() });
         }
-        match args.metric_for_best_model().filter(|_| asked.is_some()) {
-            Some(metric) if !self.metrics().contains(&metric) => {
-                Err(Error::UnknownMetric { metric, known: self.metrics().join(", ") })
-            }
-            _ => Ok(()),
+        let Some(metric) = args.metric_for_best_model().filter(|_| asked.is_some()) else { return Ok(()) };
+        if !metrics.contains(&metric) {
+            return Err(Error::UnknownMetric { metric, known: metrics.join(", ") });
         }
+        let smaller = self.evaluators.iter().flat_map(|evaluator| evaluator.smaller_is_better()).map(prefixed);
+        if smaller.into_iter().any(|smaller| smaller == metric) && args.greater_is_better() {
+            return Err(Error::SmallerIsBetter { metric });
+        }
+        Ok(())
     }
 
     /// The names of all metrics that say how good a model is.
     fn metrics(&self) -> Vec<String> {
         let losses = self.sets.iter().map(|set| set.metric("loss"));
         let others = self.evaluators.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed);
-        losses.chain(others).collect()
+        losses.chain(others).chain(self.several().then(|| prefixed(SEQUENTIAL.to_owned()))).collect()
+    }
+
+    /// sentence-transformers puts several evaluators into a `SequentialEvaluator`, which has a metric of its own.
+    fn several(&self) -> bool {
+        self.evaluators.len() > 1
     }
 
     /// The metrics of a model, all named `eval_…`; the evaluators' CSV files go to `dir`.
@@ -75,6 +85,7 @@ impl Evaluation {
         dir: &Path,
         processor: &mut SupervisedTrainingEventProcessor<TrainingModel>,
         interrupter: &Interrupter,
+        view: &Progress,
     ) -> Result<Vec<(String, f64)>> {
         let started = Instant::now();
         let model = model.valid();
@@ -90,12 +101,18 @@ impl Evaluation {
             metrics.push((set.metric("samples_per_second"), rows as f64 / seconds));
             metrics.push((set.metric("steps_per_second"), set.batches.num_items() as f64 / seconds));
         }
+        let mut score = None;
         for evaluator in &self.evaluators {
-            let report = evaluator.evaluate(&model.model)?;
+            let report = evaluator.evaluate_with(&model.model, &mut |progress| view.evaluating(progress))?;
+            score = report.primary.as_deref().and_then(|primary| report.get(primary));
             std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
             evaluator.write_csv(&report, dir, state.epoch, i64::try_from(state.global_step).unwrap_or(-1))?;
             metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value)));
         }
+        if let Some(score) = score.filter(|_| self.several()) {
+            metrics.push((prefixed(SEQUENTIAL.to_owned()), score));
+        }
+        view.evaluated();
         metrics.push((format!("{PREFIX}runtime"), started.elapsed().as_secs_f64()));
         Ok(metrics)
     }

@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stderr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::train::LearnerSummary;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
@@ -16,12 +16,16 @@ use burn::train::metric::{MetricDefinition, MetricId};
 use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
+use colburn_eval::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::{StepReport, names};
 
 /// How much of the last value a smoothed one keeps.
 const SMOOTHING: f64 = 0.9;
+
+/// How long an evaluation goes on without a word where there is no terminal.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// Seconds beyond which the time that is left is no number any more.
 const A_YEAR: u64 = 365 * 24 * 3600;
@@ -40,13 +44,16 @@ struct View {
     smoothed: HashMap<String, f64>,
     /// Batches of the evaluation that is going on.
     evaluating: Option<usize>,
+    /// When a line was last written about an evaluator, where there is no terminal.
+    told: Option<Instant>,
 }
 
 impl Progress {
     /// The view of a run of so many steps.
     pub fn new(max_steps: usize) -> Self {
         let bar = stderr().is_terminal().then(|| bar(max_steps));
-        let view = View { max_steps, bar, metrics: HashMap::new(), smoothed: HashMap::new(), evaluating: None };
+        let view =
+            View { max_steps, bar, metrics: HashMap::new(), smoothed: HashMap::new(), evaluating: None, told: None };
         Self { view: Arc::new(Mutex::new(view)) }
     }
 
@@ -72,8 +79,37 @@ impl Progress {
         self.say(&line);
     }
 
-    /// Shows the result of an evaluation, or of the run: its metrics, but for rates and what is always 0.
+    /// Shows how far an evaluator is: in the live view, or, without a terminal, by a line now and then.
+    pub fn evaluating(&self, progress: &colburn_eval::Progress<'_>) {
+        let colburn_eval::Progress { what, done, total } = progress;
+        let line = format!("evaluating: {what} {done} of {total}");
+        let mut view = self.lock();
+        if let Some(bar) = &view.bar {
+            bar.set_message(line);
+        } else if view.told.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
+            view.told = Some(Instant::now());
+            drop(view);
+            self.say(&line);
+        }
+    }
+
+    /// Ends what [`Progress::evaluating`] showed.
+    pub fn evaluated(&self) {
+        let mut view = self.lock();
+        view.told = None;
+        view.show_numbers();
+    }
+
+    /// Shows the result of an evaluation, or of the run: its metrics, but for rates and what is always 0; those of collections as a table.
     pub fn results(&self, steps: usize, epoch: f64, metrics: &[(String, f64)]) {
+        let table = Table::new(metrics.iter().map(|(name, value)| (name.as_str(), *value)));
+        self.line_of_results(steps, epoch, &table.others);
+        for line in &table.lines {
+            self.say(&format!("    {line}"));
+        }
+    }
+
+    fn line_of_results(&self, steps: usize, epoch: f64, metrics: &[(String, f64)]) {
         let mut line = self.place(steps, epoch);
         for (name, value) in metrics {
             let _ = match name.as_str() {

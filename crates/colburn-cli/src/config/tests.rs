@@ -111,8 +111,9 @@ fn what_does_not_exist_yet_is_refused_with_what_does() {
          distillation, margin_mse, xtr_contrastive, xtr_distillation"
     );
     assert_eq!(
-        error(&RUN.replace("\"triplet\"", "\"nano_beir\""), &[]),
-        "type in [evaluators] of RUN.toml: \"nano_beir\" is not supported; supported: triplet"
+        error(&RUN.replace("\"triplet\"", "\"binary_classification\""), &[]),
+        "type in [evaluators] of RUN.toml: \"binary_classification\" is not supported; supported: triplet, nano_beir, \
+         information_retrieval, distillation, reranking"
     );
     assert_eq!(
         error(RUN, &["callbacks=[{type=\"wandb\"}]"]),

@@ -5,6 +5,7 @@ mod caching;
 mod callbacks;
 mod common;
 mod dropout;
+mod evaluators;
 mod logs;
 mod nets;
 mod resume;

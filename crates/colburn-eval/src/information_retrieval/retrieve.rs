@@ -1,0 +1,156 @@
+//! The best documents of each query: a corpus goes through the model and past the queries in tiles, so that memory holds the token ids of
+//! a chunk and the vectors of a tile, however large the corpus is.
+
+use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch, TokenEmbeddings};
+use colburn_search::{ExactSearch, Floor, Hit, Packed, Scoring};
+
+use super::RetrievalOptions;
+use crate::{Collection, Error, Result};
+
+/// Texts that are tokenized at once: enough to keep all cores busy.
+const STRETCH: usize = 2048;
+
+/// Tokens of the documents that are encoded and scored together, about: 16 MiB of vectors of 128 dimensions.
+const TILE: usize = 1 << 15;
+
+/// The best `options.most()` documents of each query by MaxSim as PyLate's evaluator computes it, best first; among equal scores the
+/// document that comes first in the corpus.
+///
+/// PyLate pads the documents of a chunk of the corpus with zero vectors to the longest of them, so that no maximum of a shorter one is
+/// below 0. How long a document is, skipped tokens left out, is known once the chunk is tokenized; nothing is padded here.
+pub(super) fn retrieve(
+    collection: &Collection,
+    model: &ColBert,
+    options: &RetrievalOptions,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Vec<Hit>>> {
+    let queries = encode_queries(collection, model, options)?;
+    let encode = EncodeOptions {
+        batch_size: options.batch_size,
+        prompt: options.corpus_prompt.clone(),
+        length: options.document_length,
+        ..Default::default()
+    };
+    let mut search = ExactSearch::new(&queries, options.most())?.scoring(Scoring::for_device(&model.device()));
+    let mut done = collection.queries();
+    progress(done);
+    for start in (0..collection.documents()).step_by(options.corpus_chunk_size) {
+        let end = collection.documents().min(start.saturating_add(options.corpus_chunk_size));
+        let tokens = tokenize(collection, model, start..end, &encode)?;
+        let longest = (0..tokens.len()).map(|document| kept(&tokens, document)).max().unwrap_or(0);
+        for tile in tiles(&tokens, options.batch_size) {
+            let embeddings = model.encode_tokens(&tokens.select(&tile), Kind::Document, &encode)?;
+            let numbers: Vec<usize> = tile.iter().map(|document| start + document).collect();
+            finite(&embeddings, |at| Ok(format!("document \"{}\"", collection.document_id(numbers[at])?)))?;
+            search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::PaddedTo(longest))?;
+            done += numbers.len();
+            progress(done);
+        }
+    }
+    Ok(search.finish())
+}
+
+fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalOptions) -> Result<Packed> {
+    let texts = (0..collection.queries()).map(|query| collection.query(query)).collect::<Result<Vec<_>>>()?;
+    let encode = EncodeOptions {
+        batch_size: options.batch_size,
+        prompt: options.query_prompt.clone(),
+        length: options.query_length,
+        ..Default::default()
+    };
+    let embeddings = model.encode(&texts, Kind::Query, &encode)?;
+    finite(&embeddings, |at| Ok(format!("query \"{}\"", collection.query_id(at)?)))?;
+    Ok(Packed::from_embeddings(&embeddings)?)
+}
+
+/// The token ids of a chunk of the corpus.
+fn tokenize(
+    collection: &Collection,
+    model: &ColBert,
+    chunk: std::ops::Range<usize>,
+    encode: &EncodeOptions,
+) -> Result<TokenBatch> {
+    let mut parts = Vec::new();
+    for start in chunk.clone().step_by(STRETCH) {
+        let stretch = start..chunk.end.min(start + STRETCH);
+        let texts = stretch.map(|document| collection.document(document)).collect::<Result<Vec<_>>>()?;
+        parts.push(model.tokenize(&texts, Kind::Document, encode)?);
+    }
+    Ok(TokenBatch::concat(&parts.iter().collect::<Vec<_>>()))
+}
+
+/// How many vectors a document will have.
+fn kept(tokens: &TokenBatch, document: usize) -> usize {
+    tokens.mask[tokens.spans.range(document)].iter().filter(|kept| **kept).count()
+}
+
+/// The documents of a chunk, longest first, in runs of whole batches: batches are of one length, and the largest comes first.
+fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|&document| std::cmp::Reverse(tokens.spans.length(document)));
+    let mut tiles: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for batch in order.chunks(batch_size) {
+        let size: usize = batch.iter().map(|&document| tokens.spans.length(document)).sum();
+        match tiles.last_mut().filter(|_| size <= room) {
+            Some(tile) => {
+                tile.extend_from_slice(batch);
+                room -= size;
+            }
+            None => {
+                tiles.push(batch.to_vec());
+                room = TILE.saturating_sub(size);
+            }
+        }
+    }
+    tiles
+}
+
+/// Refuses vectors that hold no numbers: whatever they are compared with, nothing can be ordered by it.
+fn finite(embeddings: &[TokenEmbeddings], name: impl Fn(usize) -> Result<String>) -> Result<()> {
+    match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
+        Some(at) => Err(Error::NotFinite { text: name(at)? }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use colburn_ops::Spans;
+
+    use super::*;
+
+    #[test]
+    fn tiles_hold_every_document_once_and_not_too_many_tokens() {
+        let lengths: Vec<usize> = (0..1000).map(|document| 3 + document * 7 % 300).collect();
+        let spans = Spans::from_lengths(&lengths);
+        let tokens = TokenBatch {
+            ids: vec![0; spans.tokens()],
+            mask: vec![true; spans.tokens()],
+            floor: vec![false; lengths.len()],
+            spans,
+        };
+        for batch_size in [1, 32, 1000, 5000] {
+            let tiles = tiles(&tokens, batch_size);
+            let mut all: Vec<usize> = tiles.iter().flatten().copied().collect();
+            assert!(all.is_sorted_by_key(|&document| std::cmp::Reverse(lengths[document])));
+            let small = |tile: &Vec<usize>| {
+                tile.len() <= batch_size || tile.iter().map(|&document| lengths[document]).sum::<usize>() <= TILE
+            };
+            assert!(tiles.iter().all(small) && tiles.iter().rev().skip(1).all(|tile| tile.len() % batch_size == 0));
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..1000));
+        }
+    }
+
+    #[test]
+    fn a_text_whose_vectors_are_no_numbers_is_named() {
+        let text = |value: f32| TokenEmbeddings { values: vec![0.5, value], dim: 2 };
+        let name = |at: usize| Ok(format!("document \"d{at}\""));
+        assert!(finite(&[text(1.0), text(-2.0)], name).is_ok());
+        for value in [f32::NAN, f32::INFINITY] {
+            let message = finite(&[text(1.0), text(value)], name).unwrap_err().to_string();
+            assert!(message.starts_with("document \"d1\": the vectors hold NaN or infinite values"), "{message}");
+        }
+    }
+}
