@@ -4,14 +4,19 @@
 //! memory than one tile. [`rerank`] orders candidates. Both give PyLate's scores. An [`Index`] keeps a corpus on disk and is searched in
 //! the same way; behind the feature `plaid`, `PlaidIndex` is the approximate one.
 
+mod device;
 mod error;
 mod exact;
+mod host;
 mod index;
 mod packed;
 #[cfg(feature = "plaid")]
 mod plaid;
+mod products;
 mod rerank;
 mod scores;
+#[cfg(test)]
+mod testing;
 mod top_k;
 
 pub use error::{Error, Result};

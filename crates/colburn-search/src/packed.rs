@@ -40,16 +40,25 @@ impl Packed {
     /// # Errors
     /// When its width is another one, or its values are no whole number of vectors.
     pub fn push(&mut self, text: &TokenEmbeddings) -> Result<()> {
-        let of = |what: &str| format!("{what} of text {}", self.len());
         if text.dim != self.dim {
-            return Err(Error::Dimensions { what: of("the embeddings"), expected: self.dim, found: text.dim });
+            let what = format!("the embeddings of text {}", self.len());
+            return Err(Error::Dimensions { what, expected: self.dim, found: text.dim });
         }
-        if text.values.len() != text.tokens() * self.dim {
-            let expected = text.tokens() * self.dim;
-            return Err(Error::Length { what: of("values"), expected, found: text.values.len() });
+        self.push_values(&text.values)
+    }
+
+    /// Appends a text by its values, row-major `[tokens, dim]`.
+    ///
+    /// # Errors
+    /// When they are no whole number of vectors.
+    pub fn push_values(&mut self, values: &[f32]) -> Result<()> {
+        let tokens = values.len().checked_div(self.dim).unwrap_or(0);
+        if values.len() != tokens * self.dim {
+            let what = format!("values of text {} (vectors of {})", self.len(), self.dim);
+            return Err(Error::Length { what, expected: tokens * self.dim, found: values.len() });
         }
-        self.values.extend_from_slice(&text.values);
-        self.ends.push(self.tokens() + text.tokens());
+        self.values.extend_from_slice(values);
+        self.ends.push(self.tokens() + tokens);
         Ok(())
     }
 
@@ -84,5 +93,36 @@ impl Packed {
     /// All values, `[tokens, dim]`.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(values: &[f32], dim: usize) -> TokenEmbeddings {
+        TokenEmbeddings { values: values.to_vec(), dim }
+    }
+
+    #[test]
+    fn texts_lie_one_after_the_other() {
+        let texts = [text(&[1.0, 2.0, 3.0, 4.0], 2), text(&[], 2), text(&[5.0, 6.0], 2)];
+        let packed = Packed::from_embeddings(&texts).unwrap();
+        assert_eq!((packed.len(), packed.tokens(), packed.dim()), (3, 3, 2));
+        assert_eq!([packed.range(0), packed.range(1), packed.range(2)], [0..2, 2..2, 2..3]);
+        assert_eq!(packed.values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(Packed::from_embeddings([]).unwrap(), Packed::default());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_that_names_the_text() {
+        let mut packed = Packed::from_embeddings([&text(&[1.0, 2.0], 2)]).unwrap();
+        let before = packed.clone();
+        let wide = packed.push(&text(&[1.0, 2.0, 3.0], 3)).unwrap_err().to_string();
+        assert!(wide.starts_with("the embeddings of text 1 have 3 dimensions, 2 are expected"), "{wide}");
+        let odd = packed.push(&text(&[1.0, 2.0, 3.0], 2)).unwrap_err().to_string();
+        assert_eq!(odd, "3 values of text 1 (vectors of 2); 2 are expected");
+        assert!(Packed::new(0).push_values(&[1.0]).is_err());
+        assert_eq!(packed, before);
     }
 }

@@ -126,6 +126,6 @@ mod tests {
         damaged(|manifest| manifest.next_folder = 1, "\"plaid-000001\"");
         damaged(|manifest| manifest.folder = None, "documents = 1");
         damaged(|manifest| manifest.nbits = 5, "nbits = 5");
-        damaged(|manifest| drop(manifest.files.insert("../a".into(), 1)), "\"../a\" is no file's name");
+        damaged(|manifest| manifest.files.extend([("../a".into(), 1)]), "\"../a\" is no file's name");
     }
 }
