@@ -17,6 +17,9 @@ const IDS: [&str; 2] = ["_id", "id"];
 const TEXT: &str = "text";
 const TITLE: &str = "title";
 
+/// What a line says, or what is wrong with it.
+pub type Parsed<T> = std::result::Result<T, String>;
+
 /// A text with its id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -167,8 +170,7 @@ fn table(path: &Path) -> Result<Rows> {
 /// The next line without its end, and without a byte order mark before the first; none at the end of the file.
 fn next_line(path: &Path, lines: &mut BufReader<File>, line: &mut usize) -> Result<Option<String>> {
     let mut bytes = Vec::new();
-    let length =
-        lines.read_until(b'\n', &mut bytes).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let length = lines.read_until(b'\n', &mut bytes).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if length == 0 {
         return Ok(None);
     }
@@ -180,7 +182,7 @@ fn next_line(path: &Path, lines: &mut BufReader<File>, line: &mut usize) -> Resu
 }
 
 /// The text that an object in a line is, with its id.
-fn object(line: &str) -> Result<Document, String> {
+fn object(line: &str) -> Parsed<Document> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("broken JSON: {error}"))?;
     let Value::Object(object) = value else {
         return Err("not an object; one with `_id` (or `id`) and `text` is expected".to_owned());
@@ -200,7 +202,7 @@ pub fn id_of(value: &Value) -> Option<String> {
     }
 }
 
-fn string<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
+fn string<'a>(object: &'a Map<String, Value>, name: &str) -> Parsed<Option<&'a str>> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -231,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn documents(name: &str, content: &[u8]) -> Result<Vec<(String, String)>, String> {
+    fn documents(name: &str, content: &[u8]) -> Parsed<Vec<(String, String)>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
@@ -251,7 +253,7 @@ mod tests {
         read().map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Result<Vec<(String, String)>, String> {
+    fn pairs(pairs: &[(&str, &str)]) -> Parsed<Vec<(String, String)>> {
         Ok(pairs.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect())
     }
 
@@ -281,7 +283,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
-        let second = |line: &str| documents("a.jsonl", format!("{{\"id\": \"a\", \"text\": \"\"}}\n{line}\n").as_bytes());
+        let second =
+            |line: &str| documents("a.jsonl", format!("{{\"id\": \"a\", \"text\": \"\"}}\n{line}\n").as_bytes());
         let message = |line: &str| second(line).unwrap_err();
         assert!(message("{\"id\"").starts_with("a.jsonl:2: broken JSON: "));
         assert_eq!(message("\"b\""), "a.jsonl:2: not an object; one with `_id` (or `id`) and `text` is expected");

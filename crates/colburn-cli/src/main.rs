@@ -1,5 +1,5 @@
-//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`. It reads files and arguments, calls
-//! the library, and turns every error into one line on stderr.
+//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`. It reads
+//! files and arguments, calls the library, and turns every error into one line on stderr.
 
 mod command_line;
 mod config;

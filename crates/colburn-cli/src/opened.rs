@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use colburn::model::ColBert;
+use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResult};
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidSearchOptions};
-use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResult};
 
 use crate::command_line::SearchArguments;
 use crate::{Error, Result};
@@ -37,11 +37,12 @@ impl Opened {
 
     /// Whether this may write, said before there is work done.
     pub fn lock(&mut self) -> Result<()> {
-        Ok(match self {
+        match self {
             Self::Exact(index) => index.lock()?,
             #[cfg(feature = "plaid")]
             Self::Plaid(index) => index.lock()?,
-        })
+        }
+        Ok(())
     }
 
     pub fn len(&self) -> usize {

@@ -9,7 +9,7 @@ use colburn::search::RerankResult;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{Document, at_line, id_of};
+use crate::documents::{Document, Parsed, at_line, id_of};
 use crate::{Error, Result};
 
 /// A line of a run as JSON.
@@ -56,8 +56,10 @@ impl Format {
             Self::JsonLines => {
                 let results = results.iter().map(|result| Scored { id: &result.id, score: result.score }).collect();
                 let line = Line { query_id: &query.id, query: &query.text, results };
-                let written = serde_json::to_string(&line)
-                    .map_err(|error| Error::Text { place: format!("the query {:?}", query.id), message: error.to_string() })?;
+                let written = serde_json::to_string(&line).map_err(|error| Error::Text {
+                    place: format!("the query {:?}", query.id),
+                    message: error.to_string(),
+                })?;
                 lines.push_str(&written);
                 lines.push('\n');
             }
@@ -137,21 +139,19 @@ pub fn read(path: &Path) -> Result<Vec<Candidates>> {
     Ok(all)
 }
 
-fn json_line(line: &str) -> Result<(String, Vec<String>), String> {
+fn json_line(line: &str) -> Parsed<(String, Vec<String>)> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("broken JSON: {error}"))?;
     let id = |value: &Value| id_of(value).ok_or_else(|| format!("the id {value} is not a string or an integer"));
     let query = value.get("query_id").ok_or("no `query_id`; an object with it and `document_ids` is expected")?;
     let documents = match (value.get("document_ids"), value.get("results")) {
-        (Some(Value::Array(ids)), _) => ids.iter().map(id).collect::<Result<_, _>>()?,
-        (None, Some(Value::Array(results))) => {
-            results.iter().map(|result| id(&result["id"])).collect::<Result<_, _>>()?
-        }
+        (Some(Value::Array(ids)), _) => ids.iter().map(id).collect::<Parsed<_>>()?,
+        (None, Some(Value::Array(results))) => results.iter().map(|result| id(&result["id"])).collect::<Parsed<_>>()?,
         _ => return Err("no list `document_ids`, and no `results` as `search` writes them".to_owned()),
     };
     Ok((id(query)?, documents))
 }
 
-fn trec_line(line: &str) -> Result<(String, Vec<String>), String> {
+fn trec_line(line: &str) -> Parsed<(String, Vec<String>)> {
     let columns: Vec<&str> = line.split_whitespace().collect();
     match columns[..] {
         [query, _, document, _, _, _] => Ok((query.to_owned(), vec![document.to_owned()])),
@@ -163,7 +163,7 @@ fn trec_line(line: &str) -> Result<(String, Vec<String>), String> {
 mod tests {
     use super::*;
 
-    fn candidates(name: &str, text: &str) -> Result<Vec<Candidates>, String> {
+    fn candidates(name: &str, text: &str) -> Parsed<Vec<Candidates>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn candidates_may_be_plain_lists() {
         assert_eq!(
-            candidates("a.jsonl", "{\"query_id\": 1, \"document_ids\": [\"x\", 2]}\n\n{\"query_id\": \"b\", \"document_ids\": []}\n"),
+            candidates(
+                "a.jsonl",
+                "{\"query_id\": 1, \"document_ids\": [\"x\", 2]}\n\n{\"query_id\": \"b\", \"document_ids\": []}\n"
+            ),
             Ok(vec![of("1", 1, &[("x", 1), ("2", 1)]), of("b", 3, &[])])
         );
         // The lines of a query need not be together.
