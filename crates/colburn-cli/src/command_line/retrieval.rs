@@ -31,7 +31,7 @@ pub enum IndexCommand {
 pub struct CreateArguments {
     #[command(flatten)]
     pub documents: AddArguments,
-    /// An approximate index that is smaller and, for large corpora, faster; needs a build with --features plaid.
+    /// An approximate index, of which a search does not read all; needs a build with --features plaid.
     #[arg(long)]
     pub plaid: bool,
     /// What values are stored as: f32, f16 or int8.

@@ -177,7 +177,9 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let read = || {
             Segment::open(folder.path(), &entry, 2, Dtype::Int8).map(|segment| {
-                (0..3).map(|document| (segment.id(document).to_owned(), segment.embeddings(document))).count()
+                (0..3)
+                    .map(|document| (segment.id(document).to_owned(), segment.embeddings(document)))
+                    .collect::<Vec<_>>()
             })
         };
         for cut in 0..whole.len() {

@@ -41,8 +41,8 @@ pub(crate) fn check<S: AsRef<str>>(ids: &[S], embeddings: &[TokenEmbeddings], di
             let message = format!("{} values are no whole number of vectors of {dim}", text.values.len());
             return Err(Error::document(id, message));
         }
-        // Written so that NaN is refused, too.
-        if let Some(at) = text.values.iter().position(|value| !(value.abs() <= largest)) {
+        // No range contains NaN.
+        if let Some(at) = text.values.iter().position(|value| !(-largest..=largest).contains(value)) {
             let (token, value) = (at / dim, text.values[at]);
             let message = format!("token {token} has the value {value}; finite numbers up to {largest:e} are expected");
             return Err(Error::document(id, message));

@@ -65,8 +65,9 @@ impl Default for PlaidSearchOptions<'_> {
 }
 
 /// A persistent index that is searched approximately: token vectors are stored as a centroid and a few bits a value, and only documents
-/// near a query's centroids are scored, by MaxSim of what is stored. At 4 bits it takes about a sixth of the room of [`Index`](crate::Index)
-/// in f32, and a search does not read all of it.
+/// near a query's centroids are scored, by MaxSim of what is stored. A search does not read all of it. On disk a vector of width 128 at
+/// 4 bits takes 152 bytes, because next-plaid keeps what it maps beside what it is made of: 512 with [`Index`](crate::Index) in f32, 132 in
+/// int8. Up to 999 documents the embeddings themselves are kept as well, because the index is made anew when some are added.
 ///
 /// Vectors are expected to have length 1, as `encode` gives them: PLAID keeps their direction alone.
 ///
