@@ -1,12 +1,16 @@
 //! The arguments of the binary. Their names are those of the TOML file and of Hugging Face wherever those have one.
 
+mod retrieval;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use colburn::model::{EncodeOptions, Kind};
 
-/// Train, encode with and evaluate ColBERT (late-interaction) retrieval models.
+pub use retrieval::*;
+
+/// Train, encode with, evaluate and search with ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
 #[command(name = "colburn", version, arg_required_else_help = true)]
 pub struct CommandLine {
@@ -19,6 +23,9 @@ pub enum Command {
     Train(TrainArguments),
     Encode(EncodeArguments),
     Evaluate(EvaluateArguments),
+    Index(IndexArguments),
+    Search(SearchArguments),
+    Rerank(RerankArguments),
 }
 
 /// Train a model as a TOML file says.

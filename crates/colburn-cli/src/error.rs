@@ -56,6 +56,9 @@ pub enum Error {
     #[error(transparent)]
     Evaluation(#[from] colburn::eval::Error),
 
+    #[error(transparent)]
+    Search(#[from] colburn::search::Error),
+
     #[error("the loss could not be read from the device: {0}")]
     Reading(String),
 

@@ -1,15 +1,21 @@
-//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model. It reads files and arguments, calls
-//! the library, and turns every error into one line on stderr.
+//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`. It reads
+//! files and arguments, calls the library, and turns every error into one line on stderr.
 
 mod command_line;
 mod config;
+mod documents;
 mod encode;
 mod error;
 mod evaluate;
 mod evaluation;
 mod evaluators;
+mod index;
+mod opened;
 mod output;
+mod rerank;
 mod rows;
+mod runs;
+mod search;
 mod texts;
 mod train;
 
@@ -38,6 +44,18 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Evaluate(arguments) => {
             output::log(LogLevel::Passive);
             evaluate::run(&arguments)
+        }
+        Command::Index(arguments) => {
+            output::log(LogLevel::Passive);
+            index::run(&arguments.command)
+        }
+        Command::Search(arguments) => {
+            output::log(LogLevel::Passive);
+            search::run(&arguments)
+        }
+        Command::Rerank(arguments) => {
+            output::log(LogLevel::Passive);
+            rerank::run(&arguments)
         }
     }
 }

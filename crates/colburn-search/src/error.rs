@@ -1,5 +1,7 @@
 //! The errors of this crate. Each is one line that names the culprit and says what would be right.
 
+use std::path::{Path, PathBuf};
+
 /// What can go wrong in searching and reranking.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,46 @@ pub enum Error {
         /// What was given.
         value: String,
         /// What would be right.
+        message: String,
+    },
+    /// A file or folder of an index cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A folder is no index, or not one that can be used, or a file of it is damaged.
+    #[error("{}: {message}", path.display())]
+    Index {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong with it, and what would be right.
+        message: String,
+    },
+    /// Somebody else writes to an index.
+    #[error("{}: another writer has this index open; wait for it to end", path.display())]
+    Locked {
+        /// The folder of the index.
+        path: PathBuf,
+    },
+    /// Ids that an index does not have.
+    #[error("{}: {count} of the ids are not in the index: {shown}", path.display())]
+    UnknownIds {
+        /// The folder of the index.
+        path: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// The first few of them.
+        shown: String,
+    },
+    /// A document that cannot be put into an index.
+    #[error("document {id:?}: {message}")]
+    Document {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
         message: String,
     },
     /// Lists that belong together differ in length.
@@ -59,3 +101,18 @@ pub enum Error {
 
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn index(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Index { path: path.as_ref().to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn document(id: &str, message: impl Into<String>) -> Self {
+        Self::Document { id: id.to_owned(), message: message.into() }
+    }
+}

@@ -5,9 +5,12 @@ mod bad_runs;
 mod collections;
 mod encode;
 mod evaluation;
+mod index;
 #[cfg(unix)]
 mod kill;
+mod rerank;
 mod resume;
 mod round_trip;
 mod runs;
+mod search;
 mod workspace;

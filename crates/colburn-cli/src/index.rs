@@ -1,0 +1,216 @@
+//! `colburn index`: documents on disk as embeddings, to be searched. Documents are read, encoded and added a stretch at a time.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn::ops::device::by_name;
+use colburn::search::{Added, Index, IndexOptions};
+#[cfg(feature = "plaid")]
+use colburn::search::{PlaidIndex, PlaidOptions};
+
+use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
+use crate::documents::Documents;
+use crate::opened::Opened;
+use crate::{Error, Outcome, Result, output};
+
+/// Documents that are encoded and added at one time.
+const STRETCH: usize = 2048;
+/// The same for a PLAID index, whose centroids are made of the first ones.
+#[cfg(feature = "plaid")]
+const PLAID_STRETCH: usize = 8192;
+/// How often a long work says how far it is.
+const REPORT: Duration = Duration::from_secs(10);
+
+pub fn run(command: &IndexCommand) -> Result<Outcome> {
+    match command {
+        IndexCommand::Create(arguments) => create(arguments)?,
+        IndexCommand::Add(arguments) => add(arguments)?,
+        IndexCommand::Remove(arguments) => remove(arguments)?,
+        IndexCommand::Compact(arguments) => compact(&arguments.index)?,
+        IndexCommand::Info(arguments) => info(&arguments.index)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn create(arguments: &CreateArguments) -> Result<()> {
+    let (documents, model) = start(&arguments.documents)?;
+    let (directory, dim) = (&arguments.documents.index, model.embedding_size());
+    let name = Some(arguments.documents.model.display().to_string());
+    let index = if arguments.plaid {
+        #[cfg(feature = "plaid")]
+        {
+            let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
+            Opened::Plaid(PlaidIndex::create(directory, &options)?)
+        }
+        #[cfg(not(feature = "plaid"))]
+        return Err(crate::opened::without_plaid(directory));
+    } else {
+        let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
+        Opened::Exact(Index::create(directory, &options)?)
+    };
+    fill(index, documents, &model, &arguments.documents)
+}
+
+fn add(arguments: &AddArguments) -> Result<()> {
+    let mut index = Opened::open(&arguments.index)?;
+    index.lock()?;
+    let (documents, model) = start(arguments)?;
+    index.check_model(&model)?;
+    fill(index, documents, &model, arguments)
+}
+
+/// The documents, which were all looked at, with their number; and the model.
+fn start(arguments: &AddArguments) -> Result<((Documents, usize), ColBert)> {
+    let device = by_name(arguments.device.name.as_deref())?;
+    let documents = Documents::counted(&arguments.input)?;
+    Ok((documents, ColBert::from_pretrained(&arguments.model, &device)?))
+}
+
+fn fill(
+    mut index: Opened,
+    (documents, count): (Documents, usize),
+    model: &ColBert,
+    arguments: &AddArguments,
+) -> Result<()> {
+    let options = EncodeOptions {
+        batch_size: arguments.batch_size.get(),
+        pool_factor: arguments.pool_factor.get(),
+        ..EncodeOptions::default()
+    };
+    let stretches = Stretches { documents, count, done: 0, tokens: 0, model, options: &options, began: Instant::now() };
+    let added = match &mut index {
+        Opened::Exact(index) => stretches.add(STRETCH, |ids, embeddings| Ok(index.add(ids, embeddings)?))?,
+        #[cfg(feature = "plaid")]
+        Opened::Plaid(index) => {
+            // In one change, because each costs a copy.
+            let mut update = index.update()?;
+            let added = stretches.add(PLAID_STRETCH, |ids, embeddings| Ok(update.add(ids, embeddings)?))?;
+            update.commit()?;
+            added
+        }
+    };
+    let replaced = match added.replaced {
+        0 => String::new(),
+        replaced => format!(", {replaced} in place of older ones"),
+    };
+    let directory = arguments.index.display();
+    output::say(&format!("{} documents added{replaced}; {directory} has {}", added.documents, index.len()));
+    Ok(())
+}
+
+/// Documents on their way into an index.
+struct Stretches<'a> {
+    documents: Documents,
+    count: usize,
+    done: usize,
+    tokens: usize,
+    model: &'a ColBert,
+    options: &'a EncodeOptions,
+    began: Instant,
+}
+
+impl Stretches<'_> {
+    fn add(
+        mut self,
+        stretch: usize,
+        mut add: impl FnMut(&[String], &[TokenEmbeddings]) -> Result<Added>,
+    ) -> Result<Added> {
+        let mut all = Added::default();
+        let mut reported = Instant::now();
+        loop {
+            let documents = self.documents.stretch(stretch)?;
+            if documents.is_empty() {
+                return Ok(all);
+            }
+            let (ids, texts): (Vec<_>, Vec<_>) =
+                documents.into_iter().map(|document| (document.id, document.text)).unzip();
+            let embeddings = self.model.encode(&texts, Kind::Document, self.options)?;
+            let added = add(&ids, &embeddings)?;
+            all.documents += added.documents;
+            all.replaced += added.replaced;
+            self.done += ids.len();
+            self.tokens += embeddings.iter().map(TokenEmbeddings::tokens).sum::<usize>();
+            if reported.elapsed() > REPORT && self.done < self.count {
+                reported = Instant::now();
+                let rate = self.done as f64 / self.began.elapsed().as_secs_f64();
+                let (done, count, tokens) = (self.done, self.count, self.tokens);
+                tracing::info!("{done} of {count} documents, {tokens} token vectors, {rate:.0} documents/s");
+            }
+        }
+    }
+}
+
+fn remove(arguments: &RemoveArguments) -> Result<()> {
+    let mut index = Opened::open(&arguments.index)?;
+    index.lock()?;
+    let mut ids = ids(&arguments.ids)?;
+    let given = ids.len();
+    if arguments.ignore_unknown {
+        ids.retain(|id| index.contains(id));
+    }
+    let removed = index.remove(&ids)?;
+    let unknown = match given - ids.len() {
+        0 => String::new(),
+        unknown => format!(", {unknown} ids were not there"),
+    };
+    output::say(&format!("{removed} documents removed{unknown}; {} has {}", arguments.index.display(), index.len()));
+    Ok(())
+}
+
+/// The ids that were given, or those of the lines of a file.
+fn ids(arguments: &IdArguments) -> Result<Vec<String>> {
+    let Some(path) = &arguments.ids else { return Ok(arguments.id.clone()) };
+    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let ids: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Err(Error::Texts { path: path.clone(), message: "there are no ids in it".to_owned() });
+    }
+    Ok(ids)
+}
+
+fn compact(directory: &Path) -> Result<()> {
+    match Opened::open(directory)? {
+        Opened::Exact(mut index) => {
+            let before = index.bytes();
+            index.compact()?;
+            output::say(&format!("{}: {before} bytes before, {} now", directory.display(), index.bytes()));
+        }
+        #[cfg(feature = "plaid")]
+        Opened::Plaid(_) => output::say(&format!("{}: a PLAID index is always compact", directory.display())),
+    }
+    Ok(())
+}
+
+fn info(directory: &Path) -> Result<()> {
+    let none = "unknown";
+    let facts = match Opened::open(directory)? {
+        Opened::Exact(index) => vec![
+            ("kind", "exact".to_owned()),
+            ("documents", index.len().to_string()),
+            ("removed", index.removed().to_string()),
+            ("tokens", index.tokens().to_string()),
+            ("dim", index.dim().to_string()),
+            ("dtype", index.dtype().to_string()),
+            ("segments", index.segments().to_string()),
+            ("bytes", index.bytes().to_string()),
+            ("model", index.model().unwrap_or(none).to_owned()),
+        ],
+        #[cfg(feature = "plaid")]
+        Opened::Plaid(index) => vec![
+            ("kind", "plaid".to_owned()),
+            ("documents", index.len().to_string()),
+            ("tokens", index.tokens().to_string()),
+            ("dim", index.dim().to_string()),
+            ("nbits", index.nbits().to_string()),
+            ("centroids", index.centroids().to_string()),
+            ("bytes", index.bytes().to_string()),
+            ("model", index.model().unwrap_or(none).to_owned()),
+        ],
+    };
+    for (name, value) in facts {
+        output::say(&format!("{name} {value}"));
+    }
+    Ok(())
+}

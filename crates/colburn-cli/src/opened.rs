@@ -1,0 +1,129 @@
+//! An index of whichever kind a folder holds, for the commands that work with either.
+
+use std::path::Path;
+
+use colburn::model::ColBert;
+use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResult};
+#[cfg(feature = "plaid")]
+use colburn::search::{PlaidIndex, PlaidSearchOptions};
+
+use crate::command_line::SearchArguments;
+use crate::{Error, Result};
+
+/// An open index.
+pub enum Opened {
+    Exact(Index),
+    #[cfg(feature = "plaid")]
+    Plaid(PlaidIndex),
+}
+
+/// What a build without PLAID says to who asks for it.
+#[cfg(not(feature = "plaid"))]
+pub fn without_plaid(directory: &Path) -> Error {
+    let message = "this build has no PLAID indexes; build it with --features plaid".to_owned();
+    SearchError::Index { path: directory.to_owned(), message }.into()
+}
+
+impl Opened {
+    pub fn open(directory: &Path) -> Result<Self> {
+        Ok(match IndexKind::of(directory)? {
+            IndexKind::Exact => Self::Exact(Index::open(directory)?),
+            #[cfg(feature = "plaid")]
+            IndexKind::Plaid => Self::Plaid(PlaidIndex::open(directory)?),
+            #[cfg(not(feature = "plaid"))]
+            IndexKind::Plaid => return Err(without_plaid(directory)),
+        })
+    }
+
+    /// Whether this may write, said before there is work done.
+    pub fn lock(&mut self) -> Result<()> {
+        match self {
+            Self::Exact(index) => index.lock()?,
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.lock()?,
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Exact(index) => index.len(),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.len(),
+        }
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        match self {
+            Self::Exact(index) => index.contains(id),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.contains(id),
+        }
+    }
+
+    pub fn remove(&mut self, ids: &[String]) -> Result<usize> {
+        Ok(match self {
+            Self::Exact(index) => index.remove(ids)?,
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.remove(ids)?,
+        })
+    }
+
+    /// The best documents of each query.
+    pub fn search(&self, queries: &Packed, arguments: &SearchArguments) -> Result<Vec<Vec<RerankResult<String>>>> {
+        let k = arguments.k.get();
+        Ok(match self {
+            Self::Exact(index) => {
+                refuse_plaid_options(arguments)?;
+                index.search(queries, k)?
+            }
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => {
+                let mut options = PlaidSearchOptions::default();
+                options.n_ivf_probe = arguments.n_ivf_probe.map_or(options.n_ivf_probe, |number| number.get());
+                options.n_full_scores = arguments.n_full_scores.map_or(options.n_full_scores, |number| number.get());
+                index.search_with(queries, k, &options)?
+            }
+        })
+    }
+
+    /// Refuses a model whose vectors are not as wide as those of the index, and warns of one with another name.
+    pub fn check_model(&self, model: &ColBert) -> Result<()> {
+        let (directory, dim, made_with) = match self {
+            Self::Exact(index) => (index.directory(), index.dim(), index.model()),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => (index.directory(), index.dim(), index.model()),
+        };
+        let name = model.name_or_path();
+        if model.embedding_size() != dim {
+            let made = made_with.map(|name| format!(", which was made with {name}")).unwrap_or_default();
+            let message = format!(
+                "its vectors have {dim} dimensions{made}, but those of {} have {}",
+                name.display(),
+                model.embedding_size()
+            );
+            return Err(SearchError::Index { path: directory.to_owned(), message }.into());
+        }
+        if let Some(made_with) = made_with.filter(|made_with| !same(Path::new(made_with), name)) {
+            tracing::warn!("{}: made with {made_with}, not with {}", directory.display(), name.display());
+        }
+        Ok(())
+    }
+}
+
+/// Whether two names are those of one folder.
+fn same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Options that have no meaning for an exact search.
+pub fn refuse_plaid_options(arguments: &SearchArguments) -> Result<()> {
+    let given = [("n_ivf_probe", arguments.n_ivf_probe), ("n_full_scores", arguments.n_full_scores)];
+    match given.into_iter().find_map(|(name, value)| Some((name, value?))) {
+        Some((name, value)) => {
+            let message = "an option of PLAID indexes, and this search is exact; leave it out".to_owned();
+            Err(SearchError::Argument { name, value: value.to_string(), message }.into())
+        }
+        None => Ok(()),
+    }
+}

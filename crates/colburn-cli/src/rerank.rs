@@ -1,0 +1,131 @@
+//! `colburn rerank`: candidates of queries in, the same ordered by their scores out.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn::ops::device::by_name;
+use colburn::search::{RerankResult, rerank};
+
+use crate::command_line::RerankArguments;
+use crate::documents::{Document, Documents, at_line};
+use crate::runs::{self, Candidates, Format};
+use crate::{Outcome, Result, output};
+
+/// Candidates that are encoded at one time, those of at least one query.
+const STRETCH: usize = 2048;
+
+pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
+    let device = by_name(arguments.device.name.as_deref())?;
+    Format::of(&arguments.output)?;
+    output::prepare(&arguments.output)?;
+    let candidates = runs::read(&arguments.candidates)?;
+    let queries = queries(&candidates, arguments)?;
+    let texts = texts(&candidates, arguments)?;
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+
+    let mut results = Vec::with_capacity(queries.len());
+    for (queries, candidates) in stretches(&queries, &candidates) {
+        results.extend(ordered(&model, queries, candidates, &texts, arguments)?);
+    }
+    runs::write(&arguments.output, &queries, &results)?;
+    let found: usize = results.iter().map(Vec::len).sum();
+    output::say(&format!("{} queries, {found} results: {}", queries.len(), arguments.output.display()));
+    Ok(Outcome::Done)
+}
+
+/// The queries that there are candidates of, in the order of the candidates.
+fn queries(candidates: &[Candidates], arguments: &RerankArguments) -> Result<Vec<Document>> {
+    let wanted: HashSet<&str> = candidates.iter().map(|candidates| candidates.query.as_str()).collect();
+    let mut known = wanted_of(&arguments.queries, &wanted)?;
+    let query = |candidates: &Candidates| match known.remove(&candidates.query) {
+        Some(text) => Ok(Document { id: candidates.query.clone(), text }),
+        None => Err(unknown(arguments, candidates.line, "query", &candidates.query, &arguments.queries)),
+    };
+    candidates.iter().map(query).collect()
+}
+
+/// The texts of all candidates by their ids.
+fn texts(candidates: &[Candidates], arguments: &RerankArguments) -> Result<HashMap<String, String>> {
+    let all = || candidates.iter().flat_map(|candidates| &candidates.documents);
+    let wanted: HashSet<&str> = all().map(|(id, _)| id.as_str()).collect();
+    let known = wanted_of(&arguments.documents, &wanted)?;
+    match all().find(|(id, _)| !known.contains_key(id)) {
+        Some((id, line)) => Err(unknown(arguments, *line, "document", id, &arguments.documents)),
+        None => Ok(known),
+    }
+}
+
+/// Those texts of a file whose ids are wanted.
+fn wanted_of(path: &Path, wanted: &HashSet<&str>) -> Result<HashMap<String, String>> {
+    let mut known = HashMap::new();
+    for document in Documents::open(path)? {
+        let document = document?;
+        if wanted.contains(document.id.as_str()) {
+            known.insert(document.id, document.text);
+        }
+    }
+    Ok(known)
+}
+
+fn unknown(arguments: &RerankArguments, line: usize, what: &str, id: &str, path: &Path) -> crate::Error {
+    at_line(&arguments.candidates, line, format!("the {what} {id:?} is not in {}", path.display()))
+}
+
+/// Queries with their candidates, as many at a time as are to be encoded together.
+fn stretches<'a>(
+    mut queries: &'a [Document],
+    mut candidates: &'a [Candidates],
+) -> impl Iterator<Item = (&'a [Document], &'a [Candidates])> {
+    std::iter::from_fn(move || {
+        let mut documents = 0;
+        let fits = |candidates: &&Candidates| {
+            documents += candidates.documents.len();
+            documents <= STRETCH
+        };
+        let count = candidates.iter().take_while(fits).count().max(1);
+        if candidates.is_empty() {
+            return None;
+        }
+        let stretch = (&queries[..count], &candidates[..count]);
+        (queries, candidates) = (&queries[count..], &candidates[count..]);
+        Some(stretch)
+    })
+}
+
+/// The candidates of some queries, best first.
+fn ordered(
+    model: &ColBert,
+    queries: &[Document],
+    candidates: &[Candidates],
+    texts: &HashMap<String, String>,
+    arguments: &RerankArguments,
+) -> Result<Vec<Vec<RerankResult<String>>>> {
+    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
+    let query_texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+    let query_embeddings = model.encode(&query_texts, Kind::Query, &options)?;
+
+    // A document that several queries have is encoded once.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut documents: Vec<&str> = Vec::new();
+    for (id, _) in candidates.iter().flat_map(|candidates| &candidates.documents) {
+        if let Some(text) = texts.get(id) {
+            places.entry(id).or_insert_with(|| {
+                documents.push(text);
+                documents.len() - 1
+            });
+        }
+    }
+    let encoded = model.encode(&documents, Kind::Document, &options)?;
+    let ids = |candidates: &Candidates| candidates.documents.iter().map(|(id, _)| id.clone()).collect();
+    let ids: Vec<Vec<String>> = candidates.iter().map(ids).collect();
+    let embeddings = |ids: &Vec<String>| -> Vec<TokenEmbeddings> {
+        ids.iter().filter_map(|id| Some(encoded[*places.get(id.as_str())?].clone())).collect()
+    };
+    let embeddings: Vec<Vec<TokenEmbeddings>> = ids.iter().map(embeddings).collect();
+    let mut results = rerank(&ids, &query_embeddings, &embeddings)?;
+    if let Some(k) = arguments.k {
+        results.iter_mut().for_each(|results| results.truncate(k.get()));
+    }
+    Ok(results)
+}

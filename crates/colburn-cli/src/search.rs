@@ -1,0 +1,104 @@
+//! `colburn search`: queries in, the best documents of an index or of a file of texts out.
+
+use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn::ops::device::by_name;
+use colburn::search::{ExactSearch, Floor, Packed, RerankResult};
+
+use crate::command_line::SearchArguments;
+use crate::documents::{Document, Documents};
+use crate::opened::{Opened, refuse_plaid_options};
+use crate::runs::{self, Format};
+use crate::{Outcome, Result, output};
+
+/// Documents of a corpus that are encoded at one time.
+const STRETCH: usize = 2048;
+/// Queries that are searched for at one time.
+const QUERIES: usize = 4096;
+
+pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
+    let device = by_name(arguments.device.name.as_deref())?;
+    if let Some(path) = &arguments.output {
+        Format::of(path)?;
+        output::prepare(path)?;
+    }
+    let index = arguments.documents.index.as_deref().map(Opened::open).transpose()?;
+    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
+    if corpus.is_some() {
+        refuse_plaid_options(arguments)?;
+    }
+    let queries: Vec<Document> = match &arguments.queries.queries {
+        Some(path) => Documents::open(path)?.collect::<Result<_>>()?,
+        None => {
+            let text = arguments.queries.query.clone().unwrap_or_default();
+            vec![Document { id: "0".to_owned(), text }]
+        }
+    };
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
+    let encode = |queries: &[Document]| -> Result<Packed> {
+        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+        Ok(Packed::from_embeddings(&model.encode(&texts, Kind::Query, &options)?)?)
+    };
+    let mut results = Vec::with_capacity(queries.len());
+    if let Some(index) = index {
+        index.check_model(&model)?;
+        for queries in queries.chunks(QUERIES) {
+            results.extend(index.search(&encode(queries)?, arguments)?);
+        }
+    }
+    if let Some(corpus) = corpus {
+        results = search_corpus(corpus, &encode(&queries)?, &model, arguments)?;
+    }
+    match &arguments.output {
+        Some(path) => {
+            runs::write(path, &queries, &results)?;
+            let found: usize = results.iter().map(Vec::len).sum();
+            output::say(&format!("{} queries, {found} results: {}", queries.len(), path.display()));
+        }
+        None if arguments.queries.query.is_some() => list(results.iter().flatten()),
+        None => {
+            for (query, results) in queries.iter().zip(&results) {
+                output::say(Format::JsonLines.lines(query, results)?.trim_end());
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Encodes documents a stretch at a time and keeps the best of each query.
+fn search_corpus(
+    mut corpus: Documents,
+    queries: &Packed,
+    model: &ColBert,
+    arguments: &SearchArguments,
+) -> Result<Vec<Vec<RerankResult<String>>>> {
+    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
+    let mut search = ExactSearch::new(queries, arguments.k.get())?;
+    let mut ids: Vec<String> = Vec::new();
+    loop {
+        let (new, texts): (Vec<_>, Vec<_>) =
+            corpus.stretch(STRETCH)?.into_iter().map(|document| (document.id, document.text)).unzip();
+        if new.is_empty() {
+            break;
+        }
+        let embeddings: Vec<TokenEmbeddings> = model.encode(&texts, Kind::Document, &options)?;
+        let numbers: Vec<usize> = (ids.len()..ids.len() + new.len()).collect();
+        search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::None)?;
+        ids.extend(new);
+    }
+    let hits = search.finish();
+    let result = |hit: &colburn::search::Hit| RerankResult { id: ids[hit.document].clone(), score: hit.score };
+    Ok(hits.iter().map(|hits| hits.iter().map(result).collect()).collect())
+}
+
+/// A list for people: rank, score, id.
+fn list<'a>(results: impl Iterator<Item = &'a RerankResult<String>>) {
+    let mut empty = true;
+    for (at, result) in results.enumerate() {
+        output::say(&format!("{:>3}  {:>9.4}  {}", at + 1, result.score, result.id));
+        empty = false;
+    }
+    if empty {
+        output::say("nothing was found");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a token vector is stored as: its bytes, and back.
+
+use std::{fmt, str::FromStr};
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The type of the stored values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 4 bytes a value; scores are those of the embeddings themselves.
+    #[default]
+    F32,
+    /// 2 bytes a value; values of vectors of length 1 are off by at most 1/4096.
+    F16,
+    /// 1 byte a value and one scale a token: the largest absolute value of a vector is 127 steps, and a value is off by at most half of one.
+    Int8,
+}
+
+impl Dtype {
+    /// All of them, by name.
+    const NAMES: [(&'static str, Self); 3] = [("f32", Self::F32), ("f16", Self::F16), ("int8", Self::Int8)];
+
+    /// Bytes of a value.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+
+    /// The type in a safetensors file.
+    pub(crate) fn stored(self) -> safetensors::Dtype {
+        match self {
+            Self::F32 => safetensors::Dtype::F32,
+            Self::F16 => safetensors::Dtype::F16,
+            Self::Int8 => safetensors::Dtype::I8,
+        }
+    }
+
+    /// The largest absolute value that can be stored.
+    pub(crate) fn largest(self) -> f32 {
+        match self {
+            Self::F32 | Self::Int8 => f32::MAX,
+            Self::F16 => f16::MAX.to_f32(),
+        }
+    }
+
+    /// Appends the bytes of a vector to `values`, and those of its scale, if it has one, to `scales`.
+    pub(crate) fn encode(self, vector: &[f32], values: &mut Vec<u8>, scales: &mut Vec<u8>) {
+        match self {
+            Self::F32 => values.extend(vector.iter().flat_map(|value| value.to_le_bytes())),
+            Self::F16 => values.extend(vector.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes())),
+            Self::Int8 => {
+                let scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
+                let step = |value: f32| if scale > 0.0 { (value / scale).round() as i8 } else { 0 };
+                values.extend(vector.iter().map(|&value| step(value) as u8));
+                scales.extend(scale.to_le_bytes());
+            }
+        }
+    }
+
+    /// The vectors of which `values` are the bytes and `scales` those of the scales; what is no whole value is left out.
+    pub(crate) fn decode(self, values: &[u8], scales: &[u8], dim: usize) -> Vec<f32> {
+        match self {
+            Self::F32 => values.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect(),
+            Self::F16 => values.as_chunks().0.iter().map(|&value| f16::from_le_bytes(value).to_f32()).collect(),
+            Self::Int8 => {
+                let scales = scales.as_chunks().0.iter().map(|&scale| f32::from_le_bytes(scale));
+                let vectors = values.chunks_exact(dim.max(1)).zip(scales);
+                vectors
+                    .flat_map(|(vector, scale)| vector.iter().map(move |&value| f32::from(value as i8) * scale))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, dtype)| dtype == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for Dtype {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, dtype)| *dtype).ok_or_else(|| Error::Argument {
+            name: "dtype",
+            value: text.to_owned(),
+            message: "f32, f16 or int8 is expected".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there_and_back(dtype: Dtype, vector: &[f32]) -> Vec<f32> {
+        let (mut values, mut scales) = (Vec::new(), Vec::new());
+        dtype.encode(vector, &mut values, &mut scales);
+        assert_eq!(values.len(), vector.len() * dtype.size());
+        dtype.decode(&values, &scales, vector.len())
+    }
+
+    #[test]
+    fn values_come_back_as_exactly_as_their_type_says() {
+        let vector = [0.6f32, -0.8, 0.001, 0.0, 1.0 / 3.0];
+        assert_eq!(there_and_back(Dtype::F32, &vector), vector);
+        let far = |dtype, bound: f32| {
+            let found = there_and_back(dtype, &vector);
+            let error = vector.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error > 0.0 && error <= bound, "{dtype}: {error}");
+        };
+        far(Dtype::F16, 1.0 / 4096.0);
+        far(Dtype::Int8, 0.8 / 127.0 / 2.0 * 1.001);
+        assert_eq!(there_and_back(Dtype::Int8, &[0.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(there_and_back(Dtype::Int8, &[-2.0, 2.0]), [-2.0, 2.0]);
+    }
+
+    #[test]
+    fn names_are_read_and_written() {
+        for (name, dtype) in Dtype::NAMES {
+            assert_eq!((dtype.to_string().as_str(), name.parse::<Dtype>().unwrap()), (name, dtype));
+            assert_eq!(serde_json::to_value(dtype).unwrap(), name);
+        }
+        assert_eq!("f64".parse::<Dtype>().unwrap_err().to_string(), "dtype = f64: f32, f16 or int8 is expected");
+    }
+}

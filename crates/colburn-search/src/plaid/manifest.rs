@@ -1,0 +1,131 @@
+//! `index.json` of a PLAID index: which folder counts, and what files are in it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::PlaidOptions;
+use crate::index::{IndexKind, manifest as head};
+use crate::{Error, Result};
+
+/// What a PLAID index consists of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub format: String,
+    pub version: u64,
+    pub kind: IndexKind,
+    pub dim: usize,
+    pub model: Option<String>,
+    pub nbits: usize,
+    pub kmeans_niters: usize,
+    pub seed: u64,
+    pub documents: usize,
+    /// Where next-plaid's files and the ids are; none without documents.
+    pub folder: Option<String>,
+    /// The number of the next folder; none is used twice, so that a name never means two things.
+    pub next_folder: u64,
+    /// The files of the folder with their bytes, but for those that next-plaid makes of the others.
+    pub files: BTreeMap<String, u64>,
+}
+
+impl Manifest {
+    /// An index without documents.
+    pub fn new(options: &PlaidOptions) -> Result<Self> {
+        let PlaidOptions { dim, model, nbits, kmeans_niters, seed } = options.clone();
+        let manifest = Self {
+            format: head::FORMAT.to_owned(),
+            version: head::VERSION,
+            kind: IndexKind::Plaid,
+            dim,
+            model,
+            nbits,
+            kmeans_niters,
+            seed,
+            documents: 0,
+            folder: None,
+            next_folder: 1,
+            files: BTreeMap::new(),
+        };
+        manifest.check_options()?;
+        Ok(manifest)
+    }
+
+    fn check_options(&self) -> Result<()> {
+        head::check_dim(self.dim)?;
+        let refuse = |name, value: usize, message: &str| {
+            Err(Error::Argument { name, value: value.to_string(), message: message.to_owned() })
+        };
+        if ![1, 2, 4, 8].contains(&self.nbits) {
+            return refuse("nbits", self.nbits, "1, 2, 4 or 8 is expected");
+        }
+        if !(self.dim * self.nbits).is_multiple_of(8) {
+            return refuse("dim", self.dim, "with these nbits a vector is no whole number of bytes");
+        }
+        if self.kmeans_niters == 0 {
+            return refuse("kmeans_niters", 0, "a positive number is expected");
+        }
+        Ok(())
+    }
+
+    /// Reads the file of a folder and checks that it is not at odds with itself.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let manifest: Self = head::read(directory, IndexKind::Plaid)?;
+        let damaged = |message: String| Error::index(directory.join(head::FILE), format!("damaged: {message}"));
+        manifest.check_options().map_err(|error| damaged(error.to_string()))?;
+        let folder = manifest.folder.as_deref();
+        if folder.is_some_and(|folder| !(1..manifest.next_folder).any(|number| Self::folder(number) == folder)) {
+            return Err(damaged(format!("{folder:?} is no folder's name below next_folder")));
+        }
+        if folder.is_none() != (manifest.documents == 0) {
+            return Err(damaged(format!("documents = {}, but the folder is {folder:?}", manifest.documents)));
+        }
+        match manifest.files.keys().find(|name| Path::new(name).file_name().is_none_or(|own| own != name.as_str())) {
+            Some(name) => Err(damaged(format!("{name:?} is no file's name"))),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The name of a folder.
+    pub fn folder(number: u64) -> String {
+        format!("plaid-{number:06}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_next_plaid_cannot_use_are_refused() {
+        let new = |change: fn(&mut PlaidOptions)| {
+            let mut options = PlaidOptions::new(12);
+            change(&mut options);
+            Manifest::new(&options).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(new(|_| {}), Ok(()));
+        assert_eq!(new(|options| options.nbits = 3), Err("nbits = 3: 1, 2, 4 or 8 is expected".into()));
+        assert!(new(|options| options.nbits = 1).unwrap_err().starts_with("dim = 12: with these nbits"));
+        assert!(new(|options| options.dim = 0).unwrap_err().starts_with("dim = 0"));
+        assert!(new(|options| options.kmeans_niters = 0).unwrap_err().starts_with("kmeans_niters = 0"));
+    }
+
+    #[test]
+    fn what_is_at_odds_with_itself_is_damaged() {
+        let damaged = |change: fn(&mut Manifest), culprit: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut manifest = Manifest::new(&PlaidOptions::new(8)).unwrap();
+            (manifest.documents, manifest.folder, manifest.next_folder) = (1, Some("plaid-000001".into()), 2);
+            head::write(folder.path(), &manifest).unwrap();
+            assert_eq!(Manifest::read(folder.path()).unwrap(), manifest);
+            change(&mut manifest);
+            head::write(folder.path(), &manifest).unwrap();
+            let message = Manifest::read(folder.path()).unwrap_err().to_string();
+            assert!(message.contains("index.json: damaged: ") && message.contains(culprit), "{message}");
+        };
+        damaged(|manifest| manifest.folder = Some("../plaid-000001".into()), "\"../plaid-000001\"");
+        damaged(|manifest| manifest.next_folder = 1, "\"plaid-000001\"");
+        damaged(|manifest| manifest.folder = None, "documents = 1");
+        damaged(|manifest| manifest.nbits = 5, "nbits = 5");
+        damaged(|manifest| manifest.files.extend([("../a".into(), 1)]), "\"../a\" is no file's name");
+    }
+}
