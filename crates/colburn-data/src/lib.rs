@@ -3,9 +3,8 @@
 //! A [`Dataset`] holds rows of text on disk and gives any of them at once; [`Columns`] says which column is the query and
 //! which are the documents; a [`KdProcessing`] joins a teacher's scores with the texts that they are of. Both are
 //! [`Examples`]: a [`BatchSampler`] says which rows of them make up batch *n* of epoch *e*, a [`MultiSampler`] does so for
-//! several, and a [`Collator`] turns those rows into the tokens of a [`Batch`]. An
-//! [`EmbeddingsWriter`] keeps what a model makes of texts. Nothing here makes a tensor, so batches
-//! can be prepared beside the training.
+//! several, and a [`Collator`] turns those rows into the tokens of a [`Batch`]. An [`EmbeddingsWriter`] keeps what a model
+//! makes of texts. Nothing here makes a tensor, so batches can be prepared beside the training.
 
 mod builder;
 mod collator;

@@ -24,7 +24,7 @@ use crate::{Error, Result, TokenEmbeddings};
 ///
 /// let (x, y) = ([1.0, 0.0], [0.0, 1.0]);
 /// let document = TokenEmbeddings { values: [x, x, y, x, y].concat(), dim: 2 };
-/// assert_eq!(pool(&document, 2, 1)?.values, [x, y, x].concat());
+/// assert_eq!(pool(&document, 2, 1)?.values, [x, x, y].concat());
 /// assert_eq!(pool(&document, 4, 1)?.values, [x, [0.5, 0.5]].concat());
 /// # Ok::<(), colburn_model::Error>(())
 /// ```
