@@ -42,13 +42,13 @@ fn create(arguments: &CreateArguments) -> Result<()> {
         #[cfg(feature = "plaid")]
         {
             let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
-            Opened::Plaid(PlaidIndex::create(directory, &options)?)
+            Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?))
         }
         #[cfg(not(feature = "plaid"))]
         return Err(crate::opened::without_plaid(directory));
     } else {
         let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
-        Opened::Exact(Index::create(directory, &options)?)
+        Opened::Exact(Box::new(Index::create(directory, &options)?))
     };
     fill(index, documents, &model, &arguments.documents)
 }

@@ -7,19 +7,19 @@ use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResu
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidSearchOptions};
 
+use crate::Result;
 use crate::command_line::SearchArguments;
-use crate::{Error, Result};
 
 /// An open index.
 pub enum Opened {
-    Exact(Index),
+    Exact(Box<Index>),
     #[cfg(feature = "plaid")]
-    Plaid(PlaidIndex),
+    Plaid(Box<PlaidIndex>),
 }
 
 /// What a build without PLAID says to who asks for it.
 #[cfg(not(feature = "plaid"))]
-pub fn without_plaid(directory: &Path) -> Error {
+pub fn without_plaid(directory: &Path) -> crate::Error {
     let message = "this build has no PLAID indexes; build it with --features plaid".to_owned();
     SearchError::Index { path: directory.to_owned(), message }.into()
 }
@@ -27,9 +27,9 @@ pub fn without_plaid(directory: &Path) -> Error {
 impl Opened {
     pub fn open(directory: &Path) -> Result<Self> {
         Ok(match IndexKind::of(directory)? {
-            IndexKind::Exact => Self::Exact(Index::open(directory)?),
+            IndexKind::Exact => Self::Exact(Box::new(Index::open(directory)?)),
             #[cfg(feature = "plaid")]
-            IndexKind::Plaid => Self::Plaid(PlaidIndex::open(directory)?),
+            IndexKind::Plaid => Self::Plaid(Box::new(PlaidIndex::open(directory)?)),
             #[cfg(not(feature = "plaid"))]
             IndexKind::Plaid => return Err(without_plaid(directory)),
         })
