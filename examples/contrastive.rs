@@ -32,6 +32,7 @@ struct Arguments {
 }
 
 fn main() -> colburn::Result<()> {
+    colburn::ops::memory::keep_freed();
     let arguments = Arguments::parse();
     let device = device_by_name(arguments.device.as_deref())?;
     let model = match &arguments.model {

@@ -26,6 +26,7 @@ struct Arguments {
 }
 
 fn main() -> colburn::Result<()> {
+    colburn::ops::memory::keep_freed();
     let arguments = Arguments::parse();
     let evaluator = match (arguments.all, &arguments.names[..]) {
         (true, _) => NanoBeirEvaluator::new(&NanoBeirEvaluator::NAMES, None)?,

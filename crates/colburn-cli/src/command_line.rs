@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use colburn::model::{EncodeOptions, Kind};
+use colburn::search::Dtype;
 
 pub use retrieval::*;
 
@@ -64,9 +65,9 @@ pub struct EncodeArguments {
     /// The format of shards; a file's is told by its name [default: safetensors].
     #[arg(long)]
     pub format: Option<FormatArgument>,
-    /// The type of the values. int8 has a factor a token beside it: tensors `0.scale`, `1.scale`, …, or a column `scales`.
-    #[arg(long, default_value = "f32")]
-    pub dtype: DtypeArgument,
+    /// The type of the values: f32, f16 or int8. int8 has a factor a token beside it: tensors `0.scale`, `1.scale`, …, or a column `scales`.
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    pub dtype: Dtype,
     /// Texts a shard [default: 10000].
     #[arg(long, value_name = "N")]
     pub shard_size: Option<NonZeroUsize>,
@@ -182,24 +183,6 @@ impl FormatArgument {
         match self {
             Self::Safetensors => "safetensors",
             Self::Parquet => "parquet",
-        }
-    }
-}
-
-/// The type of embeddings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DtypeArgument {
-    F32,
-    F16,
-    Int8,
-}
-
-impl DtypeArgument {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Int8 => "int8",
         }
     }
 }

@@ -61,6 +61,7 @@ fn run(command: Command) -> Result<Outcome> {
 }
 
 fn main() -> ExitCode {
+    colburn::ops::memory::keep_freed();
     let command_line = CommandLine::parse();
     match run(command_line.command) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

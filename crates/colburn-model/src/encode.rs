@@ -1,9 +1,13 @@
 //! From texts to token vectors (`ColBERT.encode` of PyLate).
 
 use burn::{module::Module, tensor::Tensor};
-use colburn_ops::Dropout;
+use colburn_ops::{Dropout, device::is_cpu};
+use rayon::prelude::*;
 
 use crate::{ColBert, Error, Kind, Result, TextTokenizer, TokenBatch, pooling::pool_all};
+
+/// Tokens that a core takes at a time; 256 to 1,024 were equally fast.
+const PART: usize = 512;
 
 /// How to encode.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +147,7 @@ impl ColBert {
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&text| std::cmp::Reverse(tokens.spans.length(text)));
         for texts in order.chunks(options.batch_size) {
-            let vectors = model.encode_batch(&tokens.select(texts), options)?;
+            let vectors = model.encode_texts(tokens, texts, options)?;
             let vectors = match kind {
                 Kind::Document if options.pool_factor > 1 => {
                     pool_all(vectors, options.pool_factor, options.protected_tokens)?
@@ -155,6 +159,22 @@ impl ColBert {
             }
         }
         Ok(encoded.into_iter().flatten().collect())
+    }
+
+    /// The vectors of these texts, in their order. A CPU takes a part of the batch on each core: most of what is done to a batch is done by
+    /// one core, and there is no more in memory than with the whole of it. The parts do not depend on the number of cores.
+    fn encode_texts(
+        &self,
+        tokens: &TokenBatch,
+        texts: &[usize],
+        options: &EncodeOptions,
+    ) -> Result<Vec<TokenEmbeddings>> {
+        if !is_cpu(&self.device()) {
+            return self.encode_batch(&tokens.select(texts), options);
+        }
+        let parts = parts(texts, |text| tokens.spans.length(text), PART);
+        let encoded = parts.into_par_iter().map(|part| self.encode_batch(&tokens.select(part), options));
+        Ok(encoded.collect::<Result<Vec<_>>>()?.concat())
     }
 
     fn encode_batch(&self, batch: &TokenBatch, options: &EncodeOptions) -> Result<Vec<TokenEmbeddings>> {
@@ -170,5 +190,37 @@ impl ColBert {
             }
         };
         Ok((0..batch.len()).map(text).collect())
+    }
+}
+
+/// Neighbouring texts with at most so many tokens together, or one text alone that has more.
+fn parts(texts: &[usize], length: impl Fn(usize) -> usize, tokens: usize) -> Vec<&[usize]> {
+    let (mut parts, mut start, mut sum) = (Vec::new(), 0, 0);
+    for (at, &text) in texts.iter().enumerate() {
+        if at > start && sum + length(text) > tokens {
+            parts.push(&texts[start..at]);
+            (start, sum) = (at, 0);
+        }
+        sum += length(text);
+    }
+    if start < texts.len() {
+        parts.push(&texts[start..]);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn parts_hold_so_many_tokens() {
+        let lengths = [9, 5, 5, 1, 1, 1, 1];
+        let cut = |tokens: usize| parts(&[0, 1, 2, 3, 4, 5, 6], |text| lengths[text], tokens);
+        assert_eq!(cut(8), [&[0][..], &[1], &[2, 3, 4, 5], &[6]]);
+        assert_eq!(cut(10), [&[0][..], &[1, 2], &[3, 4, 5, 6]]);
+        assert_eq!(cut(0).len(), 7);
+        assert_eq!(cut(1000).len(), 1);
+        assert!(parts(&[], |_| 1, 5).is_empty());
     }
 }

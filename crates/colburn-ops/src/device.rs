@@ -65,6 +65,11 @@ pub fn name(device: &Device) -> &'static str {
     BACKENDS.into_iter().find(|name| description.contains(name)).unwrap_or("another backend")
 }
 
+/// Whether a device is the host itself, so that work can be shared out among its cores.
+pub fn is_cpu(device: &Device) -> bool {
+    matches!(name(device), "flex" | "ndarray")
+}
+
 /// Burn makes a device without looking for it, and panics at the first tensor when it is not there.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn present(name: &str, index: usize, kind: burn::tensor::DeviceType) -> Result<()> {
@@ -99,7 +104,8 @@ mod tests {
     #[test]
     fn a_device_has_its_name() {
         let device = by_name(Some("flex")).unwrap();
-        assert_eq!((name(&device), name(&device.autodiff())), ("flex", "flex"));
+        assert_eq!((name(&device), name(&device.clone().autodiff())), ("flex", "flex"));
+        assert!(is_cpu(&device) && is_cpu(&device.autodiff()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod dropout;
 mod embeddings;
 mod error;
 mod maxsim;
+pub mod memory;
 mod padded;
 mod seed;
 mod spans;

@@ -21,7 +21,7 @@ mod top_k;
 
 pub use error::{Error, Result};
 pub use exact::{ExactSearch, search};
-pub use index::{Added, Dtype, Index, IndexKind, IndexOptions, SearchOptions};
+pub use index::{Added, Dtype, Index, IndexKind, IndexOptions, SearchOptions, quantize};
 pub use packed::Packed;
 #[cfg(feature = "plaid")]
 pub use plaid::{PlaidIndex, PlaidOptions, PlaidSearchOptions, PlaidUpdate};

@@ -43,10 +43,7 @@ impl Floor<'_> {
 impl Scoring {
     /// What suits the device of a model: a CPU backend (flex, ndarray) scores on the host, any other by its own operations.
     pub fn for_device(device: &Device) -> Self {
-        match colburn_ops::device::name(device) {
-            "flex" | "ndarray" => Self::Host,
-            _ => Self::Device(device.clone().inner()),
-        }
+        if colburn_ops::device::is_cpu(device) { Self::Host } else { Self::Device(device.clone().inner()) }
     }
 
     /// [`scores`], computed here.

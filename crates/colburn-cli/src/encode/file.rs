@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use colburn::data::{EmbeddingColumns, EmbeddingId, EmbeddingValues, EmbeddingsWriter};
 use colburn::model::TokenEmbeddings;
+use colburn::search::{Dtype, quantize};
 
 use super::manifest::{self, Fingerprint};
-use super::quantize;
 use super::safetensors::SafetensorsFile;
 use super::stretches::Stretch;
-use crate::command_line::{DtypeArgument, FormatArgument};
+use crate::command_line::FormatArgument;
 use crate::output::Pending;
 use crate::{Error, Result};
 
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy)]
 pub struct Content {
     pub format: FormatArgument,
-    pub dtype: DtypeArgument,
+    pub dtype: Dtype,
     pub dim: usize,
     /// Whether rows of Parquet are named by the texts' own names.
     pub text_ids: bool,
@@ -35,7 +35,7 @@ pub struct EmbeddingsFile {
 
 enum Writer {
     Safetensors(SafetensorsFile),
-    Parquet { writer: Box<EmbeddingsWriter>, dtype: DtypeArgument },
+    Parquet { writer: Box<EmbeddingsWriter>, dtype: Dtype },
 }
 
 /// A file that is written.
@@ -54,10 +54,8 @@ impl EmbeddingsFile {
                 SafetensorsFile::new(&pending.folder(), content.dtype, content.dim).map_err(unwritable)?,
             ),
             FormatArgument::Parquet => {
-                let columns = EmbeddingColumns {
-                    text_ids: content.text_ids,
-                    scaled: matches!(content.dtype, DtypeArgument::Int8),
-                };
+                let columns =
+                    EmbeddingColumns { text_ids: content.text_ids, scaled: matches!(content.dtype, Dtype::Int8) };
                 let file = pending.file().try_clone().map_err(unwritable)?;
                 Writer::Parquet {
                     writer: Box::new(EmbeddingsWriter::new(path, file, content.dim, columns)?),
@@ -79,8 +77,8 @@ impl EmbeddingsFile {
             }
             Writer::Parquet { writer, dtype } => {
                 let quantized: Vec<(Vec<i8>, Vec<f32>)> = match dtype {
-                    DtypeArgument::Int8 => embeddings.iter().map(quantize::int8).collect(),
-                    DtypeArgument::F32 | DtypeArgument::F16 => Vec::new(),
+                    Dtype::Int8 => embeddings.iter().map(quantized).collect(),
+                    Dtype::F32 | Dtype::F16 => Vec::new(),
                 };
                 let mut rows = Vec::with_capacity(embeddings.len());
                 for (at, (number, embeddings)) in (stretch.first..).zip(embeddings).enumerate() {
@@ -111,6 +109,17 @@ impl EmbeddingsFile {
         pending.commit()?;
         Ok(Written { texts: self.texts, tokens: self.tokens, fingerprint })
     }
+}
+
+/// The whole numbers of all vectors of a text, and their scales.
+fn quantized(embeddings: &TokenEmbeddings) -> (Vec<i8>, Vec<f32>) {
+    let (mut values, mut scales) = (Vec::with_capacity(embeddings.values.len()), Vec::new());
+    for vector in embeddings.rows() {
+        let (scale, steps) = quantize(vector);
+        values.extend(steps);
+        scales.push(scale);
+    }
+    (values, scales)
 }
 
 fn id(number: usize, own: Option<&str>, text_ids: bool) -> Result<EmbeddingId<'_>> {

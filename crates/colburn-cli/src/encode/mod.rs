@@ -4,7 +4,6 @@
 mod file;
 mod manifest;
 mod progress;
-mod quantize;
 mod safetensors;
 mod stretches;
 mod target;
@@ -112,7 +111,7 @@ fn settings(
         version: 1,
         kind: arguments.kind.name().to_owned(),
         format: content.format.name().to_owned(),
-        dtype: content.dtype.name().to_owned(),
+        dtype: content.dtype.to_string(),
         dim: content.dim,
         shard_size,
         batch_size: options.batch_size,

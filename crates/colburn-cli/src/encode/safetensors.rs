@@ -7,16 +7,14 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use colburn::model::TokenEmbeddings;
-
-use super::quantize;
-use crate::command_line::DtypeArgument;
+use colburn::search::Dtype;
 
 /// Readers refuse a header of more than 100 MB, which is what about so many texts make.
 pub const MOST_TEXTS: usize = 500_000;
 
 /// The tensors `0`, `1`, … `[tokens, dim]`, and with int8 the factors `0.scale`, `1.scale`, … `[tokens]`.
 pub struct SafetensorsFile {
-    dtype: DtypeArgument,
+    dtype: Dtype,
     dim: usize,
     /// The number of each text, and its tokens.
     lengths: Vec<(usize, usize)>,
@@ -26,7 +24,7 @@ pub struct SafetensorsFile {
 
 impl SafetensorsFile {
     /// Begins a file whose values wait in this folder.
-    pub fn new(folder: &Path, dtype: DtypeArgument, dim: usize) -> io::Result<Self> {
+    pub fn new(folder: &Path, dtype: Dtype, dim: usize) -> io::Result<Self> {
         let spool = || Ok::<_, io::Error>(BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(folder)?));
         Ok(Self { dtype, dim, lengths: Vec::new(), values: spool()?, scales: spool()? })
     }
@@ -35,15 +33,10 @@ impl SafetensorsFile {
         if self.lengths.len() == MOST_TEXTS {
             return Err(io::Error::other(too_many()));
         }
-        match self.dtype {
-            DtypeArgument::F32 => self.values.write_all(&quantize::f32_bytes(&embeddings.values))?,
-            DtypeArgument::F16 => self.values.write_all(&quantize::f16_bytes(&embeddings.values))?,
-            DtypeArgument::Int8 => {
-                let (values, scales) = quantize::int8(embeddings);
-                self.values.write_all(&values.iter().map(|value| value.cast_unsigned()).collect::<Vec<u8>>())?;
-                self.scales.write_all(&quantize::f32_bytes(&scales))?;
-            }
-        }
+        let (mut values, mut scales) = (Vec::with_capacity(embeddings.values.len() * self.dtype.size()), Vec::new());
+        embeddings.rows().for_each(|vector| self.dtype.encode(vector, &mut values, &mut scales));
+        self.values.write_all(&values)?;
+        self.scales.write_all(&scales)?;
         self.lengths.push((number, embeddings.tokens()));
         Ok(())
     }
@@ -79,17 +72,17 @@ impl SafetensorsFile {
             );
             at = end;
         };
-        if matches!(self.dtype, DtypeArgument::Int8) {
+        if matches!(self.dtype, Dtype::Int8) {
             for (number, tokens) in &self.lengths {
                 entry(format_args!("{number}.scale"), "F32", format_args!("{tokens}"), tokens * size_of::<f32>());
             }
         }
-        let (dtype, size) = match self.dtype {
-            DtypeArgument::F32 => ("F32", 4),
-            DtypeArgument::F16 => ("F16", 2),
-            DtypeArgument::Int8 => ("I8", 1),
+        let dtype = match self.dtype {
+            Dtype::F32 => "F32",
+            Dtype::F16 => "F16",
+            Dtype::Int8 => "I8",
         };
-        let dim = self.dim;
+        let (dim, size) = (self.dim, self.dtype.size());
         for (number, tokens) in &self.lengths {
             entry(format_args!("{number}"), dtype, format_args!("{tokens},{dim}"), tokens * dim * size);
         }
@@ -107,11 +100,11 @@ pub fn too_many() -> String {
 mod tests {
     use std::fs;
 
-    use safetensors::{Dtype, SafeTensors};
+    use safetensors::{Dtype as Stored, SafeTensors};
 
     use super::*;
 
-    fn written(dtype: DtypeArgument, texts: &[TokenEmbeddings], dim: usize) -> Vec<u8> {
+    fn written(dtype: Dtype, texts: &[TokenEmbeddings], dim: usize) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = SafetensorsFile::new(folder.path(), dtype, dim).unwrap();
         texts.iter().enumerate().for_each(|(at, text)| writer.push(at + 9, text).unwrap());
@@ -130,11 +123,9 @@ mod tests {
 
     #[test]
     fn the_library_reads_every_type() {
-        for (dtype, expected, size) in [
-            (DtypeArgument::F32, Dtype::F32, 4),
-            (DtypeArgument::F16, Dtype::F16, 2),
-            (DtypeArgument::Int8, Dtype::I8, 1),
-        ] {
+        for (dtype, expected, size) in
+            [(Dtype::F32, Stored::F32, 4), (Dtype::F16, Stored::F16, 2), (Dtype::Int8, Stored::I8, 1)]
+        {
             let bytes = written(dtype, &texts(), 3);
             let file = SafeTensors::deserialize(&bytes).unwrap();
             for (name, tokens) in [("9", 2), ("10", 0), ("11", 5)] {
@@ -144,7 +135,7 @@ mod tests {
                     (expected, &[tokens, 3][..], tokens * 3 * size)
                 );
                 let scale = file.tensor(&format!("{name}.scale"));
-                assert_eq!(scale.is_ok(), matches!(dtype, DtypeArgument::Int8));
+                assert_eq!(scale.is_ok(), matches!(dtype, Dtype::Int8));
                 assert!(scale.is_err() || scale.unwrap().shape() == [tokens]);
             }
             let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap());
@@ -154,10 +145,10 @@ mod tests {
 
     #[test]
     fn values_are_those_of_the_texts() {
-        let bytes = written(DtypeArgument::F32, &texts(), 3);
+        let bytes = written(Dtype::F32, &texts(), 3);
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("11").unwrap().data(), quantize::f32_bytes(&texts()[2].values));
-        let bytes = written(DtypeArgument::Int8, &texts(), 3);
+        let bytes = written(Dtype::Int8, &texts(), 3);
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let (values, scales) = quantize::int8(&texts()[2]);
         assert_eq!(file.tensor("11").unwrap().data(), values.iter().map(|value| *value as u8).collect::<Vec<_>>());
@@ -167,7 +158,7 @@ mod tests {
     #[test]
     fn a_header_is_never_too_large_for_readers() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = SafetensorsFile::new(folder.path(), DtypeArgument::Int8, 768).unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), Dtype::Int8, 768).unwrap();
         let nothing = TokenEmbeddings { values: Vec::new(), dim: 768 };
         (0..MOST_TEXTS).for_each(|number| writer.push(number, &nothing).unwrap());
         let message = writer.push(MOST_TEXTS, &nothing).unwrap_err().to_string();
@@ -178,6 +169,6 @@ mod tests {
 
     #[test]
     fn no_texts() {
-        assert_eq!(SafeTensors::deserialize(&written(DtypeArgument::F16, &[], 3)).unwrap().len(), 0);
+        assert_eq!(SafeTensors::deserialize(&written(Dtype::F16, &[], 3)).unwrap().len(), 0);
     }
 }

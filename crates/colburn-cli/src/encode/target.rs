@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest, Settings, Shard};
-use crate::command_line::{DtypeArgument, EncodeArguments, FormatArgument};
+use colburn::search::Dtype;
+
+use crate::command_line::{EncodeArguments, FormatArgument};
 use crate::output::{self, Pending};
 use crate::{Error, Result};
 
@@ -49,7 +51,7 @@ impl Target {
                 "a folder for shards would be here, but it is a file; the name of one file ends in .safetensors or .parquet",
             );
         }
-        if matches!((format, arguments.dtype), (FormatArgument::Parquet, DtypeArgument::F16)) {
+        if matches!((format, arguments.dtype), (FormatArgument::Parquet, Dtype::F16)) {
             return refuse("f16 is not written to Parquet; use --dtype f32 or int8, or --format safetensors");
         }
         Ok(Self { path: path.clone(), format, shard_size })

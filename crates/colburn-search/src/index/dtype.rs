@@ -25,7 +25,7 @@ impl Dtype {
     const NAMES: [(&'static str, Self); 3] = [("f32", Self::F32), ("f16", Self::F16), ("int8", Self::Int8)];
 
     /// Bytes of a value.
-    pub(crate) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
@@ -50,15 +50,14 @@ impl Dtype {
         }
     }
 
-    /// Appends the bytes of a vector to `values`, and those of its scale, if it has one, to `scales`.
-    pub(crate) fn encode(self, vector: &[f32], values: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    /// Appends the bytes of a vector, little-endian, to `values`, and those of its scale, if it has one, to `scales`.
+    pub fn encode(self, vector: &[f32], values: &mut Vec<u8>, scales: &mut Vec<u8>) {
         match self {
             Self::F32 => values.extend(vector.iter().flat_map(|value| value.to_le_bytes())),
             Self::F16 => values.extend(vector.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes())),
             Self::Int8 => {
-                let scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
-                let step = |value: f32| if scale > 0.0 { (value / scale).round() as i8 } else { 0 };
-                values.extend(vector.iter().map(|&value| step(value) as u8));
+                let (scale, steps) = quantize(vector);
+                values.extend(steps.map(i8::cast_unsigned));
                 scales.extend(scale.to_le_bytes());
             }
         }
@@ -78,6 +77,19 @@ impl Dtype {
             }
         }
     }
+}
+
+/// Whole numbers from −127 to 127 in proportion to a token's vector, and the scale that brings them back: the largest magnitude divided by 127.
+/// A value is off by at most half a scale. A vector of zeros has the scale 0.
+///
+/// ```
+/// let (scale, steps) = colburn_search::quantize(&[2.0, -1.0, 0.0]);
+/// assert_eq!((scale, steps.collect::<Vec<_>>()), (2.0 / 127.0, vec![127, -64, 0]));
+/// ```
+pub fn quantize(vector: &[f32]) -> (f32, impl Iterator<Item = i8>) {
+    let scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
+    let step = move |&value: &f32| if scale > 0.0 { (value / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 };
+    (scale, vector.iter().map(step))
 }
 
 impl fmt::Display for Dtype {
@@ -123,6 +135,26 @@ mod tests {
         far(Dtype::Int8, 0.8 / 127.0 / 2.0 * 1.001);
         assert_eq!(there_and_back(Dtype::Int8, &[0.0, 0.0]), [0.0, 0.0]);
         assert_eq!(there_and_back(Dtype::Int8, &[-2.0, 2.0]), [-2.0, 2.0]);
+    }
+
+    #[test]
+    fn a_vector_uses_the_whole_range() {
+        let quantized = |vector: &[f32]| {
+            let (scale, steps) = quantize(vector);
+            (scale, steps.collect::<Vec<_>>())
+        };
+        assert_eq!(quantized(&[0.5, -0.25, 0.0]), (0.5 / 127.0, vec![127, -64, 0]));
+        assert_eq!(quantized(&[1e-3, -2e-3, 1.5e-3]), (2e-3 / 127.0, vec![64, -127, 95]));
+        // Too small for a scale.
+        assert_eq!(quantized(&[f32::from_bits(1), 0.0]), (0.0, vec![0, 0]));
+    }
+
+    // np.array([1.0, -0.1, 6e-8, 1e-9], dtype=np.float16).tobytes().hex()
+    #[test]
+    fn halves_are_ieee() {
+        let mut values = Vec::new();
+        Dtype::F16.encode(&[1.0, -0.1, 6e-8, 1e-9], &mut values, &mut Vec::new());
+        assert_eq!(values, [0x00, 0x3c, 0x66, 0xae, 0x01, 0x00, 0x00, 0x00]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use dtype::Dtype;
+pub use dtype::{Dtype, quantize};
 pub use manifest::IndexKind;
 pub use search::SearchOptions;
 pub use write::Added;
