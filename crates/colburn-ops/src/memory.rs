@@ -8,10 +8,8 @@
 /// before it makes tensors; the binary `colburn` and the examples do. The price is that memory once used stays with the process.
 ///
 /// ```
-/// fn main() {
-///     colburn_ops::memory::keep_freed();
-///     // Load a model, train, encode …
-/// }
+/// // The first line of `main`.
+/// colburn_ops::memory::keep_freed();
 /// ```
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -29,11 +29,13 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Foreign crates, with a feature where only that is restricted, and their only user.
-const EXCLUSIVE: [(&str, Option<&str>, &str); 4] = [
+const EXCLUSIVE: [(&str, Option<&str>, &str); 6] = [
     ("burn", Some("train"), "colburn-train"),
     ("burn-train", None, "colburn-train"),
     ("polars", None, "colburn-data"),
     ("hf-hub", None, "colburn-hub"),
+    ("gemm", None, "colburn-search"),
+    ("next-plaid", None, "colburn-search"),
 ];
 
 /// Crates of ours that must not see a foreign crate at all.

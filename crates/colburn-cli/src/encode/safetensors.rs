@@ -100,6 +100,7 @@ pub fn too_many() -> String {
 mod tests {
     use std::fs;
 
+    use colburn::search::quantize;
     use safetensors::{Dtype as Stored, SafeTensors};
 
     use super::*;
@@ -147,12 +148,18 @@ mod tests {
     fn values_are_those_of_the_texts() {
         let bytes = written(Dtype::F32, &texts(), 3);
         let file = SafeTensors::deserialize(&bytes).unwrap();
-        assert_eq!(file.tensor("11").unwrap().data(), quantize::f32_bytes(&texts()[2].values));
+        let bytes_of = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        assert_eq!(file.tensor("11").unwrap().data(), bytes_of(&texts()[2].values));
         let bytes = written(Dtype::Int8, &texts(), 3);
         let file = SafeTensors::deserialize(&bytes).unwrap();
-        let (values, scales) = quantize::int8(&texts()[2]);
-        assert_eq!(file.tensor("11").unwrap().data(), values.iter().map(|value| *value as u8).collect::<Vec<_>>());
-        assert_eq!(file.tensor("11.scale").unwrap().data(), quantize::f32_bytes(&scales));
+        let (mut values, mut scales) = (Vec::new(), Vec::new());
+        for vector in texts()[2].rows() {
+            let (scale, steps) = quantize(vector);
+            values.extend(steps.map(i8::cast_unsigned));
+            scales.push(scale);
+        }
+        assert_eq!(file.tensor("11").unwrap().data(), values);
+        assert_eq!(file.tensor("11.scale").unwrap().data(), bytes_of(&scales));
     }
 
     #[test]
