@@ -200,7 +200,7 @@ fn what_cannot_be_is_said_before_the_run() {
     let eval = rows(8);
     let evaluator = || TripletEvaluator::new(&eval).unwrap().name("dev");
     let twins = trainer(args.clone()).train_dataset(rows(8)).evaluator(evaluator()).evaluator(evaluator());
-    assert!(refused(twins).contains("two evaluators have the name `dev`"));
+    assert!(refused(twins).contains("give the metric eval_dev_accuracy"));
     let single = Dataset::from_rows(&["query"], [vec!["a query".to_owned()]]).unwrap();
     assert!(refused(trainer(args.clone()).train_dataset(single)).contains("query"));
 
