@@ -41,6 +41,11 @@ pub enum Error {
     #[error("{}: {message}", path.display())]
     Texts { path: PathBuf, message: String },
 
+    #[error(
+        "two collections give the metric {metric}, so that one would hide the other; rename a folder, or measure them one by one"
+    )]
+    SameMetric { metric: String },
+
     #[error(transparent)]
     Device(#[from] colburn::ops::Error),
 

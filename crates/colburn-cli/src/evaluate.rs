@@ -1,5 +1,6 @@
 //! `colburn evaluate`: a model, collections and triplets in, metrics out.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use colburn::ops::device::by_name;
 use serde_json::{Map, Value};
 
 use crate::command_line::EvaluateArguments;
-use crate::{Outcome, Result, output};
+use crate::{Error, Outcome, Result, output};
 
 /// How long an evaluation goes on without a word.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -22,16 +23,21 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
     output::prepare(&arguments.output)?;
     let evaluators = evaluators(arguments)?;
-    let model = ColBert::from_pretrained(&arguments.model, &device)?;
-    let mut results = Map::new();
-    for evaluator in &evaluators {
-        let report = evaluate(evaluator.as_ref(), &model)?;
-        if arguments.write_predictions {
-            evaluator.write_csv(&report, &folder(&arguments.output), -1.0, -1)?;
-        }
-        results.extend(report.to_json());
+    let mut names = HashSet::new();
+    if let Some(metric) = evaluators.iter().flat_map(|one| one.metrics()).find(|metric| !names.insert(metric.clone())) {
+        return Err(Error::SameMetric { metric });
     }
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    evaluators.iter().try_for_each(|evaluator| evaluator.check(&model))?;
+    let reports =
+        evaluators.iter().map(|evaluator| evaluate(evaluator.as_ref(), &model)).collect::<Result<Vec<_>>>()?;
+    let results: Map<String, Value> = reports.iter().flat_map(Report::to_json).collect();
     write_atomic(&arguments.output, format!("{:#}\n", Value::Object(results.clone())).as_bytes())?;
+    if arguments.write_predictions {
+        for (evaluator, report) in evaluators.iter().zip(&reports) {
+            evaluator.write_csv(report, &folder(&arguments.output), -1.0, -1)?;
+        }
+    }
     show(results.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap_or(f64::NAN))));
     Ok(Outcome::Done)
 }
@@ -74,7 +80,7 @@ fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> 
 fn named_or_folder(dir: &Path) -> Result<Collection> {
     let name = dir.to_str().filter(|_| !dir.exists());
     let known = |name: &&str| {
-        let short = name.rsplit('/').next().unwrap_or(name).to_lowercase();
+        let short = name.strip_prefix("zeta-alpha-ai/").unwrap_or(name).to_lowercase();
         NanoBeirEvaluator::NAMES.contains(&short.strip_prefix("nano").unwrap_or(&short))
     };
     Ok(match name.filter(known) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use colburn::data::{Collator, Examples};
+use colburn::eval::{Evaluator, SequentialEvaluator};
 use colburn::loss::{Loss, Targets};
 use colburn::model::{ColBert, TokenBatch, write_atomic};
 use serde_json::{Map, Value};
@@ -27,7 +28,13 @@ pub fn run(run: &RunConfig, rows: &Rows, model: &ColBert) -> Result<()> {
         let metric = if name.is_empty() { "eval_loss".to_owned() } else { format!("eval_{name}_loss") };
         metrics.insert(metric, loss.into());
     }
-    for evaluator in &rows.evaluators {
+    let mut evaluators: Vec<Box<dyn Evaluator>> =
+        rows.evaluators.iter().map(|evaluator| Box::new(evaluator.clone()) as Box<dyn Evaluator>).collect();
+    // As in the trainer, several are one.
+    if evaluators.len() > 1 {
+        evaluators = vec![Box::new(SequentialEvaluator::new(evaluators)?)];
+    }
+    for evaluator in &evaluators {
         let report = evaluate::evaluate(evaluator.as_ref(), model)?;
         let prefixed = |name: String| if name.starts_with("eval_") { name } else { format!("eval_{name}") };
         metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value.into())));

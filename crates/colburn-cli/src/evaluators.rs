@@ -97,7 +97,10 @@ fn information_retrieval(config: &EvaluatorConfig, batch_size: usize) -> Result<
         Some(folder) => collection(Path::new(folder), config.split.as_deref())?,
         None => Collection::from_files(&config.name, file(&config.queries), file(&config.corpus), file(&config.qrels))?,
     };
-    let evaluator = InformationRetrievalEvaluator::new(collection).name(config.name.as_str());
+    let mut evaluator = InformationRetrievalEvaluator::new(collection);
+    if !config.name.is_empty() {
+        evaluator = evaluator.name(config.name.as_str());
+    }
     Ok(evaluator.options(options(config, batch_size))?)
 }
 

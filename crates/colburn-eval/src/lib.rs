@@ -12,6 +12,7 @@ mod error;
 mod information_retrieval;
 mod nano_beir;
 mod progress;
+mod python;
 pub mod rank;
 mod report;
 mod reranking;
@@ -48,6 +49,14 @@ pub trait Evaluator: Send + Sync {
         Vec::new()
     }
 
+    /// Whether this model can be measured, as far as that can be told without doing it; the trainer asks before the first step.
+    ///
+    /// # Errors
+    /// When the evaluation is bound to fail, as with texts longer than the model takes.
+    fn check(&self, _model: &ColBert) -> Result<()> {
+        Ok(())
+    }
+
     /// Measures a model; on a device without autodiff no graph is kept. `progress` is told how far it is, now and then.
     ///
     /// # Errors
@@ -82,6 +91,10 @@ impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
 
     fn smaller_is_better(&self) -> Vec<String> {
         (**self).smaller_is_better()
+    }
+
+    fn check(&self, model: &ColBert) -> Result<()> {
+        (**self).check(model)
     }
 
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {

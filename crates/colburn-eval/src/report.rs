@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, python};
 
 /// Metrics of one evaluation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,23 +32,42 @@ impl Report {
     }
 }
 
-/// Appends to a CSV file in the form of Python's csv module: the header only when the file is new, lines end in CR LF. The file is
-/// written anew as a whole, so that a crash leaves no half line.
-pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String]) -> Result<()> {
-    let mut lines = match fs::read_to_string(path) {
-        Ok(lines) => lines,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(Error::Io { path: path.to_owned(), source }),
+/// How the lines of a CSV file end: as Python's csv module ends them, or as sentence-transformers' retrieval evaluators do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LineEnd {
+    CrLf,
+    Lf,
+}
+
+/// Appends a line to a CSV file; the header only when the file is new. The file is written anew as a whole, so that a crash leaves no half
+/// line. One with other columns, of an evaluation with other cuts, is kept under another name: a line of it must not end a run that has
+/// just evaluated.
+pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String], end: LineEnd) -> Result<()> {
+    let end = match end {
+        LineEnd::CrLf => "\r\n",
+        LineEnd::Lf => "\n",
     };
-    for line in [header.join(","), values.join(",")].iter().skip(usize::from(!lines.is_empty())) {
-        lines += &format!("{line}\r\n");
-    }
-    Ok(colburn_model::write_atomic(path, lines.as_bytes())?)
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let header = header.join(",");
+    let lines = match fs::read_to_string(path) {
+        Ok(lines) if lines.lines().next() == Some(&header) => lines,
+        Ok(other) => {
+            if !other.is_empty() {
+                let old = path.with_extension("csv.old");
+                tracing::warn!("{}: it has other columns, and is {} now", path.display(), old.display());
+                fs::rename(path, old).map_err(io)?;
+            }
+            format!("{header}{end}")
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("{header}{end}"),
+        Err(source) => return Err(io(source)),
+    };
+    Ok(colburn_model::write_atomic(path, format!("{lines}{}{end}", values.join(",")).as_bytes())?)
 }
 
 /// The first two fields of a line: -1 and -1 outside of training.
 pub(crate) fn epoch_and_steps(epoch: f64, steps: i64) -> [String; 2] {
-    [if epoch == -1.0 { "-1".to_owned() } else { format!("{epoch:?}") }, steps.to_string()]
+    [if epoch == -1.0 { "-1".to_owned() } else { python::float(epoch) }, steps.to_string()]
 }
 
 /// The name of a metric of an evaluator: `NAME_METRIC`, or the metric alone where the evaluator has no name

@@ -87,6 +87,10 @@ impl Evaluator for SequentialEvaluator {
         smaller
     }
 
+    fn check(&self, model: &ColBert) -> Result<()> {
+        self.evaluators.iter().try_for_each(|evaluator| evaluator.check(model))
+    }
+
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let (mut metrics, mut score) = (Vec::new(), f64::NAN);
         for evaluator in &self.evaluators {

@@ -9,7 +9,8 @@ use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 
 use crate::{
     Error, Evaluator, Progress, Report, Result,
-    report::{append_csv, epoch_and_steps, named},
+    python::float,
+    report::{LineEnd, append_csv, epoch_and_steps, named},
 };
 
 /// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
@@ -109,7 +110,7 @@ impl Evaluator for TripletEvaluator {
         let path = directory.join(format!("triplet_evaluation{name}_results.csv"));
         let accuracy = report.get(&self.metric()).unwrap_or(f64::NAN);
         let [epoch, steps] = epoch_and_steps(epoch, steps);
-        append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps, format!("{accuracy:?}")])
+        append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps, float(accuracy)], LineEnd::CrLf)
     }
 }
 

@@ -12,7 +12,7 @@ const PART: usize = 512;
 /// How to encode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeOptions {
-    /// Texts a batch, 32. Results do not depend on it.
+    /// Texts a batch, 32. Results depend on it in their last digits at most.
     pub batch_size: usize,
     /// Whether vectors are brought to length 1, true.
     pub normalize_embeddings: bool,
@@ -174,7 +174,7 @@ impl ColBert {
         }
         let parts = parts(texts, |text| tokens.spans.length(text), PART);
         let encoded = parts.into_par_iter().map(|part| self.encode_batch(&tokens.select(part), options));
-        Ok(encoded.collect::<Result<Vec<_>>>()?.concat())
+        Ok(encoded.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     fn encode_batch(&self, batch: &TokenBatch, options: &EncodeOptions) -> Result<Vec<TokenEmbeddings>> {

@@ -14,11 +14,14 @@
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// Blocks up to this many bytes come from memory that was freed before, where there is some.
-        const MAPPED_FROM: libc::c_int = 1 << 30;
-        for (parameter, value) in [(libc::M_MMAP_THRESHOLD, MAPPED_FROM), (libc::M_TRIM_THRESHOLD, libc::c_int::MAX)] {
-            // SAFETY: mallopt takes two numbers, may be called at any time from any thread, and refuses what it does not know.
-            unsafe { libc::mallopt(parameter, value) };
+        /// Blocks up to this many bytes come from memory that was freed before, where there is some; and what versions before 2.35 take at
+        /// the most.
+        const MAPPED_FROM: [libc::c_int; 2] = [1 << 30, 32 << 20];
+        // SAFETY: mallopt takes two numbers, may be called at any time from any thread, and refuses by its result what it cannot do.
+        let set = |parameter, value| unsafe { libc::mallopt(parameter, value) == 1 };
+        // Alone, the second setting would freeze the threshold at its small beginning.
+        if MAPPED_FROM.into_iter().any(|bytes| set(libc::M_MMAP_THRESHOLD, bytes)) {
+            set(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         }
     }
 }

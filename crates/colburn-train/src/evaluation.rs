@@ -10,7 +10,8 @@ use burn::tensor::Tensor;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, LearnerEvent, SupervisedTrainingEventProcessor, TrainingItem,
 };
-use colburn_eval::Evaluator;
+use colburn_eval::{Evaluator, SequentialEvaluator};
+use colburn_model::ColBert;
 
 use crate::datasets::EvalSet;
 use crate::metrics::StepReport;
@@ -21,28 +22,45 @@ use crate::{Error, IntervalStrategy, Result, TrainerState, TrainingArguments};
 /// What the metrics of an evaluation begin with.
 const PREFIX: &str = "eval_";
 
-/// The primary metric of the last of several evaluators, under sentence-transformers' name.
-const SEQUENTIAL: &str = "sequential_score";
-
 /// The things that a model is evaluated on.
 pub(crate) struct Evaluation {
     /// The datasets that the loss is computed on.
     pub sets: Vec<EvalSet>,
-    /// Run in this order.
-    pub evaluators: Vec<Box<dyn Evaluator>>,
+    /// What else measures the model.
+    evaluator: Option<Box<dyn Evaluator>>,
 }
 
 impl Evaluation {
+    /// Several evaluators are one that runs them in their order and has a metric of its own, as in sentence-transformers.
+    ///
+    /// # Errors
+    /// When two things would give a metric of one name.
+    pub fn new(sets: Vec<EvalSet>, mut evaluators: Vec<Box<dyn Evaluator>>) -> Result<Self> {
+        let losses = sets.iter().map(|set| set.metric("loss"));
+        let metrics = losses.chain(evaluators.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed));
+        let mut names = HashSet::new();
+        for metric in metrics {
+            if !names.insert(metric.clone()) {
+                return Err(Error::SameMetric { metric });
+            }
+        }
+        let evaluator = match evaluators.len() {
+            0 | 1 => evaluators.pop(),
+            _ => Some(Box::new(SequentialEvaluator::new(evaluators)?) as Box<dyn Evaluator>),
+        };
+        Ok(Self { sets, evaluator })
+    }
+
     /// Compares what the arguments ask for with what there is. Something to evaluate that nothing asks for is worth a warning, because
     /// `eval_strategy` is `no` unless it is given.
     ///
     /// # Errors
-    /// When there is nothing to evaluate, two evaluators have one name, or the metric that decides between models is none of theirs.
+    /// When there is nothing to evaluate, or the metric that decides between models is not among them or goes the other way.
     pub fn check(&self, args: &TrainingArguments) -> Result<()> {
         let wishes =
             [("eval_strategy", args.eval_strategy != IntervalStrategy::No), ("eval_on_start", args.eval_on_start)];
         let asked = wishes.into_iter().find_map(|(key, asked)| asked.then_some(key));
-        let empty = self.sets.is_empty() && self.evaluators.is_empty();
+        let empty = self.sets.is_empty() && self.evaluator.is_none();
         match asked {
             Some(key) if empty => return Err(Error::NothingToEvaluate { key }),
             None if !empty => tracing::warn!(
@@ -50,16 +68,13 @@ impl Evaluation {
             ),
             _ => {}
         }
-        let (mut names, metrics) = (HashSet::new(), self.metrics());
-        if let Some(metric) = metrics.iter().find(|metric| !names.insert(*metric)) {
-            return Err(Error::SameMetric { metric: metric.clone() });
-        }
         let Some(metric) = args.metric_for_best_model().filter(|_| asked.is_some()) else { return Ok(()) };
+        let metrics = self.metrics();
         if !metrics.contains(&metric) {
             return Err(Error::UnknownMetric { metric, known: metrics.join(", ") });
         }
-        let smaller = self.evaluators.iter().flat_map(|evaluator| evaluator.smaller_is_better()).map(prefixed);
-        if smaller.into_iter().any(|smaller| smaller == metric) && args.greater_is_better() {
+        let mut smaller = self.evaluator.iter().flat_map(|evaluator| evaluator.smaller_is_better()).map(prefixed);
+        if smaller.any(|smaller| smaller == metric) && args.greater_is_better() {
             return Err(Error::SmallerIsBetter { metric });
         }
         Ok(())
@@ -68,13 +83,13 @@ impl Evaluation {
     /// The names of all metrics that say how good a model is.
     fn metrics(&self) -> Vec<String> {
         let losses = self.sets.iter().map(|set| set.metric("loss"));
-        let others = self.evaluators.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed);
-        losses.chain(others).chain(self.several().then(|| prefixed(SEQUENTIAL.to_owned()))).collect()
+        let others = self.evaluator.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed);
+        losses.chain(others).collect()
     }
 
-    /// sentence-transformers puts several evaluators into a `SequentialEvaluator`, which has a metric of its own.
-    fn several(&self) -> bool {
-        self.evaluators.len() > 1
+    /// Whether the evaluators can measure this model.
+    pub fn check_model(&self, model: &ColBert) -> Result<()> {
+        Ok(self.evaluator.iter().try_for_each(|evaluator| evaluator.check(model))?)
     }
 
     /// The metrics of a model, all named `eval_…`; the evaluators' CSV files go to `dir`.
@@ -101,16 +116,11 @@ impl Evaluation {
             metrics.push((set.metric("samples_per_second"), rows as f64 / seconds));
             metrics.push((set.metric("steps_per_second"), set.batches.num_items() as f64 / seconds));
         }
-        let mut score = None;
-        for evaluator in &self.evaluators {
+        if let Some(evaluator) = &self.evaluator {
             let report = evaluator.evaluate_with(&model.model, &mut |progress| view.evaluating(progress))?;
-            score = report.main();
             std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
             evaluator.write_csv(&report, dir, state.epoch, i64::try_from(state.global_step).unwrap_or(-1))?;
             metrics.extend(report.metrics.into_iter().map(|(name, value)| (prefixed(name), value)));
-        }
-        if let Some(score) = score.filter(|_| self.several()) {
-            metrics.push((prefixed(SEQUENTIAL.to_owned()), score));
         }
         view.evaluated();
         metrics.push((format!("{PREFIX}runtime"), started.elapsed().as_secs_f64()));

@@ -58,8 +58,9 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     let plan = Plan::new(&args, train.batches_per_epoch());
     args.validate_steps(plan.max_steps)?;
     let train = train.of_epochs(plan.num_train_epochs);
-    let evaluation = Evaluation { sets: eval, evaluators };
+    let evaluation = Evaluation::new(eval, evaluators)?;
     evaluation.check(&args)?;
+    evaluation.check_model(&model)?;
     let schedule = match schedule {
         Some(schedule) => schedule,
         None => Box::new(Schedule::new(&args, plan.max_steps)?),

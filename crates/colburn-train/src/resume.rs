@@ -152,7 +152,8 @@ fn other_arguments(path: &Path, args: &TrainingArguments) -> Result<Vec<String>>
 }
 
 /// Takes what was written after a step out of the evaluators' CSV files. Of the step itself as many lines stay as there were evaluations
-/// when the checkpoint was written. Lines of runs before are left alone: only the end of a file is looked at.
+/// when the checkpoint was written. Only the end of a file is looked at: from the last line on, what is of a later step goes, whichever run
+/// in this folder wrote it.
 fn rewind_csv(dir: &Path, step: usize, evaluations: usize) -> Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -198,6 +199,11 @@ mod tests {
             rewind_csv(dir.path(), 4, evaluations).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}{kept}"));
         }
+        // sentence-transformers' retrieval evaluators end their lines otherwise.
+        let path = dir.path().join("NanoBEIR_evaluation_mean_results.csv");
+        fs::write(&path, "epoch,steps,MaxSim-NDCG@10\n0.5,2,0.5\n1.0,4,0.6\n2.0,8,0.7\n").unwrap();
+        rewind_csv(dir.path(), 4, 1).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "epoch,steps,MaxSim-NDCG@10\n0.5,2,0.5\n1.0,4,0.6\n");
         assert_eq!(fs::read_to_string(dir.path().join("notes.csv")).unwrap(), "a,b\r\n9,9\r\n");
     }
 

@@ -94,7 +94,9 @@ impl EvaluatorConfig {
         let tables = section::tables(value, "evaluators", origin)?;
         let evaluators = tables.into_iter().map(|table| Self::read_one(table, data, origin));
         let evaluators = evaluators.collect::<Result<Vec<Self>>>()?;
-        for (at, one) in evaluators.iter().enumerate() {
+        // Collections without a name of their own have that of their folder.
+        let named = |one: &Self| one.r#type != "information_retrieval" || !one.name.is_empty() || one.path.is_none();
+        for (at, one) in evaluators.iter().enumerate().filter(|(_, one)| named(one)) {
             if evaluators[..at].iter().any(|other| (&other.r#type, &other.name) == (&one.r#type, &one.name)) {
                 return Err(match one.r#type.as_str() {
                     "nano_beir" => {
@@ -149,6 +151,12 @@ impl EvaluatorConfig {
         match self.r#type.as_str() {
             "information_retrieval" => {
                 let (named, missing): (Vec<_>, Vec<_>) = files.iter().partition(|(_, file)| file.is_some());
+                if let (None, Some(split)) = (&self.path, &self.split) {
+                    let message = format!(
+                        "{split:?}, but it is one of a folder's; without path, qrels names the file of a split"
+                    );
+                    return wrong("split", message);
+                }
                 match (&self.path, named.first(), missing.first()) {
                     (None, None, _) => wrong(
                         "path",
@@ -266,6 +274,10 @@ mod tests {
         assert!(error("type = \"distillation\"").contains("it is missing, and the eval data is no teacher's scores"));
         assert!(error("type = \"distillation\"\npath = \"t\"").contains("path, queries and documents go together"));
         assert!(error("type = \"reranking\"").contains("there is no eval data"));
+        assert!(
+            error("type = \"information_retrieval\"\nqueries = \"q\"\ncorpus = \"c\"\nqrels = \"r\"\nsplit = \"dev\"")
+                .starts_with("split in ")
+        );
         let two = "type = \"nano_beir\"\n[[evaluators]]\ntype = \"nano_beir\"";
         assert!(error(two).ends_with("two are \"nano_beir\"; name all collections in one of them"));
     }

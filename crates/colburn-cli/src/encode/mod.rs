@@ -72,8 +72,9 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
         let (sender, stretches) = sync_channel(1);
         let (model, options) = (&model, &options);
         let tokenizer = model.tokenizing(kind, options);
-        scope.spawn(move || stretches::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
-        job.encode(stretches, |stretch| {
+        let producer =
+            scope.spawn(move || stretches::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
+        let encoded = job.encode(stretches, |stretch| {
             let embeddings = model.encode_tokens(&stretch.tokens, kind, options)?;
             match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
                 Some(text) => {
@@ -85,8 +86,14 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
                 }
                 None => Ok(embeddings),
             }
-        })
+        });
+        // A reader that came to a sudden end has not sent all texts: then nothing is complete.
+        if let Err(panic) = producer.join() {
+            std::panic::resume_unwind(panic);
+        }
+        encoded
     })?;
+    job.complete()?;
     output::say(&format!("{} texts, {} token embeddings: {}", job.texts, job.tokens, job.target.path.display()));
     Ok(Outcome::Done)
 }
@@ -159,6 +166,11 @@ impl Job {
             }
         }
         self.progress.finish();
+        Ok(())
+    }
+
+    /// Notes that there is nothing left to do.
+    fn complete(&mut self) -> Result<()> {
         if let Some(manifest) = &mut self.manifest {
             manifest.complete = true;
             manifest.write(&self.target.path)?;

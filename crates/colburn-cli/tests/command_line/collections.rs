@@ -141,6 +141,13 @@ at_k = 5
     let state = workspace.json("output/run/trainer_state.json");
     assert_eq!(state["best_metric"].as_f64(), workspace.logged("eval_own_MaxSim_ndcg@3").last().copied());
 
+    // The same by `do_eval`, under the same names.
+    workspace.succeed("train RUN.toml --set training.do_train=false --set model.name_or_path=output/run");
+    let results = workspace.json("output/run/eval_results.json");
+    for key in ["eval_kl_divergence", "eval_NanoBEIR_mean_MaxSim_ndcg@10", "eval_sequential_score"] {
+        assert_eq!(results[key].as_f64(), workspace.logged(key).last().copied(), "{key}");
+    }
+
     // The numbers of the run's last model, by the binary.
     workspace.succeed("evaluate --model output/run --beir beir --output out.json");
     let last = workspace.json("out.json")["beir_MaxSim_ndcg@10"].as_f64();
@@ -159,6 +166,10 @@ fn what_is_wrong_with_a_collection_is_said_before_the_model_is_read() {
     workspace.write("beir/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq0\td77\t1\n");
     let message = fail("--beir beir");
     assert!(message.contains("test.tsv") && message.contains("d77"), "{message}");
+    workspace.write("beir/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq0\td7\t1\n");
+    copy(&workspace.path("beir"), &workspace.path("other/beir"));
+    let message = fail("--beir beir other/beir");
+    assert!(message.contains("two collections give the metric beir_MaxSim_accuracy@1"), "{message}");
     workspace.write("beir/corpus.jsonl", "");
     assert!(fail("--beir beir").contains("corpus.jsonl"));
     let run = |set: &str| workspace.fail(&format!("train RUN.toml --set model.name_or_path=nowhere --set {set}"));

@@ -3,7 +3,6 @@
 mod files;
 mod measures;
 mod options;
-mod python;
 mod retrieve;
 
 use std::{
@@ -125,6 +124,10 @@ impl Evaluator for InformationRetrievalEvaluator {
 
     fn metrics(&self) -> Vec<String> {
         Cut::of_report(&self.options).into_iter().map(|cut| cut.key(&self.name)).collect()
+    }
+
+    fn check(&self, model: &ColBert) -> Result<()> {
+        retrieve::check(model, &self.options)
     }
 
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {

@@ -25,12 +25,7 @@ pub(super) fn retrieve(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Hit>>> {
     let queries = encode_queries(collection, model, options)?;
-    let encode = EncodeOptions {
-        batch_size: options.batch_size,
-        prompt: options.corpus_prompt.clone(),
-        length: options.document_length,
-        ..Default::default()
-    };
+    let encode = encoding(options, Kind::Document);
     let mut search = ExactSearch::new(&queries, options.most())?.scoring(Scoring::for_device(&model.device()));
     let mut done = collection.queries();
     progress(done);
@@ -50,14 +45,25 @@ pub(super) fn retrieve(
     Ok(search.finish())
 }
 
+/// Whether the model takes texts of the lengths that the options ask for.
+pub(super) fn check(model: &ColBert, options: &RetrievalOptions) -> Result<()> {
+    for kind in [Kind::Query, Kind::Document] {
+        model.tokenize(&[""], kind, &encoding(options, kind))?;
+    }
+    Ok(())
+}
+
+fn encoding(options: &RetrievalOptions, kind: Kind) -> EncodeOptions {
+    let (prompt, length) = match kind {
+        Kind::Query => (&options.query_prompt, options.query_length),
+        Kind::Document => (&options.corpus_prompt, options.document_length),
+    };
+    EncodeOptions { batch_size: options.batch_size, prompt: prompt.clone(), length, ..Default::default() }
+}
+
 fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalOptions) -> Result<Packed> {
     let texts = (0..collection.queries()).map(|query| collection.query(query)).collect::<Result<Vec<_>>>()?;
-    let encode = EncodeOptions {
-        batch_size: options.batch_size,
-        prompt: options.query_prompt.clone(),
-        length: options.query_length,
-        ..Default::default()
-    };
+    let encode = encoding(options, Kind::Query);
     let embeddings = model.encode(&texts, Kind::Query, &encode)?;
     finite(&embeddings, |at| Ok(format!("query \"{}\"", collection.query_id(at)?)))?;
     Ok(Packed::from_embeddings(&embeddings)?)

@@ -139,7 +139,7 @@ fn options_that_cannot_be_used_are_refused() {
 }
 
 #[test]
-fn a_file_with_other_columns_is_not_appended_to() {
+fn a_file_with_other_columns_makes_room() {
     let (model, folder) = (tiny(), tempfile::tempdir().unwrap());
     let at = |k: usize| evaluator(&[("d", "document")], "d").name("mine").ndcg_at_k(&[k]).unwrap();
     let report = at(5).evaluate(&model).unwrap();
@@ -151,10 +151,10 @@ fn a_file_with_other_columns_is_not_appended_to() {
         text.ends_with("\n1.0,7,1.0,1.0,1.0,1.0,1.0,1.0,0.3333333333333333,1.0,0.2,1.0,0.1,1.0,1.0,1.0,1.0\n"),
         "{text}"
     );
-    let message = at(9).write_csv(&report, folder.path(), 1.0, 8).unwrap_err().to_string();
-    assert!(message.starts_with(&format!("{}: its columns are epoch,steps,", path.display())), "{message}");
-    assert!(message.ends_with("are expected: remove it, or evaluate at the same cuts"), "{message}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    at(9).write_csv(&report, folder.path(), 1.0, 8).unwrap();
+    assert_eq!(fs::read_to_string(path.with_extension("csv.old")).unwrap(), text);
+    let new = fs::read_to_string(&path).unwrap();
+    assert!(new.lines().count() == 2 && new.lines().next().unwrap().ends_with("MaxSim-NDCG@9,MaxSim-MAP@100"), "{new}");
 }
 
 #[test]

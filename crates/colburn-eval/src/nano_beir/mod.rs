@@ -154,6 +154,10 @@ impl Evaluator for NanoBeirEvaluator {
         own.chain(means).collect()
     }
 
+    fn check(&self, model: &ColBert) -> Result<()> {
+        self.evaluators.iter().try_for_each(|evaluator| evaluator.check(model))
+    }
+
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let mut all = Report::default();
         let mut sums = Vec::new();

@@ -11,8 +11,9 @@ use colburn_model::{ColBert, EncodeOptions, Kind};
 use colburn_search::{Floor, Packed};
 
 use self::samples::Samples;
+use crate::python::float;
 use crate::rank::{Ranked, order};
-use crate::report::{append_csv, epoch_and_steps, named};
+use crate::report::{LineEnd, append_csv, epoch_and_steps, named};
 use crate::{Error, Evaluator, Progress, Report, Result};
 
 /// What the messages of this evaluator begin with.
@@ -188,9 +189,9 @@ impl Evaluator for RerankingEvaluator {
         let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
         let path = directory.join(format!("RerankingEvaluator{name}_results_@{}.csv", self.at_k));
         let (mrr, ndcg) = (format!("MRR@{}", self.at_k), format!("NDCG@{}", self.at_k));
-        let values = self.names().map(|metric| format!("{:?}", report.get(&metric).unwrap_or(f64::NAN)));
+        let values = self.names().map(|metric| float(report.get(&metric).unwrap_or(f64::NAN)));
         let line: Vec<String> = epoch_and_steps(epoch, steps).into_iter().chain(values).collect();
-        append_csv(&path, &["epoch", "steps", "MAP", &mrr, &ndcg], &line)
+        append_csv(&path, &["epoch", "steps", "MAP", &mrr, &ndcg], &line, LineEnd::CrLf)
     }
 }
 

@@ -110,6 +110,22 @@ fn less_is_better_of_a_divergence() {
     }
     let output = run(Some(false)).train().unwrap();
     assert_eq!((output.state.best_global_step, output.state.best_metric), (Some(2), Some(0.1)));
+    // The score of several is that of the last, and goes the same way.
+    let args = TrainingArguments { greater_is_better: None, ..three_steps(dir.path(), "sequential_score") };
+    let last = Scripted { smaller_is_better: true, ..scripted("kl_divergence", &[]) };
+    let message = refused(trainer(args).train_dataset(rows(8)).evaluator(scripted("first", &[])).evaluator(last));
+    assert!(message.contains("eval_sequential_score") && message.contains("smaller"), "{message}");
+}
+
+#[test]
+fn lengths_that_the_model_does_not_take_are_refused_before_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let evaluator =
+        NanoBeirEvaluator::from_dirs(&[fixture("retrieval/first")]).unwrap().query_lengths(100_000).unwrap();
+    let message =
+        refused(trainer(three_steps(&run, "loss")).train_dataset(rows(8)).eval_dataset(rows(4)).evaluator(evaluator));
+    assert!(message.contains("100000") && !run.exists(), "{message}");
 }
 
 /// Every file of a saved model, by name.

@@ -20,7 +20,7 @@ pub(crate) fn float(value: f64) -> String {
 }
 
 /// A text as `json.dumps` writes it: ASCII only.
-pub(super) fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let mut ascii = String::with_capacity(quoted.len());
     for character in quoted.chars() {
