@@ -49,6 +49,14 @@ impl Format {
         }
     }
 
+    /// Refuses ids that cannot be written in this format, to be asked before there is work done.
+    pub fn check_ids<'a>(self, mut ids: impl Iterator<Item = &'a str>) -> Result<()> {
+        match self {
+            Self::JsonLines => Ok(()),
+            Self::Trec => ids.try_for_each(|id| without_blanks(id).map(drop)),
+        }
+    }
+
     /// The lines of a query.
     pub fn lines(self, query: &Document, results: &[RerankResult<String>]) -> Result<String> {
         let mut lines = String::new();
@@ -196,6 +204,9 @@ mod tests {
         assert_eq!(text("run.trec"), "q1 Q0 b 1 0.1 colburn\nq1 Q0 a 2 -1.5 colburn\nq2 Q0 a 1 0.0000001 colburn\n");
         let message = write(&folder.path().join("a.run"), &[query("q 1")], &results).unwrap_err().to_string();
         assert!(message.starts_with("the id \"q 1\": TREC's format"), "{message}");
+        let ids = || ["q1", "q\u{a0}2"].into_iter();
+        assert!(Format::Trec.check_ids(ids()).unwrap_err().to_string().starts_with("the id \"q\\u{a0}2\": TREC's"));
+        assert!(Format::JsonLines.check_ids(ids()).is_ok() && Format::Trec.check_ids(ids().take(1)).is_ok());
         assert!(write(&folder.path().join("a.txt"), &queries, &results).unwrap_err().to_string().contains(".trec"));
     }
 

@@ -22,10 +22,6 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         output::prepare(path)?;
     }
     let index = arguments.documents.index.as_deref().map(Opened::open).transpose()?;
-    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
-    if corpus.is_some() {
-        refuse_plaid_options(arguments)?;
-    }
     let queries: Vec<Document> = match &arguments.queries.queries {
         Some(path) => Documents::open(path)?.collect::<Result<_>>()?,
         None => {
@@ -33,6 +29,13 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
             vec![Document { id: "0".to_owned(), text }]
         }
     };
+    if let Some(path) = &arguments.output {
+        Format::of(path)?.check_ids(queries.iter().map(|query| query.id.as_str()))?;
+    }
+    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
+    if corpus.is_some() {
+        refuse_plaid_options(arguments)?;
+    }
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {
