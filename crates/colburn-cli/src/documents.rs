@@ -181,6 +181,11 @@ fn next_line(path: &Path, lines: &mut BufReader<File>, line: &mut usize) -> Resu
     Ok(Some(text.to_owned()))
 }
 
+/// The text of a file without the byte order mark that some programs put before it.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// The text that an object in a line is, with its id.
 fn object(line: &str) -> Parsed<Document> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("broken JSON: {error}"))?;

@@ -11,7 +11,7 @@ use colburn::search::{Added, Index, IndexOptions};
 use colburn::search::{PlaidIndex, PlaidOptions};
 
 use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
-use crate::documents::Documents;
+use crate::documents::{Documents, without_mark};
 use crate::opened::Opened;
 use crate::{Error, Outcome, Result, output};
 
@@ -163,7 +163,7 @@ fn remove(arguments: &RemoveArguments) -> Result<()> {
 fn ids(arguments: &IdArguments) -> Result<Vec<String>> {
     let Some(path) = &arguments.ids else { return Ok(arguments.id.clone()) };
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let ids: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let ids: Vec<String> = without_mark(&text).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if ids.is_empty() {
         return Err(Error::Texts { path: path.clone(), message: "there are no ids in it".to_owned() });
     }

@@ -9,7 +9,7 @@ use colburn::search::RerankResult;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{Document, Parsed, at_line, id_of};
+use crate::documents::{Document, Parsed, at_line, id_of, without_mark};
 use crate::{Error, Result};
 
 /// A line of a run as JSON.
@@ -117,7 +117,7 @@ pub fn read(path: &Path) -> Result<Vec<Candidates>> {
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut all: Vec<Candidates> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+    for (line, text) in (1..).zip(without_mark(&text).lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let (query, documents) = match format {
             Format::JsonLines => json_line(text),
             Format::Trec => trec_line(text),
@@ -219,6 +219,11 @@ mod tests {
             ),
             Ok(vec![of("1", 1, &[("x", 1), ("2", 1)]), of("b", 3, &[])])
         );
+        assert_eq!(
+            candidates("a.jsonl", "\u{feff}{\"query_id\": \"a\", \"document_ids\": []}"),
+            Ok(vec![of("a", 1, &[])])
+        );
+        assert_eq!(candidates("a.trec", "\u{feff}q Q0 a 1 9.5 x"), Ok(vec![of("q", 1, &[("a", 1)])]));
         // The lines of a query need not be together.
         assert_eq!(
             candidates("a.run", "q Q0 a 1 9.5 x\nr\tQ0\tb\t1\t9\tx\nq Q0 b 2 9.0 x\n"),

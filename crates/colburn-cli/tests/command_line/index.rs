@@ -49,7 +49,8 @@ fn an_index_is_made_changed_and_searched() {
         assert!(info.lines().any(|other| other == line), "no {line:?} in: {info}");
     }
 
-    workspace.write("ids.txt", "song\nmoon\n\nabsent\n");
+    // With a byte order mark, which is no part of an id.
+    workspace.write("ids.txt", "\u{feff}song\nmoon\n\nabsent\n");
     let remove = "index remove --index index --ids ids.txt";
     assert_eq!(workspace.fail(remove), "index: 1 of the ids are not in the index: \"absent\"");
     let printed = workspace.succeed(&format!("{remove} --ignore-unknown"));
