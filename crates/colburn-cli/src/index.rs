@@ -35,37 +35,40 @@ pub fn run(command: &IndexCommand) -> Result<Outcome> {
 }
 
 fn create(arguments: &CreateArguments) -> Result<()> {
-    let (documents, model) = start(&arguments.documents)?;
-    let (directory, dim) = (&arguments.documents.index, model.embedding_size());
-    let name = Some(arguments.documents.model.display().to_string());
-    let index = if arguments.plaid {
-        #[cfg(feature = "plaid")]
-        {
-            let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
-            Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?))
-        }
-        #[cfg(not(feature = "plaid"))]
+    let directory = &arguments.documents.index;
+    // Before the corpus is read and the model loaded.
+    #[cfg(not(feature = "plaid"))]
+    if arguments.plaid {
         return Err(crate::opened::without_plaid(directory));
-    } else {
-        let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
-        Opened::Exact(Box::new(Index::create(directory, &options)?))
-    };
-    fill(index, documents, &model, &arguments.documents)
+    }
+    Index::check_vacant(directory)?;
+    let device = by_name(arguments.documents.device.name.as_deref())?;
+    let documents = Documents::counted(&arguments.documents.input)?;
+    let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
+    fill(created(arguments, model.embedding_size())?, documents, &model, &arguments.documents)
+}
+
+/// A new index of the kind that was asked for.
+fn created(arguments: &CreateArguments, dim: usize) -> Result<Opened> {
+    let directory = &arguments.documents.index;
+    let name = Some(arguments.documents.model.display().to_string());
+    #[cfg(feature = "plaid")]
+    if arguments.plaid {
+        let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
+        return Ok(Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?)));
+    }
+    let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
+    Ok(Opened::Exact(Box::new(Index::create(directory, &options)?)))
 }
 
 fn add(arguments: &AddArguments) -> Result<()> {
     let mut index = Opened::open(&arguments.index)?;
     index.lock()?;
-    let (documents, model) = start(arguments)?;
-    index.check_model(&model)?;
-    fill(index, documents, &model, arguments)
-}
-
-/// The documents, which were all looked at, with their number; and the model.
-fn start(arguments: &AddArguments) -> Result<((Documents, usize), ColBert)> {
     let device = by_name(arguments.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.input)?;
-    Ok((documents, ColBert::from_pretrained(&arguments.model, &device)?))
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    index.check_model(&model)?;
+    fill(index, documents, &model, arguments)
 }
 
 fn fill(

@@ -22,6 +22,9 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         output::prepare(path)?;
     }
     let index = arguments.documents.index.as_deref().map(Opened::open).transpose()?;
+    if !index.as_ref().is_some_and(Opened::is_plaid) {
+        refuse_plaid_options(arguments)?;
+    }
     let queries: Vec<Document> = match &arguments.queries.queries {
         Some(path) => Documents::open(path)?.collect::<Result<_>>()?,
         None => {
@@ -33,9 +36,6 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         Format::of(path)?.check_ids(queries.iter().map(|query| query.id.as_str()))?;
     }
     let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
-    if corpus.is_some() {
-        refuse_plaid_options(arguments)?;
-    }
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {

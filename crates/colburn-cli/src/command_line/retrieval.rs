@@ -38,8 +38,15 @@ pub struct CreateArguments {
     #[arg(long, value_name = "DTYPE", default_value = "f32", conflicts_with = "plaid")]
     pub dtype: Dtype,
     /// Bits a value in a PLAID index: 1, 2, 4 or 8.
-    #[arg(long, value_name = "N", default_value = "4", requires = "plaid")]
+    #[arg(long, value_name = "N", default_value = "4", requires = "plaid", value_parser = nbits)]
     pub nbits: usize,
+}
+
+fn nbits(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(nbits @ (1 | 2 | 4 | 8)) => Ok(nbits),
+        _ => Err("1, 2, 4 or 8 is expected".to_owned()),
+    }
 }
 
 /// Add documents to an index; one whose id is there already takes the place of the old one.

@@ -120,6 +120,30 @@ fn what_cannot_be_indexed_is_refused() {
     }
 }
 
+#[test]
+fn what_cannot_be_made_is_refused_before_there_is_work() {
+    let workspace = indexed("");
+    // Neither is there, so that the error would be another one if they were looked at.
+    let create =
+        |index: &str| workspace.fail(&format!("index create --index {index} --model absent --input absent.jsonl"));
+    assert_eq!(create("index"), "index: there is an index already; open it, or name another folder");
+    fs::create_dir_all(workspace.path("mine/plaid-4bit")).unwrap();
+    workspace.write("mine/plaid-4bit/notes.txt", "mine");
+    assert_eq!(
+        create("mine"),
+        "mine: the folder holds other files, such as \"plaid-4bit\"; an empty or a new one is expected"
+    );
+    assert!(workspace.path("mine/plaid-4bit/notes.txt").exists());
+    assert!(create("new").contains("absent.jsonl") && !workspace.path("new").exists());
+
+    let plaid = "index create --plaid --index new --model absent --input absent.jsonl";
+    #[cfg(not(feature = "plaid"))]
+    assert!(workspace.fail(plaid).contains("build it with --features plaid"));
+    let output = workspace.command(&format!("{plaid} --nbits 3")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1, 2, 4 or 8 is expected"), "{output:?}");
+}
+
 #[cfg(not(feature = "plaid"))]
 #[test]
 fn plaid_is_a_feature() {
