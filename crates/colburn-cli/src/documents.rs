@@ -86,6 +86,11 @@ impl Documents {
         Ok(Self { path: path.to_owned(), rows, read: 0, seen: None })
     }
 
+    /// Whether the ids are the numbers of lines, which say nothing of the texts.
+    pub fn are_lines(&self) -> bool {
+        matches!(self.rows, Rows::Lines { json: false, .. })
+    }
+
     /// The next texts, at most so many; none at the end.
     pub fn stretch(&mut self, count: usize) -> Result<Vec<Document>> {
         self.by_ref().take(count).collect()

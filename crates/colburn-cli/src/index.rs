@@ -66,9 +66,31 @@ fn add(arguments: &AddArguments) -> Result<()> {
     index.lock()?;
     let device = by_name(arguments.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.input)?;
+    refuse_line_numbers(&index, &documents, arguments)?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     index.check_model(&model)?;
     fill(index, documents, &model, arguments)
+}
+
+/// Refuses lines whose numbers are ids in the index: that two texts stand in the same line of two files does not make them one.
+fn refuse_line_numbers(
+    index: &Opened,
+    (documents, count): &(Documents, usize),
+    arguments: &AddArguments,
+) -> Result<()> {
+    if !documents.are_lines() {
+        return Ok(());
+    }
+    match (0..*count).map(|number| number.to_string()).find(|id| index.contains(id)) {
+        Some(id) => {
+            let message = format!(
+                "its ids are the numbers of its lines, and {} has a document {id:?} already; give ids in a .jsonl file",
+                arguments.index.display()
+            );
+            Err(Error::Texts { path: arguments.input.clone(), message })
+        }
+        None => Ok(()),
+    }
 }
 
 fn fill(

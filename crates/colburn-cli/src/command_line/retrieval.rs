@@ -58,7 +58,8 @@ pub struct AddArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
-    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id).
+    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id;
+    /// such a number never takes the place of a document that is there already).
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
     /// Texts per forward pass.

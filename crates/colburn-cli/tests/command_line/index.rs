@@ -37,7 +37,11 @@ fn an_index_is_made_changed_and_searched() {
     let add = "index add --index index --model model --input more.txt";
     assert_eq!(workspace.succeed(add), "2 documents added; index has 6\n");
     assert_eq!(ids(&search(river))[0], "0");
-    workspace.write("more.txt", format!("nothing of the kind\n{river}\n"));
+    workspace.write(
+        "more.jsonl",
+        format!("{{\"id\": 0, \"text\": \"nothing of the kind\"}}\n{{\"id\": 1, \"text\": \"{river}\"}}\n"),
+    );
+    let add = "index add --index index --model model --input more.jsonl";
     assert_eq!(workspace.succeed(add), "2 documents added, 2 in place of older ones; index has 6\n");
     assert_eq!(ids(&search(river))[0], "1");
 
@@ -142,6 +146,22 @@ fn what_cannot_be_made_is_refused_before_there_is_work() {
     let output = workspace.command(&format!("{plaid} --nbits 3")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("1, 2, 4 or 8 is expected"), "{output:?}");
+}
+
+#[test]
+fn the_number_of_a_line_replaces_nothing() {
+    let workspace = Workspace::new();
+    workspace.write("lines.txt", "the river\nmusic\n");
+    let create = "index create --index index --model model --input lines.txt";
+    assert_eq!(workspace.succeed(create), "2 documents added; index has 2\n");
+    workspace.succeed("index remove --index index --id 0");
+    let add = "index add --index index --model model --input lines.txt";
+    assert_eq!(
+        workspace.fail(add),
+        "lines.txt: its ids are the numbers of its lines, and index has a document \"1\" already; give ids in a .jsonl file"
+    );
+    workspace.write("lines.txt", "only a first line\n");
+    assert_eq!(workspace.succeed(add), "1 documents added; index has 2\n");
 }
 
 #[cfg(not(feature = "plaid"))]
