@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn::ops::device::by_name;
-use colburn::search::{Added, Index, IndexOptions};
+use colburn::search::{Added, Error as SearchError, Index, IndexOptions};
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidOptions};
 
@@ -37,8 +37,9 @@ pub fn run(command: &IndexCommand) -> Result<Outcome> {
 fn create(arguments: &CreateArguments) -> Result<()> {
     let directory = &arguments.documents.index;
     // Before the corpus is read and the model loaded.
-    #[cfg(not(feature = "plaid"))]
     if arguments.plaid {
+        refuse_pooled(&arguments.documents)?;
+        #[cfg(not(feature = "plaid"))]
         return Err(crate::opened::without_plaid(directory));
     }
     Index::check_vacant(directory)?;
@@ -63,6 +64,9 @@ fn created(arguments: &CreateArguments, dim: usize) -> Result<Opened> {
 
 fn add(arguments: &AddArguments) -> Result<()> {
     let mut index = Opened::open(&arguments.index)?;
+    if index.is_plaid() {
+        refuse_pooled(arguments)?;
+    }
     index.lock()?;
     let device = by_name(arguments.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.input)?;
@@ -70,6 +74,17 @@ fn add(arguments: &AddArguments) -> Result<()> {
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     index.check_model(&model)?;
     fill(index, documents, &model, arguments)
+}
+
+/// Refuses pooled vectors, of which a PLAID index would not keep the length.
+fn refuse_pooled(arguments: &AddArguments) -> Result<()> {
+    let value = arguments.pool_factor.to_string();
+    if arguments.pool_factor.get() == 1 {
+        return Ok(());
+    }
+    let message =
+        "a PLAID index keeps vectors at length 1, which pooled ones do not have; leave it out, or make an exact index";
+    Err(SearchError::Argument { name: "pool_factor", value, message: message.to_owned() }.into())
 }
 
 /// Refuses lines whose numbers are ids in the index: that two texts stand in the same line of two files does not make them one.

@@ -65,7 +65,7 @@ pub struct AddArguments {
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
-    /// How many token vectors of a document become one by clustering.
+    /// How many token vectors of a document become one by clustering; not in a PLAID index.
     #[arg(long, value_name = "N", default_value = "1")]
     pub pool_factor: NonZeroUsize,
     #[command(flatten)]

@@ -141,6 +141,10 @@ fn what_cannot_be_made_is_refused_before_there_is_work() {
     assert!(create("new").contains("absent.jsonl") && !workspace.path("new").exists());
 
     let plaid = "index create --plaid --index new --model absent --input absent.jsonl";
+    assert_eq!(
+        workspace.fail(&format!("{plaid} --pool-factor 2")),
+        "pool_factor = 2: a PLAID index keeps vectors at length 1, which pooled ones do not have; leave it out, or make an exact index"
+    );
     #[cfg(not(feature = "plaid"))]
     assert!(workspace.fail(plaid).contains("build it with --features plaid"));
     let output = workspace.command(&format!("{plaid} --nbits 3")).output().unwrap();
