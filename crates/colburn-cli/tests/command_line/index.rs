@@ -191,6 +191,8 @@ fn a_plaid_index_is_made_changed_and_searched() {
     workspace.write("music.jsonl", "{\"id\": \"m\", \"text\": \"music of the river\"}\n");
     workspace.succeed("index add --index index --model model --input music.jsonl");
     assert_eq!(workspace.succeed("index remove --index index --id 3"), "1 documents removed; index has 24\n");
+    let pooled = workspace.fail("index add --index index --model absent --input absent.jsonl --pool-factor 2");
+    assert!(pooled.starts_with("pool_factor = 2: a PLAID index keeps vectors at length 1"), "{pooled}");
     let info = workspace.succeed("index info --index index");
     assert!(info.contains("kind plaid\ndocuments 24\n") && info.contains("nbits 4\n"), "{info}");
     workspace.write("queries.txt", "music of the river\n");
