@@ -86,6 +86,11 @@ impl Documents {
         Ok(Self { path: path.to_owned(), rows, read: 0, seen: None })
     }
 
+    /// Whether the ids are the numbers of lines, which say nothing of the texts.
+    pub fn are_lines(&self) -> bool {
+        matches!(self.rows, Rows::Lines { json: false, .. })
+    }
+
     /// The next texts, at most so many; none at the end.
     pub fn stretch(&mut self, count: usize) -> Result<Vec<Document>> {
         self.by_ref().take(count).collect()
@@ -179,6 +184,11 @@ fn next_line(path: &Path, lines: &mut BufReader<File>, line: &mut usize) -> Resu
     let bytes = bytes.strip_suffix(b"\n").map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes));
     let text = str::from_utf8(bytes).map_err(|error| at_line(path, *line, format!("not UTF-8: {error}")))?;
     Ok(Some(text.to_owned()))
+}
+
+/// The text of a file without the byte order mark that some programs put before it.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The text that an object in a line is, with its id.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn::ops::device::by_name;
-use colburn::search::{Added, Index, IndexOptions};
+use colburn::search::{Added, Error as SearchError, Index, IndexOptions};
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidOptions};
 
 use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
-use crate::documents::Documents;
+use crate::documents::{Documents, without_mark};
 use crate::opened::Opened;
 use crate::{Error, Outcome, Result, output};
 
@@ -35,37 +35,77 @@ pub fn run(command: &IndexCommand) -> Result<Outcome> {
 }
 
 fn create(arguments: &CreateArguments) -> Result<()> {
-    let (documents, model) = start(&arguments.documents)?;
-    let (directory, dim) = (&arguments.documents.index, model.embedding_size());
-    let name = Some(arguments.documents.model.display().to_string());
-    let index = if arguments.plaid {
-        #[cfg(feature = "plaid")]
-        {
-            let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
-            Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?))
-        }
+    let directory = &arguments.documents.index;
+    // Before the corpus is read and the model loaded.
+    if arguments.plaid {
+        refuse_pooled(&arguments.documents)?;
         #[cfg(not(feature = "plaid"))]
         return Err(crate::opened::without_plaid(directory));
-    } else {
-        let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
-        Opened::Exact(Box::new(Index::create(directory, &options)?))
-    };
-    fill(index, documents, &model, &arguments.documents)
+    }
+    Index::check_vacant(directory)?;
+    let device = by_name(arguments.documents.device.name.as_deref())?;
+    let documents = Documents::counted(&arguments.documents.input)?;
+    let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
+    fill(created(arguments, model.embedding_size())?, documents, &model, &arguments.documents)
+}
+
+/// A new index of the kind that was asked for.
+fn created(arguments: &CreateArguments, dim: usize) -> Result<Opened> {
+    let directory = &arguments.documents.index;
+    let name = Some(arguments.documents.model.display().to_string());
+    #[cfg(feature = "plaid")]
+    if arguments.plaid {
+        let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
+        return Ok(Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?)));
+    }
+    let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
+    Ok(Opened::Exact(Box::new(Index::create(directory, &options)?)))
 }
 
 fn add(arguments: &AddArguments) -> Result<()> {
     let mut index = Opened::open(&arguments.index)?;
+    if index.is_plaid() {
+        refuse_pooled(arguments)?;
+    }
     index.lock()?;
-    let (documents, model) = start(arguments)?;
+    let device = by_name(arguments.device.name.as_deref())?;
+    let documents = Documents::counted(&arguments.input)?;
+    refuse_line_numbers(&index, &documents, arguments)?;
+    let model = ColBert::from_pretrained(&arguments.model, &device)?;
     index.check_model(&model)?;
     fill(index, documents, &model, arguments)
 }
 
-/// The documents, which were all looked at, with their number; and the model.
-fn start(arguments: &AddArguments) -> Result<((Documents, usize), ColBert)> {
-    let device = by_name(arguments.device.name.as_deref())?;
-    let documents = Documents::counted(&arguments.input)?;
-    Ok((documents, ColBert::from_pretrained(&arguments.model, &device)?))
+/// Refuses pooled vectors, of which a PLAID index would not keep the length.
+fn refuse_pooled(arguments: &AddArguments) -> Result<()> {
+    let value = arguments.pool_factor.to_string();
+    if arguments.pool_factor.get() == 1 {
+        return Ok(());
+    }
+    let message =
+        "a PLAID index keeps vectors at length 1, which pooled ones do not have; leave it out, or make an exact index";
+    Err(SearchError::Argument { name: "pool_factor", value, message: message.to_owned() }.into())
+}
+
+/// Refuses lines whose numbers are ids in the index: that two texts stand in the same line of two files does not make them one.
+fn refuse_line_numbers(
+    index: &Opened,
+    (documents, count): &(Documents, usize),
+    arguments: &AddArguments,
+) -> Result<()> {
+    if !documents.are_lines() {
+        return Ok(());
+    }
+    match (0..*count).map(|number| number.to_string()).find(|id| index.contains(id)) {
+        Some(id) => {
+            let message = format!(
+                "its ids are the numbers of its lines, and {} has a document {id:?} already; give ids in a .jsonl file",
+                arguments.index.display()
+            );
+            Err(Error::Texts { path: arguments.input.clone(), message })
+        }
+        None => Ok(()),
+    }
 }
 
 fn fill(
@@ -163,7 +203,7 @@ fn remove(arguments: &RemoveArguments) -> Result<()> {
 fn ids(arguments: &IdArguments) -> Result<Vec<String>> {
     let Some(path) = &arguments.ids else { return Ok(arguments.id.clone()) };
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let ids: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let ids: Vec<String> = without_mark(&text).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if ids.is_empty() {
         return Err(Error::Texts { path: path.clone(), message: "there are no ids in it".to_owned() });
     }

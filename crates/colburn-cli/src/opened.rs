@@ -35,6 +35,14 @@ impl Opened {
         })
     }
 
+    pub fn is_plaid(&self) -> bool {
+        match self {
+            Self::Exact(_) => false,
+            #[cfg(feature = "plaid")]
+            Self::Plaid(_) => true,
+        }
+    }
+
     /// Whether this may write, said before there is work done.
     pub fn lock(&mut self) -> Result<()> {
         match self {
@@ -73,10 +81,7 @@ impl Opened {
     pub fn search(&self, queries: &Packed, arguments: &SearchArguments) -> Result<Vec<Vec<RerankResult<String>>>> {
         let k = arguments.k.get();
         Ok(match self {
-            Self::Exact(index) => {
-                refuse_plaid_options(arguments)?;
-                index.search(queries, k)?
-            }
+            Self::Exact(index) => index.search(queries, k)?,
             #[cfg(feature = "plaid")]
             Self::Plaid(index) => {
                 let mut options = PlaidSearchOptions::default();

@@ -17,9 +17,12 @@ const STRETCH: usize = 2048;
 
 pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
-    Format::of(&arguments.output)?;
+    let format = Format::of(&arguments.output)?;
     output::prepare(&arguments.output)?;
     let candidates = runs::read(&arguments.candidates)?;
+    for Candidates { query, documents, .. } in &candidates {
+        format.check_ids(std::iter::once(query).chain(documents.iter().map(|(id, _)| id)).map(String::as_str))?;
+    }
     let queries = queries(&candidates, arguments)?;
     let texts = texts(&candidates, arguments)?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;

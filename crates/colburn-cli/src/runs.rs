@@ -9,7 +9,7 @@ use colburn::search::RerankResult;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{Document, Parsed, at_line, id_of};
+use crate::documents::{Document, Parsed, at_line, id_of, without_mark};
 use crate::{Error, Result};
 
 /// A line of a run as JSON.
@@ -46,6 +46,14 @@ impl Format {
                 let message = "a run is a .jsonl file or, in TREC's format, a .trec or .run file".to_owned();
                 Err(Error::Texts { path: path.to_owned(), message })
             }
+        }
+    }
+
+    /// Refuses ids that cannot be written in this format, to be asked before there is work done.
+    pub fn check_ids<'a>(self, mut ids: impl Iterator<Item = &'a str>) -> Result<()> {
+        match self {
+            Self::JsonLines => Ok(()),
+            Self::Trec => ids.try_for_each(|id| without_blanks(id).map(drop)),
         }
     }
 
@@ -109,7 +117,7 @@ pub fn read(path: &Path) -> Result<Vec<Candidates>> {
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut all: Vec<Candidates> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+    for (line, text) in (1..).zip(without_mark(&text).lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let (query, documents) = match format {
             Format::JsonLines => json_line(text),
             Format::Trec => trec_line(text),
@@ -196,6 +204,9 @@ mod tests {
         assert_eq!(text("run.trec"), "q1 Q0 b 1 0.1 colburn\nq1 Q0 a 2 -1.5 colburn\nq2 Q0 a 1 0.0000001 colburn\n");
         let message = write(&folder.path().join("a.run"), &[query("q 1")], &results).unwrap_err().to_string();
         assert!(message.starts_with("the id \"q 1\": TREC's format"), "{message}");
+        let ids = || ["q1", "q\u{a0}2"].into_iter();
+        assert!(Format::Trec.check_ids(ids()).unwrap_err().to_string().starts_with("the id \"q\\u{a0}2\": TREC's"));
+        assert!(Format::JsonLines.check_ids(ids()).is_ok() && Format::Trec.check_ids(ids().take(1)).is_ok());
         assert!(write(&folder.path().join("a.txt"), &queries, &results).unwrap_err().to_string().contains(".trec"));
     }
 
@@ -208,6 +219,11 @@ mod tests {
             ),
             Ok(vec![of("1", 1, &[("x", 1), ("2", 1)]), of("b", 3, &[])])
         );
+        assert_eq!(
+            candidates("a.jsonl", "\u{feff}{\"query_id\": \"a\", \"document_ids\": []}"),
+            Ok(vec![of("a", 1, &[])])
+        );
+        assert_eq!(candidates("a.trec", "\u{feff}q Q0 a 1 9.5 x"), Ok(vec![of("q", 1, &[("a", 1)])]));
         // The lines of a query need not be together.
         assert_eq!(
             candidates("a.run", "q Q0 a 1 9.5 x\nr\tQ0\tb\t1\t9\tx\nq Q0 b 2 9.0 x\n"),

@@ -22,8 +22,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         output::prepare(path)?;
     }
     let index = arguments.documents.index.as_deref().map(Opened::open).transpose()?;
-    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
-    if corpus.is_some() {
+    if !index.as_ref().is_some_and(Opened::is_plaid) {
         refuse_plaid_options(arguments)?;
     }
     let queries: Vec<Document> = match &arguments.queries.queries {
@@ -33,6 +32,10 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
             vec![Document { id: "0".to_owned(), text }]
         }
     };
+    if let Some(path) = &arguments.output {
+        Format::of(path)?.check_ids(queries.iter().map(|query| query.id.as_str()))?;
+    }
+    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {

@@ -38,8 +38,15 @@ pub struct CreateArguments {
     #[arg(long, value_name = "DTYPE", default_value = "f32", conflicts_with = "plaid")]
     pub dtype: Dtype,
     /// Bits a value in a PLAID index: 1, 2, 4 or 8.
-    #[arg(long, value_name = "N", default_value = "4", requires = "plaid")]
+    #[arg(long, value_name = "N", default_value = "4", requires = "plaid", value_parser = nbits)]
     pub nbits: usize,
+}
+
+fn nbits(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(nbits @ (1 | 2 | 4 | 8)) => Ok(nbits),
+        _ => Err("1, 2, 4 or 8 is expected".to_owned()),
+    }
 }
 
 /// Add documents to an index; one whose id is there already takes the place of the old one.
@@ -51,13 +58,14 @@ pub struct AddArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
-    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id).
+    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id;
+    /// such a number never takes the place of a document that is there already).
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
-    /// How many token vectors of a document become one by clustering.
+    /// How many token vectors of a document become one by clustering; not in a PLAID index.
     #[arg(long, value_name = "N", default_value = "1")]
     pub pool_factor: NonZeroUsize,
     #[command(flatten)]

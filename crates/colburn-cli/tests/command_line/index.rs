@@ -37,7 +37,11 @@ fn an_index_is_made_changed_and_searched() {
     let add = "index add --index index --model model --input more.txt";
     assert_eq!(workspace.succeed(add), "2 documents added; index has 6\n");
     assert_eq!(ids(&search(river))[0], "0");
-    workspace.write("more.txt", format!("nothing of the kind\n{river}\n"));
+    workspace.write(
+        "more.jsonl",
+        format!("{{\"id\": 0, \"text\": \"nothing of the kind\"}}\n{{\"id\": 1, \"text\": \"{river}\"}}\n"),
+    );
+    let add = "index add --index index --model model --input more.jsonl";
     assert_eq!(workspace.succeed(add), "2 documents added, 2 in place of older ones; index has 6\n");
     assert_eq!(ids(&search(river))[0], "1");
 
@@ -49,7 +53,8 @@ fn an_index_is_made_changed_and_searched() {
         assert!(info.lines().any(|other| other == line), "no {line:?} in: {info}");
     }
 
-    workspace.write("ids.txt", "song\nmoon\n\nabsent\n");
+    // With a byte order mark, which is no part of an id.
+    workspace.write("ids.txt", "\u{feff}song\nmoon\n\nabsent\n");
     let remove = "index remove --index index --ids ids.txt";
     assert_eq!(workspace.fail(remove), "index: 1 of the ids are not in the index: \"absent\"");
     let printed = workspace.succeed(&format!("{remove} --ignore-unknown"));
@@ -119,6 +124,50 @@ fn what_cannot_be_indexed_is_refused() {
     }
 }
 
+#[test]
+fn what_cannot_be_made_is_refused_before_there_is_work() {
+    let workspace = indexed("");
+    // Neither is there, so that the error would be another one if they were looked at.
+    let create =
+        |index: &str| workspace.fail(&format!("index create --index {index} --model absent --input absent.jsonl"));
+    assert_eq!(create("index"), "index: there is an index already; open it, or name another folder");
+    fs::create_dir_all(workspace.path("mine/plaid-4bit")).unwrap();
+    workspace.write("mine/plaid-4bit/notes.txt", "mine");
+    assert_eq!(
+        create("mine"),
+        "mine: the folder holds other files, such as \"plaid-4bit\"; an empty or a new one is expected"
+    );
+    assert!(workspace.path("mine/plaid-4bit/notes.txt").exists());
+    assert!(create("new").contains("absent.jsonl") && !workspace.path("new").exists());
+
+    let plaid = "index create --plaid --index new --model absent --input absent.jsonl";
+    assert_eq!(
+        workspace.fail(&format!("{plaid} --pool-factor 2")),
+        "pool_factor = 2: a PLAID index keeps vectors at length 1, which pooled ones do not have; leave it out, or make an exact index"
+    );
+    #[cfg(not(feature = "plaid"))]
+    assert!(workspace.fail(plaid).contains("build it with --features plaid"));
+    let output = workspace.command(&format!("{plaid} --nbits 3")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1, 2, 4 or 8 is expected"), "{output:?}");
+}
+
+#[test]
+fn the_number_of_a_line_replaces_nothing() {
+    let workspace = Workspace::new();
+    workspace.write("lines.txt", "the river\nmusic\n");
+    let create = "index create --index index --model model --input lines.txt";
+    assert_eq!(workspace.succeed(create), "2 documents added; index has 2\n");
+    workspace.succeed("index remove --index index --id 0");
+    let add = "index add --index index --model model --input lines.txt";
+    assert_eq!(
+        workspace.fail(add),
+        "lines.txt: its ids are the numbers of its lines, and index has a document \"1\" already; give ids in a .jsonl file"
+    );
+    workspace.write("lines.txt", "only a first line\n");
+    assert_eq!(workspace.succeed(add), "1 documents added; index has 2\n");
+}
+
 #[cfg(not(feature = "plaid"))]
 #[test]
 fn plaid_is_a_feature() {
@@ -142,6 +191,8 @@ fn a_plaid_index_is_made_changed_and_searched() {
     workspace.write("music.jsonl", "{\"id\": \"m\", \"text\": \"music of the river\"}\n");
     workspace.succeed("index add --index index --model model --input music.jsonl");
     assert_eq!(workspace.succeed("index remove --index index --id 3"), "1 documents removed; index has 24\n");
+    let pooled = workspace.fail("index add --index index --model absent --input absent.jsonl --pool-factor 2");
+    assert!(pooled.starts_with("pool_factor = 2: a PLAID index keeps vectors at length 1"), "{pooled}");
     let info = workspace.succeed("index info --index index");
     assert!(info.contains("kind plaid\ndocuments 24\n") && info.contains("nbits 4\n"), "{info}");
     workspace.write("queries.txt", "music of the river\n");

@@ -72,4 +72,13 @@ fn unknown_ids_are_named_with_their_line() {
     );
     assert_eq!(rerank(""), "lists.jsonl: there are no candidates in it");
     assert!(!workspace.path("out.jsonl").exists());
+    // What TREC's format has no room for is said before anything is looked up.
+    for (candidates, id) in [("\"a b\", \"document_ids\": []", "a b"), ("\"a\", \"document_ids\": [\"c d\"]", "c d")] {
+        workspace.write("lists.jsonl", format!("{{\"query_id\": {candidates}}}\n"));
+        let message = workspace.fail(&format!("{RERANK} --candidates lists.jsonl --output out.trec"));
+        assert_eq!(
+            message,
+            format!("the id {id:?}: TREC's format has blanks between its columns; write a .jsonl file")
+        );
+    }
 }

@@ -138,6 +138,15 @@ fn what_does_not_belong_together_is_refused() {
     assert_eq!(output, "run.txt: a run is a .jsonl file or, in TREC's format, a .trec or .run file");
     let probe = workspace.fail(&format!("{search} --index index --n-ivf-probe 4"));
     assert!(probe.starts_with("n_ivf_probe = 4: an option of PLAID indexes"), "{probe}");
+    // Before anything that takes time: neither queries nor a model are there.
+    let early = "search --model absent --queries absent.jsonl --n-full-scores 4";
+    for documents in ["--index index", "--corpus absent.jsonl"] {
+        let message = workspace.fail(&format!("{early} {documents}"));
+        assert!(message.starts_with("n_full_scores = 4: an option of PLAID indexes"), "{message}");
+    }
+    workspace.write("blank.jsonl", "{\"id\": \"a b\", \"text\": \"music\"}\n");
+    let blank = workspace.fail("search --model absent --queries blank.jsonl --index index --output run.trec");
+    assert_eq!(blank, "the id \"a b\": TREC's format has blanks between its columns; write a .jsonl file");
     for arguments in [
         "search --model model --index index",
         "search --model model --query a --queries b --index index",

@@ -89,6 +89,17 @@ pub(crate) fn write<T: Serialize>(directory: &Path, manifest: &T) -> Result<()> 
     Ok(write_atomic(&path, format!("{text}\n").as_bytes())?)
 }
 
+/// The name of a folder in a PLAID index. A build without those knows it as well, to tell such a folder from any other.
+pub(crate) fn plaid_folder(number: u64) -> String {
+    format!("plaid-{number:06}")
+}
+
+/// The number in the name of such a folder; `None` for any other name.
+pub(crate) fn plaid_number(folder: &str) -> Option<u64> {
+    let number = folder.strip_prefix("plaid-")?.parse().ok()?;
+    (plaid_folder(number) == folder).then_some(number)
+}
+
 /// Refuses a width that no model has.
 pub(crate) fn check_dim(dim: usize) -> Result<()> {
     if (1..=MOST_DIMENSIONS).contains(&dim) {
@@ -222,6 +233,16 @@ mod tests {
         let mut value = serde_json::to_value(manifest()).unwrap();
         change(&mut value);
         read_text(&value.to_string()).unwrap_err()
+    }
+
+    #[test]
+    fn folders_are_numbered_in_one_way() {
+        for number in [1, 999_999, 1_000_000, u64::MAX] {
+            assert_eq!(plaid_number(&plaid_folder(number)), Some(number));
+        }
+        for other in ["plaid-1", "plaid-+00001", "plaid-0000001", "plaid-4bit", "plaid-", "../plaid-000001", "plaid"] {
+            assert_eq!(plaid_number(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -104,6 +104,15 @@ impl Index {
         Ok(Self { directory, manifest, segments: Vec::new(), table: OnceLock::new(), lock: Some(lock) })
     }
 
+    /// Refuses a folder that `create` would refuse, for an exact index as for a PLAID one, before the work is done whose result is to lie
+    /// there. Nothing is made or deleted.
+    ///
+    /// # Errors
+    /// When the folder holds an index or other files, or cannot be read.
+    pub fn check_vacant(directory: impl AsRef<Path>) -> Result<()> {
+        lock::check_vacant(directory.as_ref())
+    }
+
     /// Opens an index. Nothing is locked before the first change.
     ///
     /// # Errors

@@ -73,7 +73,9 @@ impl Manifest {
         let damaged = |message: String| Error::index(directory.join(head::FILE), format!("damaged: {message}"));
         manifest.check_options().map_err(|error| damaged(error.to_string()))?;
         let folder = manifest.folder.as_deref();
-        if folder.is_some_and(|folder| !(1..manifest.next_folder).any(|number| Self::folder(number) == folder)) {
+        let below =
+            |folder: &str| head::plaid_number(folder).is_some_and(|number| (1..manifest.next_folder).contains(&number));
+        if folder.is_some_and(|folder| !below(folder)) {
             return Err(damaged(format!("{folder:?} is no folder's name below next_folder")));
         }
         if folder.is_none() != (manifest.documents == 0) {
@@ -83,11 +85,6 @@ impl Manifest {
             Some(name) => Err(damaged(format!("{name:?} is no file's name"))),
             None => Ok(manifest),
         }
-    }
-
-    /// The name of a folder.
-    pub fn folder(number: u64) -> String {
-        format!("plaid-{number:06}")
     }
 }
 
@@ -123,6 +120,10 @@ mod tests {
             assert!(message.contains("index.json: damaged: ") && message.contains(culprit), "{message}");
         };
         damaged(|manifest| manifest.folder = Some("../plaid-000001".into()), "\"../plaid-000001\"");
+        damaged(
+            |manifest| (manifest.folder, manifest.next_folder) = (Some("plaid-4bit".into()), u64::MAX),
+            "\"plaid-4bit\"",
+        );
         damaged(|manifest| manifest.next_folder = 1, "\"plaid-000001\"");
         damaged(|manifest| manifest.folder = None, "documents = 1");
         damaged(|manifest| manifest.nbits = 5, "nbits = 5");

@@ -69,7 +69,9 @@ impl Default for PlaidSearchOptions<'_> {
 /// 4 bits takes 152 bytes, because next-plaid keeps what it maps beside what it is made of: 512 with [`Index`](crate::Index) in f32, 132 in
 /// int8. Up to 999 documents the embeddings themselves are kept as well, because the index is made anew when some are added.
 ///
-/// Vectors are expected to have length 1, as `encode` gives them: PLAID keeps their direction alone.
+/// Vectors are expected to have length 1: next-plaid brings what it stores to that length, so that it keeps the direction of a vector alone.
+/// `encode` gives such vectors, but not with a `pool_factor` over 1: a mean of vectors is shorter than they are, which MaxSim counts and
+/// this index would not.
 ///
 /// Ids, upserts, readers, and writers are as with [`Index`](crate::Index). Each change costs a copy of the index, in time and, until it is
 /// done, on disk: to add a corpus in parts, use one [`PlaidIndex::update`] for all of them.

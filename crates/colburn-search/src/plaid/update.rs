@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use colburn_model::TokenEmbeddings;
 use next_plaid::MmapIndex;
 
-use super::{Engine, Manifest, PlaidIndex, engine, files};
+use super::{Engine, PlaidIndex, engine, files};
 use crate::index::{check_documents, lock, manifest as head, refuse_unknown};
 use crate::{Added, Error, Result};
 
@@ -55,7 +55,7 @@ impl<'a> PlaidUpdate<'a> {
     pub(super) fn new(index: &'a mut PlaidIndex) -> Result<Self> {
         let used = index.manifest.folder.clone();
         lock::sweep(&index.directory, |name| Some(name) == used.as_deref());
-        let name = Manifest::folder(index.manifest.next_folder);
+        let name = head::plaid_folder(index.manifest.next_folder);
         let folder = index.directory.join(&name);
         let ids = index.ids.clone();
         Ok(Self { index, name, folder, ids, engine: None, state: State::Same })
