@@ -12,6 +12,10 @@ pub const EXAMPLE: &str = "cargo run --release --example contrastive";
 /// The README's second command: the tests.
 pub const TESTS: &str = "cargo test --release --workspace";
 
+/// The tests of what the feature `plaid` adds.
+const PLAID: &str =
+    "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
+
 /// The README's commands for the binary, which work one after the other on what the first command leaves.
 pub const BINARY: [&str; 6] = [
     "cargo run --release -p colburn-cli -- train examples/run.toml",
@@ -31,6 +35,7 @@ pub fn run() -> Result<()> {
     report
         .take("rustdoc", cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     report.step("tests", &words(TESTS))?;
+    report.step("tests of PLAID indexes", &words(PLAID))?;
     report
         .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
     // An index is created in a place that is free.
