@@ -12,7 +12,7 @@ use colburn::search::{PlaidIndex, PlaidOptions};
 
 use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
 use crate::documents::{Documents, without_mark};
-use crate::opened::Opened;
+use crate::opened::{self, Opened};
 use crate::{Error, Outcome, Result, output};
 
 /// Documents that are encoded and added at one time.
@@ -53,12 +53,13 @@ fn create(arguments: &CreateArguments) -> Result<()> {
 fn created(arguments: &CreateArguments, dim: usize) -> Result<Opened> {
     let directory = &arguments.documents.index;
     let name = Some(arguments.documents.model.display().to_string());
+    let encoding = opened::encoding(&arguments.documents.model, arguments.documents.pool_factor)?;
     #[cfg(feature = "plaid")]
     if arguments.plaid {
-        let options = PlaidOptions { model: name, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
+        let options = PlaidOptions { model: name, encoding, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
         return Ok(Opened::Plaid(Box::new(PlaidIndex::create(directory, &options)?)));
     }
-    let options = IndexOptions { model: name, dtype: arguments.dtype, ..IndexOptions::new(dim) };
+    let options = IndexOptions { model: name, encoding, dtype: arguments.dtype, ..IndexOptions::new(dim) };
     Ok(Opened::Exact(Box::new(Index::create(directory, &options)?)))
 }
 
@@ -73,6 +74,7 @@ fn add(arguments: &AddArguments) -> Result<()> {
     refuse_line_numbers(&index, &documents, arguments)?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     index.check_model(&model)?;
+    index.check_encoding(&opened::encoding(&arguments.model, arguments.pool_factor)?)?;
     fill(index, documents, &model, arguments)
 }
 

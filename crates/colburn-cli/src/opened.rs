@@ -1,5 +1,7 @@
 //! An index of whichever kind a folder holds, for the commands that work with either.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use colburn::model::ColBert;
@@ -9,6 +11,7 @@ use colburn::search::{PlaidIndex, PlaidSearchOptions};
 
 use crate::Result;
 use crate::command_line::SearchArguments;
+use crate::encode::model_files;
 
 /// An open index.
 pub enum Opened {
@@ -92,7 +95,7 @@ impl Opened {
         })
     }
 
-    /// Refuses a model whose vectors are not as wide as those of the index, and warns of one with another name.
+    /// Refuses a model whose vectors are not as wide as those of the index, and warns of one with other weights.
     pub fn check_model(&self, model: &ColBert) -> Result<()> {
         let (directory, dim, made_with) = match self {
             Self::Exact(index) => (index.directory(), index.dim(), index.model()),
@@ -109,11 +112,59 @@ impl Opened {
             );
             return Err(SearchError::Index { path: directory.to_owned(), message }.into());
         }
-        if let Some(made_with) = made_with.filter(|made_with| !same(Path::new(made_with), name)) {
-            tracing::warn!("{}: made with {made_with}, not with {}", directory.display(), name.display());
+        let weights = self.encoding().get(WEIGHTS);
+        let other = match weights {
+            Some(weights) => *weights != checksum(name)?,
+            None => made_with.is_some_and(|made_with| !same(Path::new(made_with), name)),
+        };
+        if other {
+            let made_with = made_with.unwrap_or("another model");
+            let what = if weights.is_some() { "other weights than those of" } else { "another model than" };
+            tracing::warn!("{}: made with {made_with}, {what} {}", directory.display(), name.display());
         }
         Ok(())
     }
+
+    fn encoding(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Exact(index) => index.encoding(),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.encoding(),
+        }
+    }
+
+    /// Refuses documents that would be encoded otherwise than those that are there.
+    pub fn check_encoding(&self, new: &BTreeMap<String, String>) -> Result<()> {
+        let differs = |(key, was): &(&String, &String)| new.get(*key).is_some_and(|is| is != *was);
+        let Some((key, was)) = self.encoding().iter().find(differs) else { return Ok(()) };
+        let directory = match self {
+            Self::Exact(index) => index.directory(),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(index) => index.directory(),
+        };
+        let is = new.get(key).map_or("", String::as_str);
+        let message = format!(
+            "its documents were encoded with {key} {was}, these would be with {is}; encode them alike, or make a new index"
+        );
+        Err(SearchError::Index { path: directory.to_owned(), message }.into())
+    }
+}
+
+/// What an index remembers the weights by.
+const WEIGHTS: &str = "weights";
+
+/// How documents are encoded, for an index to remember.
+pub fn encoding(model: &Path, pool_factor: NonZeroUsize) -> Result<BTreeMap<String, String>> {
+    let facts = [(WEIGHTS, checksum(model)?), ("pool_factor", pool_factor.to_string())];
+    Ok(facts.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+/// A checksum of all files of a model that its vectors depend on.
+fn checksum(model: &Path) -> Result<String> {
+    let files = model_files(model)?;
+    let facts: Vec<String> =
+        files.iter().map(|(name, file)| format!("{name} {} {:08x}", file.bytes, file.crc32)).collect();
+    Ok(format!("{:08x}", crc32fast::hash(facts.join("\n").as_bytes())))
 }
 
 /// Whether two names are those of one folder.

@@ -15,6 +15,7 @@ use colburn::model::{ColBert, Kind, TokenEmbeddings};
 use colburn::ops::device;
 
 use self::file::{Content, EmbeddingsFile, Written};
+pub use self::manifest::model_files;
 use self::manifest::{Manifest, Settings, Shard};
 use self::progress::Progress;
 use self::stretches::{Cut, Stretch};

@@ -112,8 +112,22 @@ fn another_model_is_noticed() {
     let workspace = workspace();
     crate::workspace::copy(&workspace.path("model"), &workspace.path("other"));
     let search = "search --index index --query music --model";
+    assert_eq!(workspace.succeed_and_say(&format!("{search} other")).1, "", "the same weights are the same model");
+    let weights = workspace.path("other/1_Dense/model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 0x40;
+    fs::write(&weights, bytes).unwrap();
     let (_, said) = workspace.succeed_and_say(&format!("{search} other"));
-    assert!(said.contains("index: made with model, not with other"), "{said}");
+    assert!(said.contains("index: made with model, other weights than those of other"), "{said}");
+    // Documents of both in one index would make no sense.
+    let message = workspace.fail("index add --index index --model other --input corpus.jsonl");
+    assert!(message.starts_with("index: its documents were encoded with weights "), "{message}");
+    let message = workspace.fail("index add --index index --model model --input corpus.jsonl --pool-factor 2");
+    assert!(
+        message
+            .contains("were encoded with pool_factor 1, these would be with 2; encode them alike, or make a new index"),
+        "{message}"
+    );
     assert_eq!(workspace.succeed_and_say(&format!("{search} ./model")).1, "", "another spelling is the same model");
 
     workspace.replace("index/index.json", "\"dim\": 24", "\"dim\": 12");

@@ -1,13 +1,17 @@
 //! `index.json`: what an index consists of. Only what it names exists; it is replaced whole, and that is the moment at which a change
 //! happens.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
 use colburn_model::write_atomic;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::Dtype;
+use super::{Dtype, IndexOptions};
 use crate::{Error, Result};
 
 /// The name of the file.
@@ -118,6 +122,8 @@ pub(crate) struct Manifest {
     pub dim: usize,
     pub dtype: Dtype,
     pub model: Option<String>,
+    #[serde(default)]
+    pub encoding: BTreeMap<String, String>,
     /// How many documents can be found: those of the segments but the removed ones.
     pub documents: usize,
     /// The number of the next segment; none is used twice, so that a name never means two things.
@@ -161,10 +167,20 @@ impl Entry {
 
 impl Manifest {
     /// An index without documents.
-    pub fn new(dim: usize, dtype: Dtype, model: Option<String>) -> Self {
-        let (documents, next_segment, segments) = (0, 1, Vec::new());
-        let kind = IndexKind::Exact;
-        Self { format: FORMAT.to_owned(), version: VERSION, kind, dim, dtype, model, documents, next_segment, segments }
+    pub fn new(options: &IndexOptions) -> Self {
+        let IndexOptions { dim, dtype, model, encoding } = options.clone();
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            kind: IndexKind::Exact,
+            dim,
+            dtype,
+            model,
+            encoding,
+            documents: 0,
+            next_segment: 1,
+            segments: Vec::new(),
+        }
     }
 
     /// Reads the file of a folder and checks that it is not at odds with itself.
@@ -208,7 +224,12 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let mut manifest = Manifest::new(4, Dtype::F16, Some("models/a".into()));
+        let mut manifest = Manifest::new(&IndexOptions {
+            dtype: Dtype::F16,
+            model: Some("models/a".into()),
+            encoding: [("weights".to_owned(), "1234".to_owned())].into(),
+            ..IndexOptions::new(4)
+        });
         let entry = |number, removed: &[u32]| Entry {
             file: Entry::file(number),
             documents: 3,

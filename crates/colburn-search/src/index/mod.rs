@@ -15,6 +15,7 @@ mod segment_writer;
 mod tests;
 mod write;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -42,12 +43,15 @@ pub struct IndexOptions {
     pub dtype: Dtype,
     /// The name of the model that the embeddings come from, so that a query of another one can be noticed.
     pub model: Option<String>,
+    /// How documents are encoded, as facts by name (a checksum of the weights, a pooling factor): for whoever adds more to make sure that
+    /// it is encoded alike. The index itself does not read them.
+    pub encoding: BTreeMap<String, String>,
 }
 
 impl IndexOptions {
     /// An index of vectors of this width.
     pub fn new(dim: usize) -> Self {
-        Self { dim, dtype: Dtype::default(), model: None }
+        Self { dim, dtype: Dtype::default(), model: None, encoding: BTreeMap::new() }
     }
 }
 
@@ -99,7 +103,7 @@ impl Index {
         manifest::check_dim(options.dim)?;
         let directory = directory.as_ref().to_owned();
         let lock = Lock::create(&directory)?;
-        let manifest = Manifest::new(options.dim, options.dtype, options.model.clone());
+        let manifest = Manifest::new(options);
         manifest::write(&directory, &manifest)?;
         Ok(Self { directory, manifest, segments: Vec::new(), table: OnceLock::new(), lock: Some(lock) })
     }
@@ -196,6 +200,11 @@ impl Index {
     /// The name of the model that the embeddings come from, if it was given.
     pub fn model(&self) -> Option<&str> {
         self.manifest.model.as_deref()
+    }
+
+    /// How its documents are encoded, as it was told when it was made.
+    pub fn encoding(&self) -> &BTreeMap<String, String> {
+        &self.manifest.encoding
     }
 
     /// Whether there is a document of this id.

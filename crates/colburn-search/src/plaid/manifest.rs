@@ -16,6 +16,8 @@ pub(super) struct Manifest {
     pub kind: IndexKind,
     pub dim: usize,
     pub model: Option<String>,
+    #[serde(default)]
+    pub encoding: BTreeMap<String, String>,
     pub nbits: usize,
     pub kmeans_niters: usize,
     pub seed: u64,
@@ -31,13 +33,14 @@ pub(super) struct Manifest {
 impl Manifest {
     /// An index without documents.
     pub fn new(options: &PlaidOptions) -> Result<Self> {
-        let PlaidOptions { dim, model, nbits, kmeans_niters, seed } = options.clone();
+        let PlaidOptions { dim, model, encoding, nbits, kmeans_niters, seed } = options.clone();
         let manifest = Self {
             format: head::FORMAT.to_owned(),
             version: head::VERSION,
             kind: IndexKind::Plaid,
             dim,
             model,
+            encoding,
             nbits,
             kmeans_niters,
             seed,

@@ -11,7 +11,7 @@ mod manifest;
 mod tests;
 mod update;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
@@ -32,6 +32,9 @@ pub struct PlaidOptions {
     pub dim: usize,
     /// The name of the model that the embeddings come from, so that a query of another one can be noticed.
     pub model: Option<String>,
+    /// How documents are encoded, as facts by name (a checksum of the weights, a pooling factor): for whoever adds more to make sure that
+    /// it is encoded alike. The index itself does not read them.
+    pub encoding: BTreeMap<String, String>,
     /// Bits a value that remain of the difference between a vector and its centroid, 4: 1, 2, 4 or 8.
     pub nbits: usize,
     /// Iterations of k-means, 4.
@@ -43,7 +46,7 @@ pub struct PlaidOptions {
 impl PlaidOptions {
     /// An index of vectors of this width.
     pub fn new(dim: usize) -> Self {
-        Self { dim, model: None, nbits: 4, kmeans_niters: 4, seed: 42 }
+        Self { dim, model: None, encoding: BTreeMap::new(), nbits: 4, kmeans_niters: 4, seed: 42 }
     }
 }
 
@@ -199,6 +202,11 @@ impl PlaidIndex {
     /// The name of the model that the embeddings come from, if it was given.
     pub fn model(&self) -> Option<&str> {
         self.manifest.model.as_deref()
+    }
+
+    /// How its documents are encoded, as it was told when it was made.
+    pub fn encoding(&self) -> &BTreeMap<String, String> {
+        &self.manifest.encoding
     }
 
     /// Whether there is a document of this id.
