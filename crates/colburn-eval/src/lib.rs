@@ -24,6 +24,7 @@ use std::{path::Path, sync::Arc};
 
 use colburn_model::ColBert;
 
+pub use colburn_search::{RerankResult, rerank};
 pub use collection::Collection;
 pub use distillation::DistillationEvaluator;
 pub use error::{Error, Result};
