@@ -1,7 +1,7 @@
 //! `colburn evaluate`: a model, collections and triplets in, metrics out.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use colburn::data::Dataset;
@@ -35,7 +35,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     write_atomic(&arguments.output, format!("{:#}\n", Value::Object(results.clone())).as_bytes())?;
     if arguments.write_predictions {
         for (evaluator, report) in evaluators.iter().zip(&reports) {
-            evaluator.write_csv(report, &folder(&arguments.output), -1.0, -1)?;
+            evaluator.write_csv(report, &output::folder(&arguments.output), -1.0, -1)?;
         }
     }
     show(results.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap_or(f64::NAN))));
@@ -109,9 +109,4 @@ pub fn show<'a>(metrics: impl Iterator<Item = (&'a str, f64)>) {
     for line in &table.lines {
         output::say(line);
     }
-}
-
-/// The folder of a file.
-fn folder(path: &Path) -> PathBuf {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

@@ -119,7 +119,8 @@ pub fn is_unfinished(entry: &DirEntry) -> bool {
     UNFINISHED.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn folder(path: &Path) -> PathBuf {
+/// The folder that a file lies in.
+pub fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),

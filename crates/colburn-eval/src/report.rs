@@ -70,6 +70,11 @@ pub(crate) fn epoch_and_steps(epoch: f64, steps: i64) -> [String; 2] {
     [if epoch == -1.0 { "-1".to_owned() } else { python::float(epoch) }, steps.to_string()]
 }
 
+/// An evaluator's name within that of a file: `_NAME`, or nothing where it has none.
+pub(crate) fn file_part(evaluator: &str) -> String {
+    if evaluator.is_empty() { String::new() } else { format!("_{evaluator}") }
+}
+
 /// The name of a metric of an evaluator: `NAME_METRIC`, or the metric alone where the evaluator has no name
 /// (`SentenceEvaluator.prefix_name_to_metrics` of sentence-transformers).
 pub(crate) fn named(evaluator: &str, metric: &str) -> String {

@@ -10,7 +10,7 @@ use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 use crate::{
     Error, Evaluator, Progress, Report, Result,
     python::float,
-    report::{LineEnd, append_csv, epoch_and_steps, named},
+    report::{LineEnd, append_csv, epoch_and_steps, file_part, named},
 };
 
 /// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
@@ -106,7 +106,7 @@ impl Evaluator for TripletEvaluator {
     }
 
     fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
-        let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
+        let name = file_part(&self.name);
         let path = directory.join(format!("triplet_evaluation{name}_results.csv"));
         let accuracy = report.get(&self.metric()).unwrap_or(f64::NAN);
         let [epoch, steps] = epoch_and_steps(epoch, steps);

@@ -11,7 +11,7 @@ use colburn_search::{Floor, Packed};
 
 use self::rows::Rows;
 use crate::python::float;
-use crate::report::{LineEnd, append_csv, epoch_and_steps, named};
+use crate::report::{LineEnd, append_csv, epoch_and_steps, file_part, named};
 use crate::{Evaluator, Progress, Report, Result};
 
 /// What the messages of this evaluator begin with.
@@ -195,7 +195,7 @@ impl Evaluator for DistillationEvaluator {
     }
 
     fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
-        let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
+        let name = file_part(&self.name);
         let path = directory.join(format!("distillation_evaluation{name}_results.csv"));
         let divergence = float(report.get(&self.metric()).unwrap_or(f64::NAN));
         let line: Vec<String> = epoch_and_steps(epoch, steps).into_iter().chain([divergence]).collect();

@@ -15,7 +15,7 @@ use colburn_search::Hit;
 
 pub use self::options::RetrievalOptions;
 pub(crate) use self::{files::append_csv, measures::Cut, options::option_methods};
-use crate::{Collection, Evaluator, Progress, Report, Result, rank::Ranked};
+use crate::{Collection, Evaluator, Progress, Report, Result, rank::Ranked, report::file_part};
 
 /// Searches the whole corpus of a collection for each of its queries and compares what comes first with what is relevant
 /// (`PyLateInformationRetrievalEvaluator`): accuracy, precision, recall, nDCG, MRR and MAP under PyLate's names
@@ -112,8 +112,7 @@ impl InformationRetrievalEvaluator {
 
     /// A name of a file, with the evaluator's in it.
     fn file(&self, end: &str) -> String {
-        let separator = if self.name.is_empty() { "" } else { "_" };
-        format!("Information-Retrieval_evaluation{separator}{}_{end}", self.name)
+        format!("Information-Retrieval_evaluation{}_{end}", file_part(&self.name))
     }
 }
 

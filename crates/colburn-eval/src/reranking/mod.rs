@@ -13,7 +13,7 @@ use colburn_search::{Floor, Packed};
 use self::samples::Samples;
 use crate::python::float;
 use crate::rank::{Ranked, order};
-use crate::report::{LineEnd, append_csv, epoch_and_steps, named};
+use crate::report::{LineEnd, append_csv, epoch_and_steps, file_part, named};
 use crate::{Error, Evaluator, Progress, Report, Result};
 
 /// What the messages of this evaluator begin with.
@@ -186,7 +186,7 @@ impl Evaluator for RerankingEvaluator {
     }
 
     fn write_csv(&self, report: &Report, directory: &Path, epoch: f64, steps: i64) -> Result<()> {
-        let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
+        let name = file_part(&self.name);
         let path = directory.join(format!("RerankingEvaluator{name}_results_@{}.csv", self.at_k));
         let (mrr, ndcg) = (format!("MRR@{}", self.at_k), format!("NDCG@{}", self.at_k));
         let values = self.names().map(|metric| float(report.get(&metric).unwrap_or(f64::NAN)));
