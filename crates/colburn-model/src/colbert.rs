@@ -13,7 +13,7 @@ use crate::{
     ColBertConfig, ColBertOptions, Error, Parameter, Result, TextTokenizer, TokenBatch, config,
     dense::{Dense, DenseConfig},
     draw::Draw,
-    encoder::{Encoder, EncoderConfig},
+    encoder::{Encoder, FamilyConfig, read_config},
     files,
     layout::{self, Layout},
     names,
@@ -103,7 +103,7 @@ impl ColBert {
         layout: &Layout,
         options: &ColBertOptions,
         device: &Device,
-        encoder: impl FnOnce(&EncoderConfig, &mut Draw) -> Result<(Encoder, Vec<(String, TensorData)>)>,
+        encoder: impl FnOnce(&dyn FamilyConfig, &mut Draw) -> Result<(Encoder, Vec<(String, TensorData)>)>,
     ) -> Result<Self> {
         let config_path = layout.encoder.join("config.json");
         if !config_path.exists() {
@@ -115,7 +115,7 @@ impl ColBert {
             let message = "architectures = [\"HF_ColBERT\"]: checkpoints in Stanford's layout are not read yet; save it with PyLate first";
             return Err(Error::config(&config_path, message));
         }
-        let encoder_config = EncoderConfig::from_json(&config_path, &encoder_json)?;
+        let encoder_config = read_config(&config_path, &encoder_json)?;
         let config = ColBertConfig::resolve(directory, options)?;
         let most = encoder_config.max_positions();
         if config.do_query_expansion && config.query_length > most {
@@ -128,7 +128,7 @@ impl ColBert {
         let tokenizer = TextTokenizer::load(&layout.encoder, config, most)?;
 
         let mut draw = Draw::new(options.seed.unwrap_or(42));
-        let (encoder, surplus) = encoder(&encoder_config, &mut draw)?;
+        let (encoder, surplus) = encoder(&*encoder_config, &mut draw)?;
         let encoder = fit_vocabulary(encoder, &tokenizer, &layout.encoder, &mut draw)?;
         let dense = projections(layout, encoder_config.hidden_size(), options.embedding_size, &mut draw, device)?;
         let model_json: Map<String, Value> =

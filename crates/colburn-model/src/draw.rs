@@ -34,12 +34,12 @@ impl Draw {
         let count = parameter.shape.iter().product();
         let values: Vec<f32> = if parameter.shape.len() > 1 {
             let mut values: Vec<f32> = (0..count).map(|_| (self.normal() * deviation) as f32).collect();
-            if let (true, Some(row)) = (parameter.name.ends_with("word_embeddings.weight"), padding) {
+            if let (true, Some(row)) = (is_vocabulary(&parameter.name), padding) {
                 let width = parameter.shape[1];
                 values.iter_mut().skip(row as usize * width).take(width).for_each(|value| *value = 0.0);
             }
             values
-        } else if parameter.name.ends_with("LayerNorm.weight") {
+        } else if parameter.name.to_lowercase().ends_with("norm.weight") {
             vec![1.0; count]
         } else {
             vec![0.0; count]
@@ -82,6 +82,11 @@ impl Draw {
         values.truncate(rows * dim);
         TensorData::new(values, [rows, dim])
     }
+}
+
+/// The embeddings of the vocabulary, by their name in any family.
+fn is_vocabulary(name: &str) -> bool {
+    name.ends_with("word_embeddings.weight") || name.ends_with("tok_embeddings.weight")
 }
 
 #[cfg(test)]

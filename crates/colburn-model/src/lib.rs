@@ -4,7 +4,6 @@
 //! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
 //! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors, and [`pool`] makes fewer of them.
 
-mod bert;
 mod colbert;
 mod config;
 mod dense;

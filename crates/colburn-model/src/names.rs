@@ -2,7 +2,7 @@
 //!
 //! The path of fields is the name, with three differences of spelling: Rust's `layer_norm` and `self_attention` are `LayerNorm` and
 //! `self` there, a norm's `gamma` and `beta` are `weight` and `bias`. And Burn keeps a linear weight as `[in, out]`, PyTorch as
-//! `[out, in]`.
+//! `[out, in]`. The variant of an enum is no part of a name.
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
@@ -41,7 +41,8 @@ impl Trail {
     }
 
     fn name(&self) -> String {
-        let spelled = self.path.iter().map(|part| match part.as_str() {
+        let fields = self.path.iter().zip(&self.containers).filter(|(_, container)| !container.starts_with("Enum:"));
+        let spelled = fields.map(|(part, _)| match part.as_str() {
             "layer_norm" => "LayerNorm",
             "self_attention" => "self",
             "gamma" => "weight",

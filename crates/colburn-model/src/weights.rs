@@ -77,12 +77,11 @@ impl Weights {
         }
     }
 
-    /// What nobody took: what belongs to `keep` (by prefix), after a warning that names the rest.
-    pub fn surplus(self, keep: &[&str]) -> Vec<(String, TensorData)> {
-        let (kept, strange): (Vec<_>, Vec<_>) =
-            self.tensors.into_iter().partition(|(name, _)| keep.iter().any(|prefix| name.starts_with(prefix)));
-        let strange: Vec<_> =
-            strange.into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("cls.")).collect();
+    /// What nobody took: what belongs to `keep` (by prefix), after a warning that names the rest, but for what is in `known`.
+    pub fn surplus(self, keep: &[&str], known: &[&str]) -> Vec<(String, TensorData)> {
+        let is_in = |name: &str, prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let (kept, strange): (Vec<_>, Vec<_>) = self.tensors.into_iter().partition(|(name, _)| is_in(name, keep));
+        let strange: Vec<_> = strange.into_iter().map(|(name, _)| name).filter(|name| !is_in(name, known)).collect();
         if !strange.is_empty() {
             tracing::warn!(
                 "{}: {} tensor(s) that this model does not have are left out: {}",

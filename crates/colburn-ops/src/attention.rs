@@ -12,12 +12,32 @@ use crate::{
 };
 
 /// What [`attention`] needs to know besides its tensors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttentionOptions {
     /// Number of heads; divides the hidden size.
     pub heads: usize,
     /// Probability of dropping an attention weight.
     pub dropout: f64,
+    /// How far away a key may be, in tokens, on either side: local attention. `None`: all keys of the sequence.
+    pub window: Option<usize>,
+    /// Added to the scores.
+    pub bias: Option<RelativeBias>,
+}
+
+impl AttentionOptions {
+    /// Attention to all keys of a sequence, without dropout or bias.
+    pub fn new(heads: usize) -> Self {
+        Self { heads, dropout: 0.0, window: None, bias: None }
+    }
+}
+
+/// What is added to the scores, by the distance from query to key (Shaw et al. 2018, Raffel et al. 2020).
+#[derive(Clone, Debug)]
+pub struct RelativeBias {
+    /// `[buckets, heads]`.
+    pub table: Tensor<2>,
+    /// The row of a distance: the position of the key minus that of the query.
+    pub bucket: fn(i64) -> usize,
 }
 
 /// Scaled dot-product attention of each token to the keys of its sequence (Vaswani et al. 2017).

@@ -5,17 +5,19 @@ use super::manifest::Dependency;
 use super::{Problem, Repository};
 
 /// Each crate with the crates of ours that it may depend on, tests included.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("colburn-ops", &[]),
-    ("colburn-model", &["colburn-ops"]),
+    ("colburn-hub", &[]),
+    ("colburn-model", &["colburn-hub", "colburn-ops"]),
     ("colburn-loss", &["colburn-ops"]),
-    ("colburn-data", &["colburn-ops", "colburn-model"]),
+    ("colburn-data", &["colburn-hub", "colburn-ops", "colburn-model"]),
     ("colburn-search", &["colburn-ops", "colburn-model"]),
-    ("colburn-eval", &["colburn-ops", "colburn-model", "colburn-data", "colburn-search"]),
-    ("colburn-train", &["colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
+    ("colburn-eval", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-data", "colburn-search"]),
+    ("colburn-train", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
     (
         "colburn",
         &[
+            "colburn-hub",
             "colburn-ops",
             "colburn-model",
             "colburn-loss",

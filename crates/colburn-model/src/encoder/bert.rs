@@ -3,16 +3,14 @@
 //! The modules carry the names of Hugging Face's `BertModel`, so that a checkpoint's tensor names are the paths of the fields.
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
-    tensor::{Device, Int, Tensor, TensorData},
+    tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions, Dropout, Spans, attention};
 use serde::Deserialize;
 
-/// Sizes beyond these are mistakes in a file, and would ask for more memory than there is.
-const MOST: usize = 1 << 24;
-const MOST_LAYERS: usize = 1024;
+use super::{Checkpoint, Encoder, Family, FamilyConfig, check, table::Table};
 
 /// The fields of BERT's `config.json`, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,9 +67,8 @@ impl Default for BertConfig {
     }
 }
 
-impl BertConfig {
-    /// What makes this configuration unusable, with the key, its value and what would be right.
-    pub(crate) fn problem(&self) -> Option<String> {
+impl FamilyConfig for BertConfig {
+    fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -80,40 +77,25 @@ impl BertConfig {
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
         ];
-        if let Some((key, size)) = sizes.iter().find(|(_, size)| !(1..=MOST).contains(size)) {
-            return Some(format!("{key} = {size}; a number from 1 to {MOST} is expected"));
-        }
-        if self.num_hidden_layers > MOST_LAYERS {
-            return Some(format!("num_hidden_layers = {}; at most {MOST_LAYERS} are expected", self.num_hidden_layers));
-        }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
-            return Some(format!("hidden_size = {hidden} is not divisible by num_attention_heads = {heads}"));
-        }
-        if Activation::from_name(&self.hidden_act).is_none() {
-            return Some(format!(
-                "hidden_act = \"{}\"; one of {} is expected",
-                self.hidden_act,
-                Activation::NAMES.join(", ")
-            ));
-        }
-        for (key, p) in [
+        let dropout = [
             ("hidden_dropout_prob", self.hidden_dropout_prob),
             ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ] {
-            if !(0.0..1.0).contains(&p) {
-                return Some(format!("{key} = {p}; a probability from 0 to below 1 is expected"));
-            }
-        }
-        match self.position_embedding_type.as_deref() {
-            None | Some("absolute") => None,
-            Some(other) => Some(format!("position_embedding_type = \"{other}\"; only \"absolute\" is supported")),
-        }
+        ];
+        check::sizes(&sizes)
+            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
+            .or_else(|| {
+                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
+            })
+            .or_else(|| check::activation("hidden_act", &self.hidden_act))
+            .or_else(|| check::dropout(&dropout))
+            .or_else(|| match self.position_embedding_type.as_deref() {
+                None | Some("absolute") => None,
+                Some(other) => Some(format!("position_embedding_type = \"{other}\"; only \"absolute\" is supported")),
+            })
     }
 
-    /// A module with this configuration's shapes, all zero (layer norms: one): weights are loaded or drawn into it.
-    pub(crate) fn init(&self, device: &Device) -> Bert {
-        let table = |rows| Table { weight: Initializer::Zeros.init([rows, self.hidden_size], device) };
+    fn init(&self, device: &Device) -> Encoder {
+        let table = |rows| Table::zeros(rows, self.hidden_size, device);
         let norm = || LayerNormConfig::new(self.hidden_size).with_epsilon(self.layer_norm_eps).init(device);
         let linear = |from, to| LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device);
         let hidden = self.hidden_size;
@@ -129,7 +111,7 @@ impl BertConfig {
             intermediate: BertIntermediate { dense: linear(hidden, self.intermediate_size) },
             output: BertOutput { dense: linear(self.intermediate_size, hidden), layer_norm: norm() },
         };
-        Bert {
+        Encoder::Bert(Bert {
             embeddings: BertEmbeddings {
                 word_embeddings: table(self.vocab_size),
                 position_embeddings: table(self.max_position_embeddings),
@@ -142,7 +124,27 @@ impl BertConfig {
             hidden_dropout: self.hidden_dropout_prob,
             attention_dropout: self.attention_probs_dropout_prob,
             padding: self.pad_token_id,
-        }
+        })
+    }
+
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn max_positions(&self) -> usize {
+        self.max_position_embeddings
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn pad_token_id(&self) -> Option<u32> {
+        self.pad_token_id
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { prefix: "bert.", kept: &["pooler."], heads: &["cls."] }
     }
 }
 
@@ -161,12 +163,6 @@ pub struct Bert {
     attention_dropout: f64,
     #[module(skip)]
     padding: Option<u32>,
-}
-
-/// An embedding matrix, `[rows, dim]`.
-#[derive(Module, Debug)]
-pub struct Table {
-    pub(crate) weight: Param<Tensor<2>>,
 }
 
 #[derive(Module, Debug)]
@@ -221,9 +217,9 @@ impl BertOutput {
     }
 }
 
-impl Bert {
-    /// Hidden states of a packed run: `ids` of all tokens to `[tokens, hidden]`. Every token type is 0.
-    pub fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+impl Family for Bert {
+    /// Every token type is 0.
+    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
         let mut hidden = dropout.apply(self.embed(ids, spans), self.hidden_dropout, spans);
         for layer in &self.encoder.layer {
             let heads = &layer.attention.self_attention;
@@ -232,7 +228,7 @@ impl Bert {
                 heads.key.forward(hidden.clone()),
                 heads.value.forward(hidden.clone()),
             );
-            let options = AttentionOptions { heads: self.heads, dropout: self.attention_dropout };
+            let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
             let context = attention(q, k, v, spans, options, dropout);
             let mut drop = |x| dropout.apply(x, self.hidden_dropout, spans);
             hidden = layer.attention.output.forward(context, hidden, &mut drop);
@@ -242,32 +238,20 @@ impl Bert {
         hidden
     }
 
-    fn embed(&self, ids: &[u32], spans: &Spans) -> Tensor<2> {
-        let tables = &self.embeddings;
-        let device = tables.word_embeddings.weight.val().device();
-        let words = tables.word_embeddings.weight.val().select(0, indices(ids.iter().map(|&id| id as i32), &device));
-        let positions = spans.lengths().flat_map(|length| 0..length as i32);
-        let positions = tables.position_embeddings.weight.val().select(0, indices(positions, &device));
-        let hidden = tables.token_type_embeddings.weight.val().dims()[1];
-        let types = tables.token_type_embeddings.weight.val().slice([0..1, 0..hidden]);
-        let sum = self.freeze_padding(words, ids) + positions + types;
-        tables.layer_norm.forward(sum)
+    fn words(&self) -> &Table {
+        &self.embeddings.word_embeddings
     }
 
-    /// A padding token written in a text has an embedding, but, as `padding_idx` has it in PyTorch, no gradient reaches that row.
-    fn freeze_padding(&self, words: Tensor<2>, ids: &[u32]) -> Tensor<2> {
-        let Some(padding) = self.padding.filter(|padding| ids.contains(padding)) else { return words };
-        let frozen: Vec<bool> = ids.iter().map(|&id| id == padding).collect();
-        let shape = words.dims();
-        let frozen =
-            Tensor::<2, burn::tensor::Bool>::from_data(TensorData::new(frozen, [shape[0], 1]), &words.device());
-        let constant = words.clone().detach();
-        words.mask_where(frozen.expand(shape), constant)
+    fn words_mut(&mut self) -> &mut Table {
+        &mut self.embeddings.word_embeddings
     }
 }
 
-fn indices(values: impl Iterator<Item = i32>, device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
+impl Bert {
+    fn embed(&self, ids: &[u32], spans: &Spans) -> Tensor<2> {
+        let tables = &self.embeddings;
+        let words = tables.word_embeddings.words(ids, self.padding);
+        let positions = tables.position_embeddings.rows(spans.lengths().flat_map(|length| 0..length as u32));
+        tables.layer_norm.forward(words + positions + tables.token_type_embeddings.row(0))
+    }
 }

@@ -1,0 +1,172 @@
+//! The encoder families, chosen by `model_type` in `config.json`.
+//!
+//! A family is one file: a configuration that mirrors `config.json`, and modules whose fields spell the tensor names of the checkpoint.
+//! To add one, write that file, and name it in [`Encoder`], `family`, `family_mut` and [`read_config`].
+
+mod bert;
+mod check;
+mod table;
+
+use std::path::Path;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use colburn_ops::{Dropout, Spans};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::{
+    bert::{Bert, BertConfig},
+    table::Table,
+};
+use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
+
+/// The values of `model_type` that are known.
+const SUPPORTED: &str = "bert";
+
+/// A pretrained encoder.
+#[derive(Module, Debug)]
+pub enum Encoder {
+    /// `model_type` `bert`.
+    Bert(Bert),
+}
+
+/// What an encoder can do, whatever its family.
+trait Family {
+    /// Hidden states of a packed run: the `ids` of all tokens to `[tokens, hidden]`.
+    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2>;
+
+    /// The embeddings of the vocabulary.
+    fn words(&self) -> &Table;
+
+    /// The same, to be changed.
+    fn words_mut(&mut self) -> &mut Table;
+}
+
+/// The configuration of an encoder, whatever its family: the fields of its `config.json` that matter, with transformers' defaults.
+pub(crate) trait FamilyConfig: std::fmt::Debug {
+    /// What makes this configuration unusable, with the key, its value and what would be right.
+    fn problem(&self) -> Option<String>;
+
+    /// An encoder of these shapes, all zero (weights of norms: one): weights are loaded or drawn into it.
+    fn init(&self, device: &Device) -> Encoder;
+
+    /// Width of the hidden states.
+    fn hidden_size(&self) -> usize;
+
+    /// The longest text, in tokens.
+    fn max_positions(&self) -> usize;
+
+    /// Standard deviation of newly drawn weights.
+    fn initializer_range(&self) -> f64;
+
+    /// The token whose word embedding gets no gradient.
+    fn pad_token_id(&self) -> Option<u32>;
+
+    /// How its checkpoints name their tensors.
+    fn checkpoint(&self) -> Checkpoint;
+}
+
+/// The tensor names of a family's checkpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checkpoint {
+    /// Under which models with a head (`BertForMaskedLM`) keep the encoder, such as `bert.`.
+    pub prefix: &'static str,
+    /// Beginnings of tensors of the bare model that take no part here and are saved again, such as `pooler.`.
+    pub kept: &'static [&'static str],
+    /// Beginnings of tensors of pretraining heads, which are left out without a word, such as `cls.`.
+    pub heads: &'static [&'static str],
+}
+
+/// Reads the parsed `config.json` that lies at `path`.
+pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyConfig>> {
+    match json.get("model_type").and_then(Value::as_str) {
+        Some("bert") => checked::<BertConfig>(path),
+        Some(other) => {
+            Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {SUPPORTED}")))
+        }
+        None => {
+            let message = "no model_type; a Hugging Face encoder's config.json is expected";
+            Err(Error::config(path, format!("{message} (supported: {SUPPORTED})")))
+        }
+    }
+}
+
+/// From the file once more: an error then names line and column.
+fn checked<C: FamilyConfig + DeserializeOwned + 'static>(path: &Path) -> Result<Box<dyn FamilyConfig>> {
+    let config: C = files::read_json(path)?;
+    match config.problem() {
+        Some(problem) => Err(Error::config(path, problem)),
+        None => Ok(Box::new(config)),
+    }
+}
+
+impl dyn FamilyConfig {
+    /// The encoder with weights from a file; what else the checkpoint's own layout holds (the pooler) is handed back, to be saved again.
+    pub fn load(&self, weights: Weights, device: &Device) -> Result<(Encoder, Vec<(String, TensorData)>)> {
+        let Checkpoint { prefix, kept, heads } = self.checkpoint();
+        let mut weights = weights.strip_prefix(prefix);
+        let encoder = weights.load_into(self.init(device))?;
+        Ok((encoder, weights.surplus(kept, heads)))
+    }
+
+    /// The encoder with newly drawn weights.
+    pub fn draw(&self, draw: &mut Draw, device: &Device) -> Encoder {
+        let value =
+            |parameter: &Parameter| Some(draw.encoder(parameter, self.initializer_range(), self.pad_token_id()));
+        names::replace(self.init(device), value)
+    }
+}
+
+impl Encoder {
+    fn family(&self) -> &dyn Family {
+        match self {
+            Self::Bert(encoder) => encoder,
+        }
+    }
+
+    fn family_mut(&mut self) -> &mut dyn Family {
+        match self {
+            Self::Bert(encoder) => encoder,
+        }
+    }
+
+    /// Hidden states of a packed run, `[tokens, hidden]`.
+    pub fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+        self.family().forward(ids, spans, dropout)
+    }
+
+    pub(crate) fn parameters(&self) -> Vec<Parameter> {
+        names::parameters(self, "")
+    }
+
+    pub(crate) fn values(&self) -> Result<Vec<(String, TensorData)>> {
+        names::values(self)
+    }
+
+    /// Where the encoder computes.
+    pub(crate) fn device(&self) -> Device {
+        self.family().words().weight.lazy_device()
+    }
+
+    /// Rows of the word embeddings.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.family().words().weight.lazy_shape()[0]
+    }
+
+    /// The encoder with so many rows of word embeddings: rows at the end are cut off, new ones drawn near the mean of the others
+    /// (`resize_token_embeddings` of transformers).
+    pub(crate) fn resize(mut self, rows: usize, draw: &mut Draw) -> Result<Self> {
+        if rows == self.vocabulary() {
+            return Ok(self);
+        }
+        let table = self.family().words().weight.clone();
+        let old = table.val().try_into_data().map_err(|error| Error::Device(error.to_string()))?;
+        let (device, resized) = (table.lazy_device(), draw.resize(&old, rows));
+        self.family_mut().words_mut().weight =
+            table.map(|_| Tensor::from_data(resized, &device)).set_require_grad(true);
+        Ok(self)
+    }
+}
