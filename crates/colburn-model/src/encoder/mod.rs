@@ -5,6 +5,7 @@
 
 mod bert;
 mod check;
+mod modernbert;
 mod table;
 
 use std::path::Path;
@@ -19,18 +20,21 @@ use serde_json::Value;
 
 use self::{
     bert::{Bert, BertConfig},
+    modernbert::{ModernBert, ModernBertConfig},
     table::Table,
 };
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
 /// The values of `model_type` that are known.
-const SUPPORTED: &str = "bert";
+const SUPPORTED: &str = "bert, modernbert";
 
 /// A pretrained encoder.
 #[derive(Module, Debug)]
 pub enum Encoder {
     /// `model_type` `bert`.
     Bert(Bert),
+    /// `model_type` `modernbert`.
+    ModernBert(ModernBert),
 }
 
 /// What an encoder can do, whatever its family.
@@ -84,6 +88,7 @@ pub(crate) struct Checkpoint {
 pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyConfig>> {
     match json.get("model_type").and_then(Value::as_str) {
         Some("bert") => checked::<BertConfig>(path),
+        Some("modernbert") => checked::<ModernBertConfig>(path),
         Some(other) => {
             Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {SUPPORTED}")))
         }
@@ -124,12 +129,14 @@ impl Encoder {
     fn family(&self) -> &dyn Family {
         match self {
             Self::Bert(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
         }
     }
 
     fn family_mut(&mut self) -> &mut dyn Family {
         match self {
             Self::Bert(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
         }
     }
 
