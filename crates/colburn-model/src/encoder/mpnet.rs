@@ -259,3 +259,24 @@ fn bucket(distance: i64) -> usize {
     let row = ((distance as f32 / exact as f32).ln() / range * (half - exact) as f32) as usize;
     behind + (exact + row).min(half - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // MPNetEncoder.relative_position_bucket(torch.arange(-1000, 1001)): where a bucket begins, and which it is.
+    #[test]
+    fn distances_fall_in_the_buckets_of_transformers() {
+        let behind = [(8, 24), (12, 25), (16, 26), (23, 27), (32, 28), (46, 29), (64, 30), (91, 31), (1001, 32)];
+        assert_eq!(bucket(0), 0);
+        for near in 1..8 {
+            assert_eq!((bucket(near), bucket(-near)), (16 + near as usize, near as usize));
+        }
+        for pair in behind.windows(2) {
+            for distance in pair[0].0..pair[1].0 {
+                assert_eq!((bucket(distance), bucket(-distance)), (pair[0].1, pair[0].1 - 16), "{distance}");
+            }
+        }
+        assert!(bucket(i64::MAX) == 31 && bucket(i64::MIN) == 15);
+    }
+}
