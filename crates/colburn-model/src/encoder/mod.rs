@@ -8,6 +8,7 @@ mod bert;
 mod check;
 mod distilbert;
 mod electra;
+mod modernbert;
 mod mpnet;
 mod positions;
 mod roberta;
@@ -28,6 +29,7 @@ use self::{
     bert::{Bert, BertConfig},
     distilbert::{DistilBert, DistilBertConfig},
     electra::{Electra, ElectraConfig},
+    modernbert::{ModernBert, ModernBertConfig},
     mpnet::{Mpnet, MpnetConfig},
     roberta::{Roberta, RobertaConfig},
     table::Table,
@@ -35,7 +37,7 @@ use self::{
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
 /// The values of `model_type` that are known.
-const SUPPORTED: &str = "albert, bert, camembert, distilbert, electra, mpnet, roberta, xlm-roberta";
+const SUPPORTED: &str = "albert, bert, camembert, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta";
 
 /// A pretrained encoder.
 #[derive(Module, Debug)]
@@ -48,6 +50,8 @@ pub enum Encoder {
     DistilBert(DistilBert),
     /// `model_type` `electra`.
     Electra(Electra),
+    /// `model_type` `modernbert`.
+    ModernBert(ModernBert),
     /// `model_type` `mpnet`.
     Mpnet(Mpnet),
     /// `model_type` `roberta`, `xlm-roberta`, `camembert`.
@@ -112,6 +116,7 @@ pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyCon
         Some("bert") => checked::<BertConfig>(path),
         Some("distilbert") => checked::<DistilBertConfig>(path),
         Some("electra") => checked::<ElectraConfig>(path),
+        Some("modernbert") => checked::<ModernBertConfig>(path),
         Some("mpnet") => checked::<MpnetConfig>(path),
         Some("roberta" | "xlm-roberta" | "camembert") => checked::<RobertaConfig>(path),
         Some(other) => {
@@ -157,6 +162,7 @@ impl Encoder {
             Self::Bert(encoder) => encoder,
             Self::DistilBert(encoder) => encoder,
             Self::Electra(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
             Self::Mpnet(encoder) => encoder,
             Self::Roberta(encoder) => encoder,
         }
@@ -168,6 +174,7 @@ impl Encoder {
             Self::Bert(encoder) => encoder,
             Self::DistilBert(encoder) => encoder,
             Self::Electra(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
             Self::Mpnet(encoder) => encoder,
             Self::Roberta(encoder) => encoder,
         }
