@@ -131,7 +131,10 @@ impl TextTokenizer {
             std::fs::read(&path).map(|bytes| ((*name).to_owned(), bytes)).map_err(Error::io(path))
         });
         let vocabulary = [own_vocabulary, tokenizer.get_vocab_size(true)];
-        let largest_id = tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize);
+        // The ids around a text are written in a file, too.
+        let around = guarded(|| tokenizer.encode_fast("", true)).map_err(invalid)?;
+        let vocabulary_ids = tokenizer.get_vocab(true).into_values();
+        let largest_id = vocabulary_ids.chain(around.get_ids().iter().copied()).max().map_or(0, |id| id as usize);
         let max_length = query.length.max(document.length).min(max_positions);
         tokenizer
             .with_truncation(Some(TruncationParams { max_length, direction, ..Default::default() }))
