@@ -1,0 +1,133 @@
+//! The activations that a Dense module may name: those of torch.nn that are made without arguments and work on each number by itself.
+//!
+//! Left out are those that differ from call to call (RReLU), those over a whole row (the softmaxes), and GLU, which halves the width.
+
+use burn::tensor::{
+    Tensor,
+    activation::{hard_shrink, hard_sigmoid, leaky_relu, log_sigmoid, relu, relu6, sigmoid, soft_shrink, softsign, tanhshrink},
+};
+use colburn_ops::gelu;
+
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+
+/// An activation, with torch's default parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DenseActivation {
+    /// `CELU` too, which is the same as long as α is 1.
+    Elu,
+    Gelu,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    Identity,
+    LeakyRelu,
+    LogSigmoid,
+    Mish,
+    /// Its slope is a weight of the module.
+    Prelu,
+    Relu,
+    Relu6,
+    Selu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+}
+
+impl DenseActivation {
+    const NAMES: [(&str, Self); 22] = [
+        ("CELU", Self::Elu),
+        ("ELU", Self::Elu),
+        ("GELU", Self::Gelu),
+        ("Hardshrink", Self::Hardshrink),
+        ("Hardsigmoid", Self::Hardsigmoid),
+        ("Hardswish", Self::Hardswish),
+        ("Hardtanh", Self::Hardtanh),
+        ("Identity", Self::Identity),
+        ("LeakyReLU", Self::LeakyRelu),
+        ("LogSigmoid", Self::LogSigmoid),
+        ("Mish", Self::Mish),
+        ("PReLU", Self::Prelu),
+        ("ReLU", Self::Relu),
+        ("ReLU6", Self::Relu6),
+        ("SELU", Self::Selu),
+        ("SiLU", Self::Silu),
+        ("Sigmoid", Self::Sigmoid),
+        ("Softplus", Self::Softplus),
+        ("Softshrink", Self::Softshrink),
+        ("Softsign", Self::Softsign),
+        ("Tanh", Self::Tanh),
+        ("Tanhshrink", Self::Tanhshrink),
+    ];
+
+    /// By the path of its Python class, such as `torch.nn.modules.activation.Tanh`.
+    pub fn from_path(path: &str) -> Option<Self> {
+        let (module, name) = path.rsplit_once('.')?;
+        let of_torch = module == "torch.nn" || module.starts_with("torch.nn.");
+        Self::NAMES.iter().find(|(known, _)| of_torch && *known == name).map(|(_, activation)| *activation)
+    }
+
+    /// The names that are known, for errors.
+    pub fn names() -> String {
+        Self::NAMES.map(|(name, _)| name).join(", ")
+    }
+
+    /// Applies it to every element; `slope` `[1]` is the weight of PReLU.
+    pub fn forward(self, x: Tensor<2>, slope: Option<Tensor<1>>) -> Tensor<2> {
+        match self {
+            Self::Elu => relu(x.clone()) + exponential_part(x),
+            Self::Gelu => gelu(x),
+            Self::Hardshrink => hard_shrink(x, 0.5),
+            Self::Hardsigmoid => hard_sigmoid(x, 1.0 / 6.0, 0.5),
+            Self::Hardswish => x.clone() * hard_sigmoid(x, 1.0 / 6.0, 0.5),
+            Self::Hardtanh => x.clamp(-1.0, 1.0),
+            Self::Identity => x,
+            Self::LeakyRelu => leaky_relu(x, 0.01),
+            Self::LogSigmoid => log_sigmoid(x),
+            Self::Mish => x.clone() * softplus(x).tanh(),
+            Self::Prelu => match slope {
+                Some(slope) => relu(x.clone()) - relu(-x) * slope.reshape([1, 1]),
+                None => relu(x),
+            },
+            Self::Relu => relu(x),
+            Self::Relu6 => relu6(x),
+            Self::Selu => relu(x.clone()) * SELU_SCALE + exponential_part(x) * (SELU_ALPHA * SELU_SCALE),
+            Self::Sigmoid => sigmoid(x),
+            Self::Silu => x.clone() * sigmoid(x),
+            Self::Softplus => softplus(x),
+            Self::Softshrink => soft_shrink(x, 0.5),
+            Self::Softsign => softsign(x),
+            Self::Tanh => x.tanh(),
+            Self::Tanhshrink => tanhshrink(x),
+        }
+    }
+}
+
+/// `exp(x) − 1` where x is negative, else 0. Positive ones are taken out before the exponential: what overflows has no gradient.
+fn exponential_part(x: Tensor<2>) -> Tensor<2> {
+    x.clamp_max(0.0).exp().sub_scalar(1.0)
+}
+
+/// `log(1 + exp(x))`, without overflow.
+fn softplus(x: Tensor<2>) -> Tensor<2> {
+    -log_sigmoid(-x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_torch() {
+        assert_eq!(DenseActivation::from_path("torch.nn.modules.activation.Tanh"), Some(DenseActivation::Tanh));
+        assert_eq!(DenseActivation::from_path("torch.nn.GELU"), Some(DenseActivation::Gelu));
+        for unknown in ["Tanh", "my.module.Tanh", "torch.nn.modules.activation.RReLU", "torch.nnTanh", "", "os.system"] {
+            assert_eq!(DenseActivation::from_path(unknown), None, "{unknown}");
+        }
+    }
+}
