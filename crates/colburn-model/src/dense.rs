@@ -55,7 +55,9 @@ impl DenseConfig {
         match DenseActivation::from_path(&self.activation_function) {
             None => {
                 let (name, known) = (&self.activation_function, DenseActivation::names());
-                Some(format!("activation_function = \"{name}\"; torch.nn.modules.linear.Identity or one of these of torch.nn.modules.activation is expected: {known}"))
+                Some(format!(
+                    "activation_function = \"{name}\"; torch.nn.modules.linear.Identity or one of these of torch.nn.modules.activation is expected: {known}"
+                ))
             }
             Some(_) => None,
         }

@@ -103,7 +103,8 @@ pub struct Misshaped {
 
 /// What is missing and what is misshaped, on one line: a few of each by name, and how many more there are.
 fn misfits(missing: &[String], misshaped: &[Misshaped]) -> String {
-    let lacking = format!("{} tensor(s) missing: {}", missing.len(), few(missing.iter().map(|name| format!("`{name}`"))));
+    let lacking =
+        format!("{} tensor(s) missing: {}", missing.len(), few(missing.iter().map(|name| format!("`{name}`"))));
     let shape = |tensor: &Misshaped| format!("`{}` {:?} instead of {:?}", tensor.tensor, tensor.found, tensor.expected);
     let wrong = few(misshaped.iter().map(shape));
     let wrong = format!("{} tensor(s) not of the shape that the configuration asks for: {wrong}", misshaped.len());

@@ -6,6 +6,8 @@
 
 mod colbert;
 mod config;
+#[cfg(all(test, feature = "flex"))]
+mod damaged;
 mod dense;
 mod draw;
 mod encode;

@@ -59,7 +59,8 @@ pub(crate) fn projection(weights: &mut Weights, hidden: usize, device: &Device) 
             Err(Error::weights(weights.path(), message))
         }
         None => {
-            let message = format!("no tensor `{PROJECTION}`, which architectures = [\"HF_ColBERT\"] says is the projection");
+            let message =
+                format!("no tensor `{PROJECTION}`, which architectures = [\"HF_ColBERT\"] says is the projection");
             Err(Error::weights(weights.path(), message))
         }
     }
@@ -79,8 +80,7 @@ mod tests {
         let json = r#"{"doc_token_id": "[D]", "query_token_id": null, "doc_maxlen": 220, "attend_to_mask_tokens": true, "dim": 128}"#;
         std::fs::write(folder.path().join(METADATA), json).unwrap();
         let options = ColBertOptions { document_length: Some(64), ..Default::default() };
-        let config =
-            ColBertConfig::resolve_after(folder.path(), &options, parameters(folder.path()).unwrap()).unwrap();
+        let config = ColBertConfig::resolve_after(folder.path(), &options, parameters(folder.path()).unwrap()).unwrap();
         assert_eq!((&config.query_prefix[..], &config.document_prefix[..]), ("[unused0]", "[D]"));
         assert_eq!((config.query_length, config.document_length), (32, 64), "the default, and the caller's");
         assert!(config.attend_to_expansion_tokens);

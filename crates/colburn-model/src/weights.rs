@@ -98,7 +98,8 @@ impl Weights {
                     found: tensor.shape.clone(),
                 }),
                 Some(Stored { element: Element::Other(element), .. }) => {
-                    let message = format!("tensor `{}` is {element}; f32, f64, f16 or bf16 is expected", parameter.name);
+                    let message =
+                        format!("tensor `{}` is {element}; f32, f64, f16 or bf16 is expected", parameter.name);
                     return Err(Error::weights(&self.path, message));
                 }
                 Some(_) => {}

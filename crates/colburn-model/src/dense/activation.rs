@@ -4,7 +4,9 @@
 
 use burn::tensor::{
     Tensor,
-    activation::{hard_shrink, hard_sigmoid, leaky_relu, log_sigmoid, relu, relu6, sigmoid, soft_shrink, softsign, tanhshrink},
+    activation::{
+        hard_shrink, hard_sigmoid, leaky_relu, log_sigmoid, relu, relu6, sigmoid, soft_shrink, softsign, tanhshrink,
+    },
 };
 use colburn_ops::gelu;
 
@@ -126,8 +128,43 @@ mod tests {
     fn paths_are_those_of_torch() {
         assert_eq!(DenseActivation::from_path("torch.nn.modules.activation.Tanh"), Some(DenseActivation::Tanh));
         assert_eq!(DenseActivation::from_path("torch.nn.GELU"), Some(DenseActivation::Gelu));
-        for unknown in ["Tanh", "my.module.Tanh", "torch.nn.modules.activation.RReLU", "torch.nnTanh", "", "os.system"] {
+        for unknown in ["Tanh", "my.module.Tanh", "torch.nn.modules.activation.RReLU", "torch.nnTanh", "", "os.system"]
+        {
             assert_eq!(DenseActivation::from_path(unknown), None, "{unknown}");
+        }
+    }
+
+    // y = torch.nn.NAME()(x); (y * torch.arange(1, len(x) + 1)).sum().backward(); print(y, x.grad)
+    #[cfg(feature = "flex")]
+    #[test]
+    fn values_and_gradients_are_those_of_torch() {
+        use burn::tensor::{Device, TensorData};
+        use safetensors::SafeTensors;
+
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/heads.safetensors");
+        let bytes = std::fs::read(path).unwrap();
+        let golden = SafeTensors::deserialize(&bytes).unwrap();
+        let golden = |key: &str| -> Vec<f32> {
+            let view = golden.tensor(&format!("activation.{key}")).unwrap();
+            view.data().as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
+        };
+        let device = Device::flex().autodiff();
+        let points = golden("x");
+        let shape = [points.len(), 1];
+        let weights: Vec<f32> = (1..=points.len()).map(|weight| weight as f32).collect();
+        for (name, activation) in DenseActivation::NAMES {
+            let x = Tensor::<2>::from_data(TensorData::new(points.clone(), shape), &device).require_grad();
+            let y = activation.forward(x.clone(), Some(Tensor::from_data([0.25], &device)));
+            let weights = Tensor::<2>::from_data(TensorData::new(weights.clone(), shape), &device);
+            let gradients = (y.clone() * weights).sum().backward();
+            let found = [y.inner(), x.grad(&gradients).unwrap()].map(|t| t.into_data().try_to_vec::<f32>().unwrap());
+            for (what, found) in ["value", "gradient"].into_iter().zip(found) {
+                let expected = golden(&format!("{name}.{what}"));
+                for ((x, found), expected) in points.iter().zip(found).zip(expected) {
+                    let off = (found - expected).abs();
+                    assert!(off <= 2e-6 * expected.abs().max(1.0), "{name} at {x}: {what} {found}, torch's {expected}");
+                }
+            }
         }
     }
 }

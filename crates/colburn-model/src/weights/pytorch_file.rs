@@ -18,7 +18,12 @@ const LARGEST_RATIO: u64 = 4;
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>> {
     let length = fs::metadata(path).map_err(Error::io(path))?.len();
     let reader = PytorchReader::new(path).map_err(|error| {
-        Error::weights(path, format!("not a state dict of tensors as torch.save writes it ({error}); model.safetensors is the safer file"))
+        Error::weights(
+            path,
+            format!(
+                "not a state dict of tensors as torch.save writes it ({error}); model.safetensors is the safer file"
+            ),
+        )
     })?;
     let tensors = reader.into_tensors();
     let claimed = tensors.values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.byte_len() as u64));

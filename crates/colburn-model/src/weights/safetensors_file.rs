@@ -32,10 +32,15 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, Stored>> {
     }
     let mut json = vec![0; header as usize];
     file.read_exact(&mut json).map_err(Error::io(path))?;
-    let metadata: Metadata = serde_json::from_slice(&json).map_err(|error| incomplete(format!("its header: {error}")))?;
+    let metadata: Metadata =
+        serde_json::from_slice(&json).map_err(|error| incomplete(format!("its header: {error}")))?;
     let start = 8 + header;
     if metadata.data_len() as u64 != length - start {
-        return Err(incomplete(format!("{} bytes of tensors, the header says {}", length - start, metadata.data_len())));
+        return Err(incomplete(format!(
+            "{} bytes of tensors, the header says {}",
+            length - start,
+            metadata.data_len()
+        )));
     }
 
     let file = Rc::new(file);

@@ -27,7 +27,8 @@ pub(super) fn open(index: &Path) -> Result<BTreeMap<String, Stored>> {
             return Err(Error::config(index, message));
         };
         if !path.is_file() {
-            let message = format!("weight_map names \"{shard}\" for {} tensor(s), but there is no such file", names.len());
+            let message =
+                format!("weight_map names \"{shard}\" for {} tensor(s), but there is no such file", names.len());
             return Err(Error::config(index, message));
         }
         let mut stored = super::tensors_of(&path)?;

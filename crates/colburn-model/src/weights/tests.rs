@@ -91,10 +91,7 @@ fn all_that_does_not_fit_is_named() {
 fn of_many_that_are_missing_a_few_are_named() {
     let missing = (0..8).map(|number| format!("layer.{number}")).collect();
     let message = Error::Tensors { path: "m".into(), missing, misshaped: Vec::new() }.to_string();
-    assert_eq!(
-        message,
-        "m: 8 tensor(s) missing: `layer.0`, `layer.1`, `layer.2`, `layer.3`, `layer.4` and 3 more"
-    );
+    assert_eq!(message, "m: 8 tensor(s) missing: `layer.0`, `layer.1`, `layer.2`, `layer.3`, `layer.4` and 3 more");
 }
 
 #[cfg(feature = "flex")]
@@ -161,7 +158,10 @@ impl tracing::Subscriber for Log {
 /// Two shards and an index with this `weight_map`.
 fn shards(weight_map: &str) -> (tempfile::TempDir, Result<Weights>) {
     let folder = tempfile::tempdir().unwrap();
-    write_file(&folder.path().join("one.safetensors"), &[("a", Dtype::F32, floats(&[1.0])), ("b", Dtype::F32, floats(&[2.0]))]);
+    write_file(
+        &folder.path().join("one.safetensors"),
+        &[("a", Dtype::F32, floats(&[1.0])), ("b", Dtype::F32, floats(&[2.0]))],
+    );
     write_file(&folder.path().join("two.safetensors"), &[("c", Dtype::F32, floats(&[3.0]))]);
     let index = format!(r#"{{"metadata": {{"total_size": 12}}, "weight_map": {weight_map}}}"#);
     std::fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
