@@ -17,6 +17,7 @@ mod reranking;
 mod retrieval;
 mod saving;
 mod support;
+mod tokenizers;
 mod tokens;
 mod training;
 mod triplets;
