@@ -87,7 +87,7 @@ impl DenseActivation {
             Self::Hardshrink => hard_shrink(x, 0.5),
             Self::Hardsigmoid => hard_sigmoid(x, 1.0 / 6.0, 0.5),
             Self::Hardswish => x.clone() * hard_sigmoid(x, 1.0 / 6.0, 0.5),
-            Self::Hardtanh => x.clamp(-1.0, 1.0),
+            Self::Hardtanh => hardtanh(x),
             Self::Identity => x,
             Self::LeakyRelu => leaky_relu(x, 0.01),
             Self::LogSigmoid => log_sigmoid(x),
@@ -108,6 +108,12 @@ impl DenseActivation {
             Self::Tanhshrink => tanhshrink(x),
         }
     }
+}
+
+/// Between -1 and 1; at both, as beyond them, torch has no gradient.
+fn hardtanh(x: Tensor<2>) -> Tensor<2> {
+    let beyond = x.clone().abs().greater_equal_scalar(1.0);
+    x.clone().mask_where(beyond, x.sign())
 }
 
 /// `exp(x) − 1` where x is negative, else 0. Positive ones are taken out before the exponential: what overflows has no gradient.

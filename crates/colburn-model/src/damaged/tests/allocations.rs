@@ -30,26 +30,30 @@ fn note(size: usize) {
     _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
 }
 
-// SAFETY: every call is the system allocator's, with the arguments as they came.
+// SAFETY: every call is the system allocator's, with the arguments as they came; noting a size allocates nothing.
 unsafe impl GlobalAlloc for Watched {
+    // SAFETY: as the trait asks of its caller.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: as the trait asks of its caller.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
+    // SAFETY: as the trait asks of its caller.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
         // SAFETY: the caller's contract is passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
+    // SAFETY: as the trait asks of its caller.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's contract is passed on.
         unsafe { System.dealloc(pointer, layout) }
