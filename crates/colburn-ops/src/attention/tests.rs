@@ -40,7 +40,8 @@ fn one_by_one(inputs: &[Tensor<2>; 3], spans: &Spans, options: &AttentionOptions
                 if let Some(masks) = masks {
                     let mut mask = vec![0.0; length];
                     masks.fill(sequence, (head * length + query) * length, &mut mask);
-                    weights = weights * Tensor::<2>::from_data([&mask[first..=last]], &q.device());
+                    let mask = Tensor::<1>::from_data(&mask[first..=last], &q.device());
+                    weights = weights * mask.reshape([1, keys.len()]);
                 }
                 rows.push(weights.matmul(v));
             }
