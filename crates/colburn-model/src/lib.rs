@@ -6,6 +6,8 @@
 
 mod colbert;
 mod config;
+#[cfg(all(test, feature = "flex"))]
+mod damaged;
 mod dense;
 mod draw;
 mod encode;
@@ -15,7 +17,9 @@ mod files;
 mod layout;
 mod names;
 mod pooling;
+mod projections;
 mod save;
+mod stanford;
 mod tokenizer;
 mod tokens;
 mod weights;
@@ -23,7 +27,7 @@ mod weights;
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
 pub use encode::{EncodeOptions, TokenEmbeddings, Tokenizing};
-pub use error::{Error, Result};
+pub use error::{Error, Misshaped, Result};
 pub use files::write_atomic;
 pub use names::Parameter;
 pub use pooling::pool;

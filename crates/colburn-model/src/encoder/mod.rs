@@ -144,7 +144,7 @@ impl dyn FamilyConfig + '_ {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();
         let mut weights = weights.strip_prefix(prefix);
         let encoder = weights.load_into(self.init(device))?;
-        Ok((encoder, weights.surplus(kept, heads)))
+        Ok((encoder, weights.surplus(kept, heads)?))
     }
 
     /// The encoder with newly drawn weights.
