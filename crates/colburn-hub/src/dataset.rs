@@ -166,7 +166,8 @@ impl Hub {
 /// The paths of the files in a format that is read: the one that is preferred, of those that there are.
 fn readable(files: &[RepoFile]) -> Vec<&str> {
     let paths = || files.iter().map(|file| file.path.as_str());
-    let of = |ends: &[&str]| -> Vec<&str> { paths().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect() };
+    let of =
+        |ends: &[&str]| -> Vec<&str> { paths().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect() };
     FORMATS.iter().map(|ends| of(ends)).find(|found| !found.is_empty()).unwrap_or_default()
 }
 

@@ -17,10 +17,12 @@ use crate::{
     listing::{Listing, OFFLINE},
 };
 
-/// The first piece; the next one is larger if it came quickly.
+/// The first piece; the next one is larger if it came quickly, and smaller if it took long, for a lost connection loses a piece.
 const FIRST_PIECE: u64 = 8 << 20;
 const LARGEST_PIECE: u64 = 64 << 20;
+const SMALLEST_PIECE: u64 = 1 << 20;
 const QUICK: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(60);
 /// How often it is told how far a download is.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// A file that takes no time is not worth a line.
@@ -50,8 +52,7 @@ impl Hub {
         let parent = blob.parent().unwrap_or(blob);
         fs::create_dir_all(parent).map_err(io(parent))?;
         let unfinished = parent.join(format!("{}.incomplete", file.blob));
-        let mut output =
-            fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
+        let mut output = fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
         let mut done = output.metadata().map_err(io(&unfinished))?.len();
         if done > file.size {
             output.set_len(0).map_err(io(&unfinished))?;
@@ -76,9 +77,11 @@ impl Hub {
             }
             output.write_all(&bytes).map_err(io(&unfinished))?;
             done += bytes.len() as u64;
-            if begun.elapsed() < QUICK {
-                piece = LARGEST_PIECE.min(piece * 2);
-            }
+            piece = match begun.elapsed() {
+                took if took < QUICK => LARGEST_PIECE.min(piece * 2),
+                took if took > SLOW => SMALLEST_PIECE.max(piece / 2),
+                _ => piece,
+            };
             if told.elapsed() >= TOLD_EVERY {
                 told = Instant::now();
                 tracing::info!("{}: {} of {}", asked.what(), megabytes(done), megabytes(file.size));
@@ -108,7 +111,8 @@ impl Hub {
             return Ok(bytes);
         }
         let came = bytes.len();
-        Err(asked.error(format!("{came} bytes came where the hub has {wanted}; is there a proxy between? try it again")))
+        Err(asked
+            .error(format!("{came} bytes came where the hub has {wanted}; is there a proxy between? try it again")))
     }
 }
 

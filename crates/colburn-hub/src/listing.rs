@@ -39,7 +39,11 @@ impl Listing {
 
     /// An error about the repository, or, where only a part of it may be known, about the cache.
     pub fn error(&self, message: impl Into<String>) -> Error {
-        if self.whole { self.asked.error(message) } else { self.asked.offline(format!("{} in the cache; {OFFLINE}", message.into())) }
+        if self.whole {
+            self.asked.error(message)
+        } else {
+            self.asked.offline(format!("{} in the cache; {OFFLINE}", message.into()))
+        }
     }
 }
 
@@ -66,7 +70,9 @@ impl Hub {
             Ok((commit, files))
         });
         match listed {
-            Ok((commit, files)) => Ok(Listing { asked, kind, id: id.clone(), commit, cached, files, online: true, whole: true }),
+            Ok((commit, files)) => {
+                Ok(Listing { asked, kind, id: id.clone(), commit, cached, files, online: true, whole: true })
+            }
             Err(error @ Error::Unavailable { .. }) if cached.commit(id.revision()).is_some() => {
                 tracing::warn!("{error}; what has been downloaded is used");
                 self.list_cached(kind, id, asked, cached)
