@@ -60,8 +60,12 @@ impl FromStr for DatasetId {
         let id = parts.next().unwrap_or_default().parse()?;
         let mut part = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
         let (config, split) = (part(), part());
-        if parts.next().is_some() {
-            let message = "at most a configuration and a split are expected: `org/name:config:split`".to_owned();
+        if parts.next().is_some()
+            || [&config, &split].iter().any(|part| part.iter().any(|part| part.contains(['/', '\\'])))
+        {
+            let message =
+                "at most the names of a configuration and a split are expected after it: `org/name:config:split`"
+                    .to_owned();
             return Err(Error::Name { name: text.to_owned(), message });
         }
         Ok(Self { id, config, split })

@@ -13,7 +13,7 @@ use crate::{
     Hub, Result,
     cache::RepoFile,
     failure::Asked,
-    hub::{io, repository},
+    hub::{at_repository, io},
     listing::{Listing, OFFLINE},
 };
 
@@ -103,9 +103,10 @@ impl Hub {
         let (size, wanted) = (file.size, range.end - range.start);
         let part = (wanted < size).then_some(range);
         let bytes = self.ask_soon(asked, move |client| {
-            let repository = repository(client, kind, &id);
-            let request = repository.download_file_to_bytes().filename(path.as_str()).revision(commit.as_str());
-            request.maybe_range(part.clone()).send()
+            at_repository!(client, kind, id, repository => {
+                let request = repository.download_file_to_bytes().filename(path.as_str()).revision(commit.as_str());
+                request.maybe_range(part.clone()).send()
+            })
         })?;
         if bytes.len() as u64 == wanted || bytes.len() as u64 == size {
             return Ok(bytes);
