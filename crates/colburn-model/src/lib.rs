@@ -18,6 +18,7 @@ mod layout;
 mod names;
 mod pooling;
 mod projections;
+mod resolve;
 mod save;
 mod stanford;
 mod tokenizer;
