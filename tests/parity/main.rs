@@ -5,6 +5,7 @@
 mod contrastive;
 mod distillation;
 mod embeddings;
+mod encoders;
 mod gradients;
 mod kd_evaluation;
 mod minilm;

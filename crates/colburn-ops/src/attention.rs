@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use burn::tensor::{Device, Distribution, Tolerance};
 
-    const OPTIONS: AttentionOptions = AttentionOptions { heads: 2, dropout: 0.0 };
+    const OPTIONS: AttentionOptions = AttentionOptions { heads: 2, dropout: 0.0, window: None, bias: None };
 
     /// The slow twin: one sequence at a time, keys cut off instead of masked.
     fn one_by_one(q: &Tensor<2>, k: &Tensor<2>, v: &Tensor<2>, spans: &Spans) -> Tensor<2> {

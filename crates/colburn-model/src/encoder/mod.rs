@@ -103,7 +103,7 @@ fn checked<C: FamilyConfig + DeserializeOwned + 'static>(path: &Path) -> Result<
     }
 }
 
-impl dyn FamilyConfig {
+impl dyn FamilyConfig + '_ {
     /// The encoder with weights from a file; what else the checkpoint's own layout holds (the pooler) is handed back, to be saved again.
     pub fn load(&self, weights: Weights, device: &Device) -> Result<(Encoder, Vec<(String, TensorData)>)> {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();

@@ -1,0 +1,92 @@
+//! Every encoder family: token ids, embeddings within 1e-5, loss and gradients of a training batch within 1e-4, of tiny random models.
+//!
+//! `ColBERT(folder).tokenize(texts)`, `.encode(texts, is_query=…)`, and `losses.Contrastive(model)(features).backward()`.
+
+use burn::module::Module;
+use colburn::{data::Collator, loss::Targets, model::TokenBatch, prelude::*};
+
+use crate::{gradients, support::*};
+
+const TOLERANCE: f32 = 1e-5;
+
+fn family(name: &str) {
+    let (golden, expected) = (json("encoders.json"), tensors(&fixture("encoders.safetensors")));
+    let folder = fixture("encoders").join(name);
+    let model = ColBert::from_pretrained(&folder, &device()).unwrap();
+    for (kind, side) in [(Kind::Query, "query"), (Kind::Document, "document")] {
+        let texts = strings(&golden["texts"][side]);
+        let ids = golden["families"][name][side].as_array().unwrap();
+        let batch = model.tokenizer().tokenize(&texts, kind).unwrap();
+        for (index, ids) in ids.iter().enumerate() {
+            let ids: Vec<u32> = numbers(ids).into_iter().map(|id| id as u32).collect();
+            assert_eq!(batch.ids[batch.spans.range(index)], ids, "{name}: tokens of {:?}", texts[index]);
+        }
+        assert_embeddings(&model, &texts, kind, &expected, &format!("{name}.{side}"), TOLERANCE);
+    }
+
+    let rows: Vec<Vec<String>> = golden["rows"].as_array().unwrap().iter().map(strings).collect();
+    let count = rows.len();
+    let dataset = Dataset::from_rows(&["query", "positive", "negative"], rows).unwrap();
+    let model = model.train();
+    let collator = Collator::new(model.tokenizer().clone(), dataset).unwrap();
+    let batch = collator.collate(&(0..count).collect::<Vec<_>>()).unwrap();
+    let embeddings = model.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));
+    let (queries, documents) = embeddings.split_at(count);
+    let loss = Contrastive::default().forward(&queries, &documents, &Targets::Positives).unwrap();
+    let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+    let of_pylate = golden["families"][name]["loss"].as_f64().unwrap();
+    assert!((value - of_pylate).abs() <= 1e-5 * of_pylate.abs(), "{name}: loss {value}, PyLate's {of_pylate}");
+    gradients::compare(name, &model, &loss, &expected);
+
+    // What is saved is what was loaded.
+    let saved = tempfile::tempdir().unwrap();
+    model.valid().save_pretrained(saved.path()).unwrap();
+    let (saved, original) =
+        (tensors(&saved.path().join("model.safetensors")), tensors(&folder.join("model.safetensors")));
+    let modern =
+        |name: &str| name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias");
+    assert_eq!(saved.keys().cloned().collect::<Vec<_>>(), original.keys().map(|name| modern(name)).collect::<Vec<_>>());
+    for (name, original) in &original {
+        assert_eq!((&saved[&modern(name)].shape, &saved[&modern(name)].values), (&original.shape, &original.values));
+    }
+}
+
+#[test]
+fn distilbert() {
+    family("distilbert");
+}
+
+#[test]
+fn electra() {
+    family("electra");
+}
+
+#[test]
+fn mpnet() {
+    family("mpnet");
+}
+
+#[test]
+fn roberta() {
+    family("roberta");
+}
+
+#[test]
+fn xlm_roberta() {
+    family("xlm-roberta");
+}
+
+#[test]
+fn albert() {
+    family("albert");
+}
+
+#[test]
+fn modernbert() {
+    family("modernbert");
+}
+
+#[test]
+fn modernbert_with_every_bias() {
+    family("modernbert-biases");
+}
