@@ -23,7 +23,12 @@ mod tests {
 
     #[test]
     fn a_type_s_name_becomes_words() {
-        let names = ["colburn_eval::triplet::TripletEvaluator", "a::InformationRetrievalEvaluator", "a::b::Mine<c::D>", "Evaluator"];
+        let names = [
+            "colburn_eval::triplet::TripletEvaluator",
+            "a::InformationRetrievalEvaluator",
+            "a::b::Mine<c::D>",
+            "Evaluator",
+        ];
         assert_eq!(names.map(of), ["Triplet", "Information Retrieval", "Mine", "Evaluator"]);
     }
 }

@@ -84,7 +84,11 @@ impl Loss for Distillation {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let own = [("temperature", format!("{:?}", self.temperature)), ("size_average", self.size_average.to_string()), ("normalize_scores", self.normalize_scores.to_string())];
+        let own = [
+            ("temperature", format!("{:?}", self.temperature)),
+            ("size_average", self.size_average.to_string()),
+            ("normalize_scores", self.normalize_scores.to_string()),
+        ];
         own.into_iter().chain(self.score.settings()).collect()
     }
 }

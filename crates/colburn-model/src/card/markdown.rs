@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_is_markdown() {
-        let hostile = "# a | `b` **c** <script>x</script> [d](e) \\| $x$ ~~f~~ &amp; _g_\r\n---\u{0}\u{1b}[31m\u{2028}h";
+        let hostile =
+            "# a | `b` **c** <script>x</script> [d](e) \\| $x$ ~~f~~ &amp; _g_\r\n---\u{0}\u{1b}[31m\u{2028}h";
         let escaped = escape(hostile);
         for c in ["<", ">", "|", "`", "*", "_", "[", "]", "\\", "$", "~", "\n", "\r", "\u{0}", "\u{1b}", "\u{2028}"] {
             assert!(!escaped.contains(c), "{c:?} in {escaped}");

@@ -28,7 +28,8 @@ impl Origin {
             Component::Normal(name) => name.to_str(),
             _ => None,
         });
-        let folder = names.find_map(|name| name.strip_prefix("models--").or_else(|| name.strip_prefix("datasets--")))?;
+        let folder =
+            names.find_map(|name| name.strip_prefix("models--").or_else(|| name.strip_prefix("datasets--")))?;
         let id = folder.replacen("--", "/", 1);
         let revision = names.next().filter(|name| *name == "snapshots").and_then(|_| names.next()).map(str::to_owned);
         is_repo_id(&id).then_some(Self { id, revision })
@@ -64,9 +65,12 @@ mod tests {
 
     #[test]
     fn the_cache_names_its_repositories() {
-        let of = |path: &str| Origin::of(Path::new(path)).map(|origin| (origin.id, origin.revision.unwrap_or_default()));
+        let of =
+            |path: &str| Origin::of(Path::new(path)).map(|origin| (origin.id, origin.revision.unwrap_or_default()));
         let revision = "0123456789abcdef0123456789abcdef01234567";
-        let found = of(&format!("/home/me/.cache/huggingface/hub/models--lightonai--GTE-ModernColBERT-v1/snapshots/{revision}"));
+        let found = of(&format!(
+            "/home/me/.cache/huggingface/hub/models--lightonai--GTE-ModernColBERT-v1/snapshots/{revision}"
+        ));
         assert_eq!(found, Some(("lightonai/GTE-ModernColBERT-v1".to_owned(), revision.to_owned())));
         assert_eq!(
             of("hub/models--bert-base-uncased/snapshots/abc/config.json"),
@@ -83,7 +87,8 @@ mod tests {
         for name in ["bert-base-uncased", "org/name", "a/b_c.d-1"] {
             assert!(is_repo_id(name), "{name}");
         }
-        for name in ["", "/", "a/", "/b", "a/b/c", "a\"b", "a b", "../b", "a/..", "a\\b", "a/b@main", "a--b/c", "é/b"] {
+        for name in ["", "/", "a/", "/b", "a/b/c", "a\"b", "a b", "../b", "a/..", "a\\b", "a/b@main", "a--b/c", "é/b"]
+        {
             assert!(!is_repo_id(name), "{name}");
         }
     }

@@ -145,27 +145,90 @@ mod tests {
     #[test]
     fn what_could_be_something_else_is_quoted() {
         for text in [
-            "", "no", "NO", "Null", "y", "1", "1.5", "0x10", "1e3", "2026-01-01", ".5", "-", "- a", "a: b", "a:", "a #b", "#a", "&a", "*a",
-            "!a", "|", ">", "'a'", "\"a\"", "%a", "@a", "`a`", "{a}", "[a]", "a, b", "a ", " a", "~", "a\nb", "---", "...", "=", "<<", "?",
+            "",
+            "no",
+            "NO",
+            "Null",
+            "y",
+            "1",
+            "1.5",
+            "0x10",
+            "1e3",
+            "2026-01-01",
+            ".5",
+            "-",
+            "- a",
+            "a: b",
+            "a:",
+            "a #b",
+            "#a",
+            "&a",
+            "*a",
+            "!a",
+            "|",
+            ">",
+            "'a'",
+            "\"a\"",
+            "%a",
+            "@a",
+            "`a`",
+            "{a}",
+            "[a]",
+            "a, b",
+            "a ",
+            " a",
+            "~",
+            "a\nb",
+            "---",
+            "...",
+            "=",
+            "<<",
+            "?",
         ] {
             assert!(!is_plain(text), "{text:?}");
         }
         for text in ["ColBERT", "loss:Contrastive", "bert-base-uncased", "org/name", "apache-2.0", "Col BERT (v2)"] {
             assert!(is_plain(text), "{text:?}");
         }
-        assert_eq!(quoted("a\"\\\n\u{7f}\u{85}\u{2028}\u{feff}\u{1f600}é"), r#""a\"\\\n\x7f\x85\u2028\ufeff\U0001f600é""#);
+        assert_eq!(
+            quoted("a\"\\\n\u{7f}\u{85}\u{2028}\u{feff}\u{1f600}é"),
+            r#""a\"\\\n\x7f\x85\u2028\ufeff\U0001f600é""#
+        );
     }
 
     #[test]
     fn a_number_is_one_to_every_reader() {
         let number = |value: f64| mapping(&json!({ "a": value }));
-        assert_eq!([1.0, 0.1, 1e-7, 1.5e-9, 1e300].map(number), [
-            "a: 1.0\n",
-            "a: 0.1\n",
-            "a: 1.0e-7\n",
-            "a: 1.5e-9\n",
-            "a: 1.0e+300\n"
-        ]);
+        assert_eq!(
+            [1.0, 0.1, 1e-7, 1.5e-9, 1e300].map(number),
+            ["a: 1.0\n", "a: 0.1\n", "a: 1.0e-7\n", "a: 1.5e-9\n", "a: 1.0e+300\n"]
+        );
         assert_eq!(mapping(&json!({ "a": 24 })), "a: 24\n");
+    }
+
+    /// SplitMix64.
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    #[test]
+    fn whatever_is_written_is_read_back() {
+        let alphabet: Vec<char> =
+            "ab01 -:#,[]{}&*!|>'\"%@`~.?<=\\/\n\r\t\u{0}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}\u{e9}\u{6f22}\u{1f600}".chars().collect();
+        let mut state = 42;
+        for _ in 0..3000 {
+            let length = random(&mut state) % 12;
+            let text: String = (0..length).map(|_| alphabet[random(&mut state) as usize % alphabet.len()]).collect();
+            let value =
+                json!({"tags": [text, "no", "a:b"], "model-index": [{"name": text, "results": [{"value": 1e-9}]}]});
+            let written = mapping(&value);
+            let read: Value =
+                serde_saphyr::from_str(&written).unwrap_or_else(|error| panic!("{text:?}: {error}\n{written}"));
+            assert_eq!(read, value, "{written}");
+        }
     }
 }
