@@ -102,7 +102,9 @@ mod tests {
         );
         assert!(refused(TrainingArguments { fp16: true, ..args() }).ends_with("leave `fp16` out"));
         assert!(refused(TrainingArguments { fp16: true, bf16: true, ..args() }).contains("at most one of"));
-        assert!(refused(TrainingArguments { push_to_hub: true, ..args() }).contains("`push_to_hub` is true; "));
+        let uploading = TrainingArguments { push_to_hub: true, hub_model_id: Some("a b".to_owned()), ..args() };
+        let key = if cfg!(feature = "hub") { "`hub_model_id` is \"a b\"; " } else { "`push_to_hub` is true; " };
+        assert!(refused(uploading).contains(key));
         assert!(
             refused(TrainingArguments { save_safetensors: false, ..args() }).contains("`save_safetensors` is false; ")
         );

@@ -86,13 +86,9 @@ impl RunCard {
     pub fn of(&self, state: &TrainerState, step: usize, best: bool) -> String {
         let found = results::found(&self.measured, state, step);
         let logs = logs::section(&self.measured, state, best.then_some(step));
-        let card = ModelCard {
-            evaluation: found.section,
-            metrics: found.metrics,
-            results: found.results,
-            training: format!("## Training Details\n{}{}{logs}", self.datasets, self.hyperparameters),
-            ..self.card.clone()
-        };
+        let mut card = self.card.clone();
+        (card.evaluation, card.metrics, card.results) = (found.section, found.metrics, found.results);
+        card.training = format!("## Training Details\n{}{}{logs}", self.datasets, self.hyperparameters);
         card.to_markdown()
     }
 }

@@ -18,15 +18,15 @@ const SCORE: &str = "_MaxSim_";
 /// What an evaluator measures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Measured {
-    description: String,
-    metrics: Vec<Metric>,
+    pub(super) description: String,
+    pub(super) metrics: Vec<Metric>,
     /// The metric that matters most, as the log has it.
     pub primary: Option<String>,
 }
 
 /// A metric of an evaluator.
 #[derive(Clone, Debug, PartialEq)]
-struct Metric {
+pub(super) struct Metric {
     /// Its name in the log.
     key: String,
     /// What it was measured on, where that has a name.
