@@ -114,6 +114,9 @@ pub(crate) fn begin(args: &TrainingArguments, hub: Option<Hub>, progress: &Progr
     }
     let hub = hub.unwrap_or_else(Hub::from_env);
     let repo = hub.create_repo(&repo(args)?, args.hub_private_repo)?;
+    if let Some(revision) = &args.hub_revision {
+        hub.create_branch(&repo, revision)?;
+    }
     progress.say(&format!("the model will be uploaded to {}", repo.name()));
     let output = PushOutput { repo: repo.name().to_owned(), ..PushOutput::default() };
     let output = Arc::new(Mutex::new(output));

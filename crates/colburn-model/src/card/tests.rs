@@ -1,3 +1,5 @@
+//! Cards as they are written, and what of them a person or hostile text may change.
+
 use super::*;
 
 fn card() -> ModelCard {

@@ -180,7 +180,7 @@ pub struct TrainingArguments {
     pub hub_private_repo: Option<bool>,
     /// Whether a checkpoint is uploaded even if the upload of the one before is still going on; it waits until that is done.
     pub hub_always_push: bool,
-    /// The branch that uploads go to; `main` if not given.
+    /// The branch that uploads go to, made if it is not there; `main` if not given.
     pub hub_revision: Option<String>,
 
     /// The device that the program `colburn` trains on, by name: `flex`, `ndarray`, `wgpu`, `cuda`. The library does not look at it: there

@@ -1,3 +1,5 @@
+//! The card of a run as a whole: what it says, what it hides, and what PyLate says of the same run.
+
 use std::path::PathBuf;
 
 use burn::tensor::Device;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use colburn_hub::Hub;
-use colburn_train::{HubStrategy, PushOutput, ResumeFromCheckpoint, Result, TrainOutput, TrainingArguments};
+use colburn_train::{HubStrategy, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainingArguments};
 
 use common::{arguments, logged, rows, trainer};
 use server::{Fault, READ, Server, WRITE};
@@ -59,18 +59,16 @@ fn pushed(server: &Server, repo: &str, branch: &str) -> (Vec<String>, BTreeMap<S
 #[test]
 fn the_end_is_the_model_and_what_belongs_to_it() {
     let (server, dir) = (Server::start(), tempfile::tempdir().unwrap());
-    let args = TrainingArguments {
-        hub_strategy: HubStrategy::End,
-        hub_private_repo: Some(true),
-        ..pushing(dir.path())
-    };
+    let args =
+        TrainingArguments { hub_strategy: HubStrategy::End, hub_private_repo: Some(true), ..pushing(dir.path()) };
     let (_, push) = train(&server, dir.path(), args);
     let (messages, files) = pushed(&server, REPO, "main");
     assert_eq!(messages, ["End of training"]);
     assert_eq!((push.repo.as_str(), push.uploads, push.failed), (REPO, 1, 0));
     assert!(push.url.is_some_and(|url| url.contains(REPO)));
     assert!(server.state().repository("models", REPO).private);
-    for name in ["README.md", "model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json"] {
+    for name in ["README.md", "model.safetensors", "1_Dense/model.safetensors", "tokenizer.json", "trainer_state.json"]
+    {
         assert!(files.contains_key(name), "{name}: {:?}", files.keys());
         assert_eq!(files[name], fs::read(dir.path().join("run").join(name)).unwrap(), "{name}");
     }
@@ -148,7 +146,10 @@ fn a_checkpoint_is_left_out_while_another_is_uploaded() {
     let (_, push) = train(&server, dir.path(), args);
     let (messages, _) = pushed(&server, REPO, "main");
     assert!((2..=4).contains(&messages.len()), "{messages:?}");
-    assert_eq!((messages[0].as_str(), messages[messages.len() - 1].as_str()), ("Training in progress, step 1", "End of training"));
+    assert_eq!(
+        (messages[0].as_str(), messages[messages.len() - 1].as_str()),
+        ("Training in progress, step 1", "End of training")
+    );
     assert_eq!((push.uploads, push.failed), (messages.len(), 0));
 }
 
