@@ -15,10 +15,18 @@ pub enum Error {
         /// What would be right.
         message: String,
     },
-    /// The hub refused, or did not answer as it should.
+    /// The hub refused, or answered something else than a hub does.
     #[error("{what}: {message}")]
     Hub {
         /// What was asked for: kind, repository, revision, and file if it was one.
+        what: String,
+        /// What happened, and what to do.
+        message: String,
+    },
+    /// There was no answer, or none but that the hub is busy, however often it was asked.
+    #[error("{what}: {message}")]
+    Unavailable {
+        /// What was asked for.
         what: String,
         /// What happened, and what to do.
         message: String,

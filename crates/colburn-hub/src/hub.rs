@@ -1,8 +1,30 @@
-//! The hub: where it is, who asks, and where its files are kept. The settings are those of Hugging Face's own tools.
+//! The hub: its settings, its client, and how a request is made. Every request goes through [`Hub::ask`], the one place that waits,
+//! tries again and gives up.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
 
-use crate::{RepoId, Result};
+use hf_hub::{HFClient, HFClientSync, HFRepositorySync, HFResult, RepoTypeAny};
+
+use crate::{
+    Error, RepoId, Result,
+    failure::{Again, Asked, again},
+    settings::{self, Settings, Token},
+};
+
+/// How often a request is made before it has failed.
+const ATTEMPTS: u32 = 5;
+/// The wait after the first failure; it doubles with each one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that a hub may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// After so long without an answer the connection counts as lost.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,75 +35,170 @@ pub enum RepoKind {
     Dataset,
 }
 
-/// How a folder is uploaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UploadOptions {
-    /// The folder of the repository that it goes to; its root if not given.
-    pub path_in_repo: Option<String>,
-    /// What the commit says; "Upload folder using colburn" if not given.
-    pub commit_message: Option<String>,
-    /// The branch that it goes to, if not the one in the [`RepoId`].
-    pub revision: Option<String>,
-    /// Files to leave out, by their paths in the folder: `*` stands for any characters, `/` among them, `?` for one (Python's fnmatch,
-    /// as in `upload_folder` of huggingface_hub). What ends in `/` means everything in that folder.
-    pub ignore_patterns: Vec<String>,
+/// The Hugging Face hub with its local cache. Cheap to clone; can be used from several threads.
+///
+/// ```no_run
+/// use colburn_hub::Hub;
+///
+/// let hub = Hub::from_env();
+/// let folder = hub.model(&"lightonai/GTE-ModernColBERT-v1".parse()?)?;
+/// let files = hub.dataset(&"sentence-transformers/msmarco-bm25".parse()?, Some("triplet"), Some("train"))?;
+/// # Ok::<(), colburn_hub::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Hub {
+    pub(crate) settings: Settings,
+    first_wait: Duration,
+    /// Made for the first request: without one nothing is opened.
+    client: Arc<OnceLock<HFClientSync>>,
 }
 
-/// The Hugging Face hub with its local cache. Cheap to clone; can be used from several threads.
-#[derive(Clone)]
-pub struct Hub {}
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
+}
 
 impl Hub {
     /// The hub of the environment: `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`,
     /// `HF_HUB_DISABLE_IMPLICIT_TOKEN`, as huggingface_hub reads them. Nothing is opened yet.
     pub fn from_env() -> Self {
-        todo!()
+        Self { settings: Settings::from_env(), first_wait: FIRST_WAIT, client: Arc::default() }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings;
+        change(&mut settings);
+        Self { settings, client: Arc::default(), ..self }
     }
 
     /// Another address than <https://huggingface.co>.
-    pub fn with_endpoint(self, endpoint: impl Into<String>) -> Self {
-        todo!()
+    pub fn with_endpoint(self, endpoint: impl AsRef<str>) -> Self {
+        self.with(|settings| settings.endpoint = settings::endpoint(endpoint.as_ref()))
     }
 
     /// This token, or none.
-    pub fn with_token(self, token: Option<String>) -> Self {
-        todo!()
+    pub fn with_token(self, token: Option<&str>) -> Self {
+        self.with(|settings| settings.token = token.and_then(Token::new))
     }
 
     /// Another folder for the cache.
     pub fn with_cache(self, cache: impl Into<PathBuf>) -> Self {
-        todo!()
+        self.with(|settings| settings.cache = cache.into())
     }
 
     /// Whether only the cache may be used.
     pub fn with_offline(self, offline: bool) -> Self {
-        todo!()
+        self.with(|settings| settings.offline = offline)
     }
 
-    /// The folder that holds a model's files at a revision: what it takes to load it, and nothing else.
-    pub fn model(&self, id: &RepoId) -> Result<PathBuf> {
-        todo!()
+    /// The wait after a request has failed, before it is made again, unless the hub asks for another; it doubles with each failure. Half a
+    /// second unless set.
+    pub fn with_first_wait(self, wait: Duration) -> Self {
+        Self { first_wait: wait, ..self }
     }
 
-    /// The data files of a split of a data set. Without a configuration the default one, or the only one; without a split the only one, or
-    /// `train`.
-    pub fn dataset(&self, id: &RepoId, config: Option<&str>, split: Option<&str>) -> Result<Vec<PathBuf>> {
-        todo!()
+    /// Where downloaded files are kept.
+    pub fn cache(&self) -> &Path {
+        &self.settings.cache
     }
 
-    /// The folder that holds those files of a repository that match one of the patterns.
-    pub fn snapshot(&self, kind: RepoKind, id: &RepoId, patterns: &[&str]) -> Result<PathBuf> {
-        todo!()
+    /// Whether only the cache is used.
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
     }
 
-    /// Makes a repository for a model, unless it is there; `private` if it is made. Gives the full name: without an owner it belongs to
-    /// whom the token belongs to.
-    pub fn create_repo(&self, id: &RepoId, private: Option<bool>) -> Result<RepoId> {
-        todo!()
+    /// The page of a repository.
+    pub fn address(&self, kind: RepoKind, id: &RepoId) -> String {
+        let folder = if kind == RepoKind::Dataset { "datasets/" } else { "" };
+        format!("{}/{folder}{}", self.settings.endpoint, id.name())
     }
 
-    /// Uploads the files of a folder to a model's repository in one commit, and gives the address of the commit.
-    pub fn upload_folder(&self, id: &RepoId, folder: impl AsRef<Path>, options: UploadOptions) -> Result<String> {
-        todo!()
+    /// Makes a request, and makes it again where that may help. `patience` is how long an answer may take; uploads may take any time.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        asked: &Asked,
+        patience: Option<Duration>,
+        request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        let client = self.client(asked)?;
+        let request = Arc::new(request);
+        let mut wait = self.first_wait;
+        let mut attempt = 1;
+        loop {
+            let (failed, pause) = match answer(client.clone(), request.clone(), patience) {
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(failure)) => match again(&failure) {
+                    Again::Never => return Err(asked.failed(&failure, &self.settings)),
+                    Again::After(wanted) => (asked.failed(&failure, &self.settings), wanted),
+                },
+                None => (asked.unavailable(format!("no answer from {}", self.settings.endpoint)), None),
+            };
+            let pause = pause.unwrap_or(wait);
+            if attempt == ATTEMPTS || pause > LONGEST_WAIT {
+                return Err(failed);
+            }
+            tracing::debug!("{failed}; attempt {} of {ATTEMPTS} in {:.1} s", attempt + 1, pause.as_secs_f64());
+            thread::sleep(pause);
+            wait *= 2;
+            attempt += 1;
+        }
     }
+
+    /// [`Hub::ask`] for what is answered at once or not at all.
+    pub(crate) fn ask_soon<T: Send + 'static>(
+        &self,
+        asked: &Asked,
+        request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        self.ask(asked, Some(PATIENCE), request)
+    }
+
+    fn client(&self, asked: &Asked) -> Result<HFClientSync> {
+        if self.settings.offline {
+            return Err(asked.offline("this takes the network; HF_HUB_OFFLINE is set"));
+        }
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        // A text that can stand in no header: hf-hub then sends none. Without a token it would look for one itself.
+        let token = self.settings.token.as_ref().map_or("\n", Token::secret);
+        let made = HFClient::builder()
+            .endpoint(&self.settings.endpoint)
+            .token(token)
+            .cache_dir(&self.settings.cache)
+            .user_agent(concat!("colburn/", env!("CARGO_PKG_VERSION")))
+            .retry_max_attempts(0)
+            .build_sync()
+            .map_err(|failure| asked.failed(&failure, &self.settings))?;
+        Ok(self.client.get_or_init(|| made).clone())
+    }
+}
+
+/// The answer to a request; none if it does not come in time, or the request dies. hf-hub itself would wait forever.
+fn answer<T: Send + 'static>(
+    client: HFClientSync,
+    request: Arc<impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static>,
+    patience: Option<Duration>,
+) -> Option<HFResult<T>> {
+    let Some(patience) = patience else { return Some(request(&client)) };
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(request(&client)));
+    receiver.recv_timeout(patience).ok()
+}
+
+/// hf-hub's handle of a repository.
+pub(crate) fn repository(client: &HFClientSync, kind: RepoKind, id: &RepoId) -> HFRepositorySync<RepoTypeAny> {
+    let kind = match kind {
+        RepoKind::Model => RepoTypeAny::Model,
+        RepoKind::Dataset => RepoTypeAny::Dataset,
+    };
+    let (owner, name) = hf_hub::split_id(id.name());
+    client.repository(kind, owner, name)
+}
+
+/// An error of a file or folder.
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { path, source }
 }

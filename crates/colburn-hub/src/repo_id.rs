@@ -41,6 +41,12 @@ impl RepoId {
         self.revision.as_deref().unwrap_or(MAIN)
     }
 
+    /// The repository of that name that belongs to an owner.
+    pub(crate) fn owned_by(&self, owner: &str) -> Result<Self> {
+        let id: Self = format!("{owner}/{}", self.name).parse()?;
+        Ok(Self { revision: self.revision.clone(), ..id })
+    }
+
     /// The same repository at another revision.
     ///
     /// # Errors

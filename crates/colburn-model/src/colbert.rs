@@ -16,7 +16,7 @@ use crate::{
     encoder::{Encoder, FamilyConfig, read_config},
     files,
     layout::{self, Layout},
-    names,
+    names, resolve,
     weights::Weights,
 };
 
@@ -49,8 +49,10 @@ const MOST_NEW_ROWS: usize = 4096;
 /// What a model carries besides its weights. Shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
-    /// The folder that it was loaded from.
+    /// The folder that it was loaded from, or its name on the hub.
     pub name_or_path: Arc<Path>,
+    /// The folder that it was loaded from.
+    pub directory: Arc<Path>,
     pub tokenizer: TextTokenizer,
     /// `config.json` of the encoder, as it was read.
     pub encoder_json: Arc<Value>,
@@ -63,12 +65,14 @@ pub(crate) struct Parts {
 }
 
 impl ColBert {
-    /// Loads a model directory: PyLate's, sentence-transformers' or a plain encoder's, which gets a new projection.
+    /// Loads a model directory: PyLate's, sentence-transformers' or a plain encoder's, which gets a new projection. What is no directory is
+    /// the name of a model on the Hugging Face hub, `org/name[@revision]`, and is fetched into its cache (feature `hub`).
     ///
     /// # Errors
-    /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor.
-    pub fn from_pretrained(directory: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        Self::from_pretrained_with(directory, &ColBertOptions::default(), device)
+    /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor. When there is no such
+    /// directory and no such name on the hub, or the hub cannot be reached.
+    pub fn from_pretrained(name_or_path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Self::from_pretrained_with(name_or_path, &ColBertOptions::default(), device)
     }
 
     /// The same with the caller's parameters, which go before the saved ones (`pylate.models.ColBERT(…)`).
@@ -76,15 +80,17 @@ impl ColBert {
     /// # Errors
     /// As [`ColBert::from_pretrained`].
     pub fn from_pretrained_with(
-        directory: impl AsRef<Path>,
+        name_or_path: impl AsRef<Path>,
         options: &ColBertOptions,
         device: &Device,
     ) -> Result<Self> {
-        let directory = directory.as_ref();
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
         let layout = Layout::of(directory)?;
-        Self::build(directory, &layout, options, device, |config, _| {
+        let mut model = Self::build(directory, &layout, options, device, |config, _| {
             config.load(Weights::read(&layout::weights_file(&layout.encoder)?)?, device)
-        })
+        })?;
+        model.parts.name_or_path = name_or_path.as_ref().into();
+        Ok(model)
     }
 
     /// A model with an encoder of the directory's `config.json` whose weights are drawn from the options' seed; the directory needs
@@ -136,6 +142,7 @@ impl ColBert {
         let prompt = config::default_prompt(&directory.join(config::FILE), &model_json)?;
         let parts = Parts {
             name_or_path: directory.into(),
+            directory: directory.into(),
             tokenizer,
             encoder_json: Arc::new(encoder_json),
             model_json: Arc::new(model_json),
@@ -176,9 +183,14 @@ impl ColBert {
         &self.parts.tokenizer
     }
 
-    /// The folder that it was loaded from, as it was named.
+    /// The folder that it was loaded from, or its name on the hub, as it was given.
     pub fn name_or_path(&self) -> &Path {
         &self.parts.name_or_path
+    }
+
+    /// The folder that it was loaded from; that in the cache for a name on the hub.
+    pub fn directory(&self) -> &Path {
+        &self.parts.directory
     }
 
     /// The ColBERT parameters.

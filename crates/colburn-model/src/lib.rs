@@ -16,6 +16,7 @@ mod files;
 mod layout;
 mod names;
 mod pooling;
+mod resolve;
 mod save;
 mod tokenizer;
 mod tokens;
