@@ -105,8 +105,8 @@ impl ColBert {
     ///
     /// # Errors
     /// As [`ColBert::from_pretrained`], but for missing weights.
-    pub fn from_config(directory: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
-        let directory = directory.as_ref();
+    pub fn from_config(name_or_path: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
         let layout = Layout { dense: Vec::new(), ..Layout::of(directory)? };
         Self::build(directory, &layout, options, device, Origin::Drawn)
     }
@@ -123,8 +123,13 @@ impl ColBert {
             let expected = "a Hugging Face encoder's configuration is expected there";
             return Err(Error::MissingFile { directory: layout.encoder.clone(), file: "config.json", expected });
         }
-        let encoder_json: Value = files::read_json(&config_path)?;
+        let mut encoder_json: Value = files::read_json(&config_path)?;
         let encoder_config = read_config(&config_path, &encoder_json)?;
+        if let Value::Object(fields) = &mut encoder_json {
+            for (key, value) in encoder_config.older_keys() {
+                fields.entry(key).or_insert(value);
+            }
+        }
         let stanford = layout.dense.is_empty() && stanford::is_one(&encoder_json);
         let besides = if stanford { stanford::parameters(&layout.encoder)? } else { Saved::default() };
         let config = ColBertConfig::resolve_after(directory, options, besides)?;
