@@ -73,7 +73,7 @@ mod tests {
     fn frequencies_are_those_of_transformers() {
         let frequencies = frequencies(64, 160_000.0);
         let some = [1, 5, 17, 31].map(|i: usize| frequencies[i]);
-        assert_eq!(some, [0.687656044960022, 0.15376456081867218, 0.0017191400984302163, 9.088847036764491e-06]);
+        assert_eq!(some, [0.68765604, 0.15376456, 0.0017191401, 9.088847e-6]);
     }
 
     // x = torch.arange(2 * 2 * 4, dtype=torch.float32).reshape(1, 2, 2, 4).sin()  # [1, heads, tokens, head_dim]
@@ -93,8 +93,8 @@ mod tests {
         let x = Tensor::<2>::from_data(TensorData::new(x, [5, 8]), &device);
         let turned = Rotary::new(&spans, 4, 10_000.0, &device).apply(x.clone());
         let expected = [
-            [0.0, 0.84147096, 0.9092974, 0.14112, 0.98935825, 0.4121185, -0.54402113, -0.9999902f32],
-            [0.7886599, -0.9781995, 0.16981927, 0.62792754, 0.39140862, 0.40047225, -1.0564151, 0.66259837],
+            [0.0, 0.84147096, 0.9092974, 0.14112, 0.98935825, 0.4121185, -0.5440211, -0.9999902f32],
+            [0.7886599, -0.9781995, 0.16981927, 0.62792754, 0.39140862, 0.40047225, -1.0564151, 0.6625984],
         ];
         let found = Tensor::cat(vec![turned.clone().narrow(0, 0, 1), turned.narrow(0, 4, 1)], 0);
         found.into_data().assert_approx_eq::<f32>(&TensorData::from(expected), Tolerance::absolute(2e-6));

@@ -19,12 +19,14 @@ struct Counting;
 
 // SAFETY: every call goes to the system's allocator unchanged; counting beside it touches no memory but two atomic numbers.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: as the trait asks for.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
         // SAFETY: the caller's promises are those that the system's allocator asks for.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: as the trait asks for.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         NOW.fetch_sub(layout.size(), Relaxed);
         // SAFETY: as above.
