@@ -217,3 +217,6 @@ impl Encoder {
         Ok(self)
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;
