@@ -9,6 +9,7 @@ mod encoders;
 mod gradients;
 mod kd_evaluation;
 mod minilm;
+mod modernbert;
 mod pooling;
 mod rank;
 mod rerank;
