@@ -7,6 +7,7 @@ mod distillation;
 mod embeddings;
 mod encoders;
 mod gradients;
+mod heads;
 mod kd_evaluation;
 mod minilm;
 mod modernbert;

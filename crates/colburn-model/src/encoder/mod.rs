@@ -92,6 +92,11 @@ pub(crate) trait FamilyConfig: std::fmt::Debug {
 
     /// How its checkpoints name their tensors.
     fn checkpoint(&self) -> Checkpoint;
+
+    /// Keys that older or other tools look for in `config.json`, with their values: written where the file that was read has none.
+    fn older_keys(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
 }
 
 /// The tensor names of a family's checkpoints.
@@ -144,7 +149,7 @@ impl dyn FamilyConfig + '_ {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();
         let mut weights = weights.strip_prefix(prefix);
         let encoder = weights.load_into(self.init(device))?;
-        Ok((encoder, weights.surplus(kept, heads)))
+        Ok((encoder, weights.surplus(kept, heads)?))
     }
 
     /// The encoder with newly drawn weights.
