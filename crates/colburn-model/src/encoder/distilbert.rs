@@ -14,7 +14,7 @@ use super::{Checkpoint, Encoder, Family, FamilyConfig, bert::zero_linear, check,
 const LAYER_NORM_EPS: f64 = 1e-12;
 
 /// The fields of DistilBERT's `config.json`, with transformers' defaults. Whether the positions began as sinusoids
-/// (`sinusoidal_pos_embds`) makes no difference: a checkpoint holds them.
+/// (`sinusoidal_pos_embds`) makes no difference to a checkpoint, which holds them; a new model draws them like other weights.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct DistilBertConfig {

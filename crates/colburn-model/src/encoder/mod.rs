@@ -222,3 +222,6 @@ impl Encoder {
         Ok(self)
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

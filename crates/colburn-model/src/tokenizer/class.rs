@@ -103,6 +103,20 @@ pub(super) enum Role {
 
 impl Role {
     pub const COUNT: usize = 7;
+    pub const ALL: [Self; Self::COUNT] = [Self::Bos, Self::Eos, Self::Unk, Self::Sep, Self::Pad, Self::Cls, Self::Mask];
+
+    /// Under which files name it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Bos => "bos_token",
+            Self::Eos => "eos_token",
+            Self::Unk => "unk_token",
+            Self::Sep => "sep_token",
+            Self::Pad => "pad_token",
+            Self::Cls => "cls_token",
+            Self::Mask => "mask_token",
+        }
+    }
 }
 
 #[cfg(test)]

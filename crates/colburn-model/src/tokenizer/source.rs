@@ -140,8 +140,9 @@ fn rebuilt(
     special.add_to(&mut tokenizer)?;
 
     let token = |role: Role| {
-        let token =
-            special.get(role).ok_or_else(|| format!("no {role:?} token is named, which stands around each text"))?;
+        let token = special
+            .get(role)
+            .ok_or_else(|| format!("tokenizer_config.json names no {}, which stands around each text", role.key()))?;
         let id = tokenizer.token_to_id(token).ok_or_else(|| format!("the special token `{token}` has no id"))?;
         Ok::<_, tokenizers::Error>((token.to_owned(), id))
     };

@@ -189,9 +189,8 @@ impl SpecialTokens {
 
     /// `special_tokens_map.json`: the text of each role. Since transformers 5 it is no longer written, but tools look for it (pylate-rs).
     pub fn map(&self) -> Map<String, Value> {
-        let keys = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-        let named = keys.into_iter().zip(&self.named);
-        named.filter_map(|(key, token)| Some((key.to_owned(), token.as_ref()?.content.clone().into()))).collect()
+        let named = Role::ALL.into_iter().filter_map(|role| Some((role.key().to_owned(), self.get(role)?.into())));
+        named.collect()
     }
 
     /// Adds to the tokenizer what it lacks; tokens that are no words of the vocabulary get ids behind it, in this order.
