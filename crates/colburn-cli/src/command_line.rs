@@ -32,7 +32,7 @@ pub enum Command {
 /// Train a model as a TOML file says.
 #[derive(Args, Debug)]
 pub struct TrainArguments {
-    /// The run: [model], [loss], [data], [[evaluators]], [[callbacks]] and [training].
+    /// The run: [model], [loss], [data], [[evaluators]], [[callbacks]], [model_card] and [training].
     #[arg(value_name = "RUN.toml")]
     pub run: PathBuf,
     /// Set a key of the run, e.g. --set training.learning_rate=1e-5; can be given several times.
@@ -48,7 +48,7 @@ pub struct TrainArguments {
 /// Turn texts into token embeddings: into one file, or into a folder of shards that an interrupted run can go on with.
 #[derive(Args, Debug)]
 pub struct EncodeArguments {
-    /// The model's directory.
+    /// The model: a directory, or its name on the Hugging Face hub, `org/name[@revision]`.
     #[arg(long)]
     pub model: PathBuf,
     /// The texts: .txt (a line each), .jsonl (a string or an object with `text` a line) or .parquet (column `text`); also a folder of
@@ -111,13 +111,14 @@ impl EncodeArguments {
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("data").required(true).multiple(true).args(["triplets", "nano", "beir"]))]
 pub struct EvaluateArguments {
-    /// The model's directory.
+    /// The model: a directory, or its name on the Hugging Face hub, `org/name[@revision]`.
     #[arg(long)]
     pub model: PathBuf,
-    /// Rows of query, positive and negative: .parquet, .jsonl or .csv.
+    /// Rows of query, positive and negative: .parquet, .jsonl or .csv, or a data set of the hub, `org/name[@revision][:config[:split]]`.
     #[arg(long, value_name = "FILE")]
     pub triplets: Option<PathBuf>,
-    /// A collection in NanoBEIR's layout: a folder, or one of NanoBEIR's names in the local cache of the hub; can be given several times.
+    /// A collection in NanoBEIR's layout: a folder, or one of NanoBEIR's names, which is fetched from the hub unless it is in its cache; can
+    /// be given several times.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub nano: Vec<PathBuf>,
     /// A collection in BEIR's layout: a folder with corpus.jsonl, queries.jsonl and qrels/; can be given several times.

@@ -46,14 +46,14 @@ fn create(arguments: &CreateArguments) -> Result<()> {
     let device = by_name(arguments.documents.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.documents.input)?;
     let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
-    fill(created(arguments, model.embedding_size())?, documents, &model, &arguments.documents)
+    fill(created(arguments, &model)?, documents, &model, &arguments.documents)
 }
 
 /// A new index of the kind that was asked for.
-fn created(arguments: &CreateArguments, dim: usize) -> Result<Opened> {
+fn created(arguments: &CreateArguments, model: &ColBert) -> Result<Opened> {
     let directory = &arguments.documents.index;
-    let name = Some(arguments.documents.model.display().to_string());
-    let encoding = opened::encoding(&arguments.documents.model, arguments.documents.pool_factor)?;
+    let (name, dim) = (Some(model.name_or_path().display().to_string()), model.embedding_size());
+    let encoding = opened::encoding(model, arguments.documents.pool_factor)?;
     #[cfg(feature = "plaid")]
     if arguments.plaid {
         let options = PlaidOptions { model: name, encoding, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
@@ -74,7 +74,7 @@ fn add(arguments: &AddArguments) -> Result<()> {
     refuse_line_numbers(&index, &documents, arguments)?;
     let model = ColBert::from_pretrained(&arguments.model, &device)?;
     index.check_model(&model)?;
-    index.check_encoding(&opened::encoding(&arguments.model, arguments.pool_factor)?)?;
+    index.check_encoding(&opened::encoding(&model, arguments.pool_factor)?)?;
     fill(index, documents, &model, arguments)
 }
 

@@ -114,7 +114,7 @@ impl Opened {
         }
         let weights = self.encoding().get(WEIGHTS);
         let other = match weights {
-            Some(weights) => *weights != checksum(name)?,
+            Some(weights) => *weights != checksum(model)?,
             None => made_with.is_some_and(|made_with| !same(Path::new(made_with), name)),
         };
         if other {
@@ -154,14 +154,14 @@ impl Opened {
 const WEIGHTS: &str = "weights";
 
 /// How documents are encoded, for an index to remember.
-pub fn encoding(model: &Path, pool_factor: NonZeroUsize) -> Result<BTreeMap<String, String>> {
+pub fn encoding(model: &ColBert, pool_factor: NonZeroUsize) -> Result<BTreeMap<String, String>> {
     let facts = [(WEIGHTS, checksum(model)?), ("pool_factor", pool_factor.to_string())];
     Ok(facts.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
 /// A checksum of all files of a model that its vectors depend on.
-fn checksum(model: &Path) -> Result<String> {
-    let files = model_files(model)?;
+fn checksum(model: &ColBert) -> Result<String> {
+    let files = model_files(model.directory())?;
     let facts: Vec<String> =
         files.iter().map(|(name, file)| format!("{name} {} {:08x}", file.bytes, file.crc32)).collect();
     Ok(format!("{:08x}", crc32fast::hash(facts.join("\n").as_bytes())))

@@ -44,6 +44,10 @@ impl Dataset {
     /// directory, in the order of their names. The names tell the format: `.parquet`, `.jsonl` or `.ndjson` (one object
     /// a line, all with the same keys), `.csv` (with a header).
     ///
+    /// What is none of these is the name of a data set on the Hugging Face hub, `org/name[@revision][:config[:split]]`, and is fetched into its
+    /// cache (feature `hub`): `sentence-transformers/msmarco-bm25:triplet`. Without a configuration it is the default one, without a split
+    /// `train`, or the only one.
+    ///
     /// Columns of texts, of numbers (integers, floats, booleans) and of lists of either are kept, in the order of the
     /// file. Texts and lists are copied to an unlinked temporary file and read from there, so memory holds neither the
     /// file nor its texts; the environment variable `TMPDIR` names the directory.

@@ -46,6 +46,15 @@ pub enum Error {
         /// The path or pattern as it was given.
         spec: String,
     },
+    /// There is no such file, and the hub has no such data set that could be fetched.
+    #[cfg(feature = "hub")]
+    #[error("no data file matches \"{name}\", and from the hub: {source}")]
+    Hub {
+        /// What was given.
+        name: String,
+        /// What the hub, or its cache, has to say.
+        source: colburn_hub::Error,
+    },
     /// A file whose name does not tell a format that can be read.
     #[error("{}: not a known data format; expected a name that ends in .parquet, .jsonl, .ndjson or .csv", path.display())]
     Format {

@@ -1,4 +1,4 @@
-//! From what a user writes to the files that are meant: a file, a pattern, or a directory. Data sets come as shards
+//! From what a user writes to the files that are meant: a file, a pattern, a directory, or a name on the hub. Data sets come as shards
 //! (`train-00000-of-00004.parquet`, …), so one name often stands for many files; their order is by name, so that row
 //! numbers mean the same everywhere. Whatever could be read in two ways is refused, because rows of a test split that
 //! slip into training go unnoticed.
@@ -43,7 +43,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Finds the files that `spec` names. A path that exists is taken literally before `*` and `?` mean anything.
+    /// Finds the files that `spec` names. A path that exists is taken literally before `*` and `?` mean anything; what can be no path to a
+    /// data file may be a data set on the hub.
     pub(crate) fn find(spec: &Path) -> Result<Self> {
         if spec.is_file() {
             let format = Format::of(spec).ok_or_else(|| Error::Format { path: spec.to_owned() })?;
@@ -58,7 +59,7 @@ impl Source {
             return Ok(source);
         }
         if !has_wildcard(&spec.to_string_lossy()) {
-            return Err(not_found());
+            return on_the_hub(spec).unwrap_or_else(|| Err(not_found()));
         }
         let mut files = expand(spec)?;
         files.retain(|path| path.is_file());
@@ -68,6 +69,11 @@ impl Source {
     /// Leaves out what is no data (a README, a licence); none if nothing remains.
     fn of_one_format(spec: &Path, mut files: Vec<PathBuf>) -> Result<Option<Self>> {
         files.sort();
+        Self::of_files(spec, files)
+    }
+
+    /// The same in the order in which they are given.
+    fn of_files(spec: &Path, files: Vec<PathBuf>) -> Result<Option<Self>> {
         let data: Vec<(PathBuf, Format)> =
             files.into_iter().filter_map(|path| Format::of(&path).map(|format| (path, format))).collect();
         let Some(&(_, format)) = data.first() else { return Ok(None) };
@@ -94,6 +100,23 @@ impl Source {
             }),
         }
     }
+}
+
+/// The files of a data set on the hub; none if it cannot be the name of one. Names without an owner are too much like those of folders.
+#[cfg(feature = "hub")]
+fn on_the_hub(spec: &Path) -> Option<Result<Source>> {
+    let name = spec.to_str().filter(|_| Format::of(spec).is_none())?;
+    let id: colburn_hub::DatasetId = name.parse().ok()?;
+    id.id().owner()?;
+    let found = colburn_hub::Hub::from_env().dataset(id.id(), id.config(), id.split());
+    let wrong = |source| Error::Hub { name: name.to_owned(), source };
+    let not_found = || Error::NotFound { spec: name.to_owned() };
+    Some(found.map_err(wrong).and_then(|files| Source::of_files(spec, files)?.ok_or_else(not_found)))
+}
+
+#[cfg(not(feature = "hub"))]
+fn on_the_hub(_: &Path) -> Option<Result<Source>> {
+    None
 }
 
 /// "train" for `train-00000-of-00002.parquet` and `triplets-train.parquet`; none for a name that tells no split.

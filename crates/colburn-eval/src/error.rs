@@ -22,6 +22,17 @@ pub enum Error {
         /// What is wrong, and what would be right.
         message: String,
     },
+    /// A collection that is not there and cannot be fetched from the hub.
+    #[cfg(feature = "hub")]
+    #[error("{name}: {looked}; from the hub: {source}")]
+    Hub {
+        /// The collection.
+        name: String,
+        /// Where it was looked for.
+        looked: String,
+        /// What the hub, or its cache, has to say.
+        source: colburn_hub::Error,
+    },
     /// An option of an evaluator cannot be used.
     #[error("{option} = {value}: {message}")]
     Option {

@@ -17,7 +17,7 @@ use crate::{
     encoder::{Encoder, FamilyConfig, read_config},
     files,
     layout::Layout,
-    names, projections, stanford,
+    names, projections, resolve, stanford,
     weights::Weights,
 };
 
@@ -59,8 +59,10 @@ enum Origin {
 /// What a model carries besides its weights. Shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
-    /// The folder that it was loaded from.
+    /// The folder that it was loaded from, or its name on the hub.
     pub name_or_path: Arc<Path>,
+    /// The folder that it was loaded from.
+    pub directory: Arc<Path>,
     pub tokenizer: TextTokenizer,
     /// `config.json` of the encoder, as it was read.
     pub encoder_json: Arc<Value>,
@@ -73,12 +75,14 @@ pub(crate) struct Parts {
 }
 
 impl ColBert {
-    /// Loads a model directory: PyLate's, sentence-transformers', Stanford's, or a plain encoder's, which gets a new projection.
+    /// Loads a model directory: PyLate's, sentence-transformers', Stanford's, or a plain encoder's, which gets a new projection. What is no
+    /// directory is the name of a model on the Hugging Face hub, `org/name[@revision]`, and is fetched into its cache (feature `hub`).
     ///
     /// # Errors
-    /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor.
-    pub fn from_pretrained(directory: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        Self::from_pretrained_with(directory, &ColBertOptions::default(), device)
+    /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor. When there is no such
+    /// directory and no such name on the hub, or the hub cannot be reached.
+    pub fn from_pretrained(name_or_path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Self::from_pretrained_with(name_or_path, &ColBertOptions::default(), device)
     }
 
     /// The same with the caller's parameters, which go before the saved ones (`pylate.models.ColBERT(…)`).
@@ -86,12 +90,14 @@ impl ColBert {
     /// # Errors
     /// As [`ColBert::from_pretrained`].
     pub fn from_pretrained_with(
-        directory: impl AsRef<Path>,
+        name_or_path: impl AsRef<Path>,
         options: &ColBertOptions,
         device: &Device,
     ) -> Result<Self> {
-        let directory = directory.as_ref();
-        Self::build(directory, &Layout::of(directory)?, options, device, Origin::Checkpoint)
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
+        let mut model = Self::build(directory, &Layout::of(directory)?, options, device, Origin::Checkpoint)?;
+        model.parts.name_or_path = name_or_path.as_ref().into();
+        Ok(model)
     }
 
     /// A model with an encoder of the directory's `config.json` whose weights are drawn from the options' seed; the directory needs
@@ -99,8 +105,8 @@ impl ColBert {
     ///
     /// # Errors
     /// As [`ColBert::from_pretrained`], but for missing weights.
-    pub fn from_config(directory: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
-        let directory = directory.as_ref();
+    pub fn from_config(name_or_path: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
         let layout = Layout { dense: Vec::new(), ..Layout::of(directory)? };
         Self::build(directory, &layout, options, device, Origin::Drawn)
     }
@@ -117,8 +123,13 @@ impl ColBert {
             let expected = "a Hugging Face encoder's configuration is expected there";
             return Err(Error::MissingFile { directory: layout.encoder.clone(), file: "config.json", expected });
         }
-        let encoder_json: Value = files::read_json(&config_path)?;
+        let mut encoder_json: Value = files::read_json(&config_path)?;
         let encoder_config = read_config(&config_path, &encoder_json)?;
+        if let Value::Object(fields) = &mut encoder_json {
+            for (key, value) in encoder_config.older_keys() {
+                fields.entry(key).or_insert(value);
+            }
+        }
         let stanford = layout.dense.is_empty() && stanford::is_one(&encoder_json);
         let besides = if stanford { stanford::parameters(&layout.encoder)? } else { Saved::default() };
         let config = ColBertConfig::resolve_after(directory, options, besides)?;
@@ -151,6 +162,7 @@ impl ColBert {
         let prompt = config::default_prompt(&directory.join(config::FILE), &model_json)?;
         let parts = Parts {
             name_or_path: directory.into(),
+            directory: directory.into(),
             tokenizer,
             encoder_json: Arc::new(encoder_json),
             model_json: Arc::new(model_json),
@@ -191,9 +203,14 @@ impl ColBert {
         &self.parts.tokenizer
     }
 
-    /// The folder that it was loaded from, as it was named.
+    /// The folder that it was loaded from, or its name on the hub, as it was given.
     pub fn name_or_path(&self) -> &Path {
         &self.parts.name_or_path
+    }
+
+    /// The folder that it was loaded from; that in the cache for a name on the hub.
+    pub fn directory(&self) -> &Path {
+        &self.parts.directory
     }
 
     /// The ColBERT parameters.

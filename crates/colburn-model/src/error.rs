@@ -20,6 +20,15 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no such folder, and the hub has no such model that could be fetched.
+    #[cfg(feature = "hub")]
+    #[error("there is no folder `{}`, and from the hub: {source}", name.display())]
+    Hub {
+        /// What was given.
+        name: PathBuf,
+        /// What the hub, or its cache, has to say.
+        source: colburn_hub::Error,
+    },
     /// A folder lacks a file that a model needs.
     #[error("`{}` has no {file}; {expected}", directory.display())]
     MissingFile {

@@ -4,6 +4,7 @@
 //! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
 //! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors, and [`pool`] makes fewer of them.
 
+pub mod card;
 mod colbert;
 mod config;
 #[cfg(all(test, feature = "flex"))]
@@ -18,6 +19,7 @@ mod layout;
 mod names;
 mod pooling;
 mod projections;
+mod resolve;
 mod save;
 mod stanford;
 mod tokenizer;

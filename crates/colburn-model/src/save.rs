@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::card::{self, ModelCard};
 use crate::{ColBert, Error, Result, files, names, weights};
 
 impl ColBert {
@@ -15,14 +16,29 @@ impl ColBert {
     /// All files are written and synced in a hidden folder inside it first, and then renamed into their places: what fails, fails
     /// before a model that was there is touched. `model.safetensors` is moved last, so that a folder without it is not yet a model.
     ///
+    /// A folder without a `README.md` gets a [plain one](ModelCard::new).
+    ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save_pretrained(&self, directory: impl AsRef<Path>) -> Result<()> {
+        let plain = || ModelCard::new(self).to_markdown();
+        let card = (!directory.as_ref().join(card::FILE).exists()).then(plain);
+        self.save_pretrained_with(directory, card.as_deref())
+    }
+
+    /// The same with this text as its `README.md`, or, without one, with what there is.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save_pretrained_with(&self, directory: impl AsRef<Path>, card: Option<&str>) -> Result<()> {
         let directory = directory.as_ref();
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
         let staged =
             tempfile::Builder::new().prefix(".tmp-model-").tempdir_in(directory).map_err(Error::io(directory))?;
         self.write(staged.path())?;
+        if let Some(card) = card {
+            files::write_atomic(&staged.path().join(card::FILE), card.as_bytes())?;
+        }
         let mut files = files_below(staged.path(), Path::new(""))?;
         files.sort_by_key(|file| file == Path::new("model.safetensors"));
         for file in files {

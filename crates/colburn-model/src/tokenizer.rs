@@ -14,6 +14,7 @@ use std::{
 
 use colburn_ops::Spans;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationDirection, TruncationParams};
 
 use self::{
@@ -61,6 +62,8 @@ struct Inner {
     path: PathBuf,
     config: ColBertConfig,
     companions: Vec<(String, Vec<u8>)>,
+    /// The named special tokens by their keys.
+    special_tokens_map: Map<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +156,7 @@ impl TextTokenizer {
             vocabulary,
             largest_id,
             companions: companions.collect::<Result<_>>()?,
+            special_tokens_map: tokens.map(),
             path: path.clone(),
             config,
         })))
@@ -281,13 +285,14 @@ impl TextTokenizer {
         self.0.lowercase
     }
 
-    /// Writes `tokenizer.json` and the files that came with it.
+    /// Writes `tokenizer.json`, the files that came with it, and `special_tokens_map.json` when it is not among them.
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {
         let path = directory.join("tokenizer.json");
         let mut tokenizer = self.0.tokenizer.clone();
         tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
         let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
+        files::write_json(&directory.join("special_tokens_map.json"), &self.0.special_tokens_map)?;
         self.0.companions.iter().try_for_each(|(name, bytes)| files::write_atomic(&directory.join(name), bytes))
     }
 

@@ -32,6 +32,8 @@
 
 pub use colburn_data as data;
 pub use colburn_eval as eval;
+#[cfg(feature = "hub")]
+pub use colburn_hub as hub;
 pub use colburn_loss as loss;
 pub use colburn_model as model;
 pub use colburn_ops as ops;

@@ -52,7 +52,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     };
     let (manifest, done) = match target.shard_size {
         Some(shard_size) => {
-            let settings = settings(arguments, &texts, content, shard_size, device::name(&device))?;
+            let settings = settings(arguments, &model, &texts, content, shard_size, device::name(&device))?;
             let (manifest, done) = target.begin(&arguments.model, settings, arguments.resume)?;
             let whole = done.iter().flatten().count();
             if whole > 0 {
@@ -102,6 +102,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
 /// What the shards of a folder have in common.
 fn settings(
     arguments: &EncodeArguments,
+    model: &ColBert,
     texts: &Texts,
     content: Content,
     shard_size: usize,
@@ -128,7 +129,7 @@ fn settings(
         pool_factor: options.pool_factor,
         protected_tokens: options.protected_tokens,
         device: device.to_owned(),
-        model: manifest::model_files(&arguments.model)?,
+        model: manifest::model_files(model.directory())?,
         input,
     })
 }

@@ -5,6 +5,8 @@ mod bad_runs;
 mod collections;
 mod encode;
 mod evaluation;
+#[cfg(feature = "hub")]
+mod hub;
 mod index;
 #[cfg(unix)]
 mod kill;
@@ -13,4 +15,7 @@ mod resume;
 mod round_trip;
 mod runs;
 mod search;
+#[cfg(feature = "hub")]
+#[path = "../../../../tests/hub/server/mod.rs"]
+mod server;
 mod workspace;

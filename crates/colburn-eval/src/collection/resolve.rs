@@ -1,9 +1,6 @@
-//! From the name of a NanoBEIR collection to its folder: in a folder of collections, or in the local cache of the Hugging Face hub.
+//! From the name of a NanoBEIR collection to its folder: in a folder of collections, or from the Hugging Face hub and its cache.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use colburn_data::nearest;
 
@@ -18,19 +15,23 @@ impl Collection {
     /// A collection by its name in any case: one of NanoBEIR's (`scifact`, `SciFact`, `NanoSciFact`, `zeta-alpha-ai/NanoSciFact`), or
     /// that of a folder in `root`.
     ///
-    /// It is looked for in `root`, if given, then, if it is one of NanoBEIR's, in the cache of the Hugging Face hub, as `HF_HUB_CACHE`,
-    /// `HF_HOME` or the home directory say; nothing is downloaded.
+    /// It is looked for in `root`, if given, then, if it is one of NanoBEIR's, in the cache of the Hugging Face hub, and last on the hub
+    /// itself (feature `hub`).
     ///
     /// # Errors
-    /// When there is no collection of this name, or it is not there; the message says where it was looked for and how to get it.
+    /// When there is no collection of this name, or it is not there and cannot be fetched; the message says where it was looked for.
     /// Otherwise as [`Collection::from_nano_dir`].
     pub fn from_nano_name(name: &str, root: Option<&Path>) -> Result<Self> {
-        find(name, root, hub_cache().as_deref())
+        find(name, root, on_the_hub)
     }
 }
 
-/// A collection in a folder of collections or in a cache of the hub.
-pub(super) fn find(name: &str, root: Option<&Path>, cache: Option<&Path>) -> Result<Collection> {
+/// A collection in a folder of collections, or where `elsewhere` has it: that is told where the collection was looked for in vain.
+pub(super) fn find(
+    name: &str,
+    root: Option<&Path>,
+    elsewhere: impl FnOnce(NanoName, String) -> Result<PathBuf>,
+) -> Result<Collection> {
     let folders: Vec<PathBuf> = root.map(entries).into_iter().flatten().filter(|path| path.is_dir()).collect();
     let full = names::full_name(name);
     let is_meant = |folder: &&PathBuf| names::full_name(&names::folder_name(folder)).eq_ignore_ascii_case(&full);
@@ -44,23 +45,34 @@ pub(super) fn find(name: &str, root: Option<&Path>, cache: Option<&Path>) -> Res
         return Collection::from_nano_dir(folder);
     }
     let known = known(name, &folders)?;
-    let repository = cache.map(|cache| cache.join(format!("datasets--{}", known.repository().replace('/', "--"))));
-    if let Some(snapshot) = repository.as_deref().and_then(snapshot) {
-        return Collection::from_nano_dir_as(known.full.to_owned(), &snapshot, "train");
-    }
     let NanoName { short, full } = known;
-    let in_root = root.map(|root| format!("{short} or {full} in {}", root.display()));
-    let in_cache = repository.map(|repository| repository.display().to_string());
-    let looked = in_root.into_iter().chain(in_cache).collect::<Vec<_>>().join(", then ");
-    let fetch = format!("huggingface-cli download --repo-type dataset {}", known.repository());
-    let message = format!("no such folder; looked for {looked}; to fetch it: {fetch}");
-    Err(Error::Collection { place: full.to_owned(), message })
+    let looked = root.map_or_else(
+        || "no folder of collections is given".to_owned(),
+        |root| format!("there is no folder {short} or {full} in {}", root.display()),
+    );
+    Collection::from_nano_dir_as(full.to_owned(), &elsewhere(known, looked)?, "train")
 }
 
-/// What a repository of the cache holds as the newest.
-fn snapshot(repository: &Path) -> Option<PathBuf> {
-    let revision = fs::read_to_string(repository.join("refs").join("main")).ok()?;
-    Some(repository.join("snapshots").join(revision.trim())).filter(|snapshot| snapshot.is_dir())
+/// The folder in the hub's cache. Collections do not change: one that is there is not looked up again.
+#[cfg(feature = "hub")]
+fn on_the_hub(known: NanoName, looked: String) -> Result<PathBuf> {
+    use colburn_hub::{Hub, RepoKind};
+
+    const PARTS: [&str; 3] = ["corpus/*", "queries/*", "qrels/*"];
+    let hub = Hub::from_env();
+    let wrong = |source| Error::Hub { name: known.full.to_owned(), looked, source };
+    let id = match known.repository().parse() {
+        Ok(id) => id,
+        Err(error) => return Err(wrong(error)),
+    };
+    let cached = hub.clone().with_offline(true).snapshot(RepoKind::Dataset, &id, &PARTS);
+    cached.or_else(|_| hub.snapshot(RepoKind::Dataset, &id, &PARTS)).map_err(wrong)
+}
+
+#[cfg(not(feature = "hub"))]
+fn on_the_hub(known: NanoName, looked: String) -> Result<PathBuf> {
+    let message = format!("{looked}, and this build cannot fetch {} (feature `hub`)", known.repository());
+    Err(Error::Collection { place: known.full.to_owned(), message })
 }
 
 /// The collection of NanoBEIR that is meant.
@@ -74,13 +86,4 @@ fn known(name: &str, folders: &[PathBuf]) -> Result<NanoName> {
         let message = format!("no collection of this name; {near}the names are: {}", valid.join(", "));
         Error::Collection { place: format!("\"{name}\""), message }
     })
-}
-
-/// Where the hub's own tools keep what they downloaded.
-fn hub_cache() -> Option<PathBuf> {
-    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || Some(env::home_dir()?.join(".cache"));
-    variable("HF_HUB_CACHE")
-        .or_else(|| Some(variable("HF_HOME")?.join("hub")))
-        .or_else(|| Some(variable("XDG_CACHE_HOME").or_else(home)?.join("huggingface").join("hub")))
 }

@@ -92,6 +92,11 @@ pub(crate) trait FamilyConfig: std::fmt::Debug {
 
     /// How its checkpoints name their tensors.
     fn checkpoint(&self) -> Checkpoint;
+
+    /// Keys that older or other tools look for in `config.json`, with their values: written where the file that was read has none.
+    fn older_keys(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
 }
 
 /// The tensor names of a family's checkpoints.

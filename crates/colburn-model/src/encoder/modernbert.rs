@@ -13,6 +13,7 @@ use burn::{
 };
 use colburn_ops::{Activation, AttentionOptions, Dropout, Rotary, Spans, attention};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Checkpoint, Encoder, Family, FamilyConfig, check, table::Table};
 
@@ -256,6 +257,16 @@ impl FamilyConfig for ModernBertConfig {
 
     fn pad_token_id(&self) -> Option<u32> {
         self.pad_token_id
+    }
+
+    /// transformers 4 and pylate-rs know the bases of the rotary embeddings and the epsilon by these names.
+    fn older_keys(&self) -> Vec<(&'static str, Value)> {
+        let Thetas { global, local } = self.thetas();
+        vec![
+            ("global_rope_theta", global.into()),
+            ("local_rope_theta", local.into()),
+            ("layer_norm_eps", self.norm_eps.into()),
+        ]
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::class::{Class, Role};
@@ -184,6 +185,13 @@ impl SpecialTokens {
     /// The text of the token that has this role.
     pub fn get(&self, role: Role) -> Option<&str> {
         self.named[role as usize].as_ref().map(|token| token.content.as_str())
+    }
+
+    /// `special_tokens_map.json`: the text of each role. Since transformers 5 it is no longer written, but tools look for it (pylate-rs).
+    pub fn map(&self) -> Map<String, Value> {
+        let keys = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+        let named = keys.into_iter().zip(&self.named);
+        named.filter_map(|(key, token)| Some((key.to_owned(), token.as_ref()?.content.clone().into()))).collect()
     }
 
     /// Adds to the tokenizer what it lacks; tokens that are no words of the vocabulary get ids behind it, in this order.

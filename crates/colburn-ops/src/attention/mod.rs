@@ -7,17 +7,21 @@ mod rectangles;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor, activation::softmax};
 
 use self::rectangles::{Rectangle, rectangles};
 use crate::{
     Dropout, Spans,
+    device::is_cpu,
     dropout::Masks,
     padded::{gather, indices_tensor},
 };
 
-/// The most scores that are computed at once, of all heads: 64 MiB of f32. One query's scores are never divided.
-const SCORES: usize = 1 << 24;
+/// The most scores that are computed at once, of all heads; one query's scores are never divided. On a CPU 16 MiB of f32, for each core may
+/// be at another text; elsewhere 256 MiB, for each operation costs a start.
+fn most_scores(device: &Device) -> usize {
+    if is_cpu(device) { 1 << 22 } else { 1 << 26 }
+}
 
 /// What [`attention`] needs to know besides its tensors.
 #[derive(Clone, Debug)]
@@ -57,7 +61,7 @@ pub struct RelativeBias {
 /// `q`, `k`, `v` and the result: `[tokens, hidden]`, heads side by side in the hidden dimension.
 ///
 /// # Memory
-/// With a window it grows with tokens × window. Without one, as many scores exist at a time as a few megabytes hold, so that
+/// With a window it grows with tokens × window. Without one, a bounded number of scores exists at a time, so that
 /// it grows with the tokens; but on an autodiff device the weights of all scores, heads × length² of each sequence, are kept for the gradient.
 pub fn attention(
     q: Tensor<2>,
@@ -67,7 +71,8 @@ pub fn attention(
     options: AttentionOptions,
     dropout: &mut Dropout,
 ) -> Tensor<2> {
-    in_rectangles(q, k, v, spans, options, dropout, SCORES)
+    let scores = most_scores(&q.device());
+    in_rectangles(q, k, v, spans, options, dropout, scores)
 }
 
 /// [`attention`] with at most so many scores at once.

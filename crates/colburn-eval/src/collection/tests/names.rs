@@ -24,7 +24,8 @@ fn a_name_in_any_case_finds_its_folder() {
 fn a_name_that_is_none_is_refused_with_those_that_are() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("cranfield")).unwrap();
-    let message = |name: &str, root| resolve::find(name, root, None).unwrap_err().to_string();
+    let nowhere = |_, _| panic!("it is looked for nowhere else");
+    let message = |name: &str, root| resolve::find(name, root, nowhere).unwrap_err().to_string();
     let names = "climatefever, dbpedia, fever, fiqa2018, hotpotqa, msmarco, nfcorpus, nq, quoraretrieval, scidocs, arguana, scifact, touche2020";
     for (name, near) in
         [("Sci-Fact", "did you mean \"scifact\"? "), ("cranfeld", "did you mean \"cranfield\"? "), ("x", "")]
@@ -45,26 +46,22 @@ fn a_name_that_is_none_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn what_is_not_in_the_root_may_be_in_the_cache_of_the_hub() {
-    let (root, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+fn what_is_not_in_the_root_comes_from_elsewhere() {
+    let root = tempfile::tempdir().unwrap();
     copy(&fixture("second"), &root.path().join("scifact"));
-    let repository = cache.path().join("datasets--zeta-alpha-ai--NanoFiQA2018");
-    copy(&fixture("first"), &repository.join("snapshots/0123abcd"));
-    let find = |name: &str, root: Option<&TempDir>| resolve::find(name, root.map(TempDir::path), Some(cache.path()));
-
-    let looked = repository.display().to_string();
-    let fetch = "to fetch it: huggingface-cli download --repo-type dataset zeta-alpha-ai/NanoFiQA2018";
-    let message = find("fiqa2018", None).unwrap_err().to_string();
-    assert_eq!(message, format!("NanoFiQA2018: no such folder; looked for {looked}; {fetch}"));
-    let looked = format!("fiqa2018 or NanoFiQA2018 in {}, then {looked}", root.path().display());
-    let message = find("fiqa2018", Some(&root)).unwrap_err().to_string();
-    assert_eq!(message, format!("NanoFiQA2018: no such folder; looked for {looked}; {fetch}"));
-
-    fs::create_dir(repository.join("refs")).unwrap();
-    fs::write(repository.join("refs/main"), "0123abcd\n").unwrap();
-    for root in [None, Some(&root)] {
-        let collection = find("FiQA2018", root).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    copy(&fixture("first"), &elsewhere.path().join("0123abcd"));
+    for (root, expected) in [
+        (None, "no folder of collections is given".to_owned()),
+        (Some(root.path()), format!("there is no folder fiqa2018 or NanoFiQA2018 in {}", root.path().display())),
+    ] {
+        let fetched = resolve::find("FiQA2018", root, |known, looked| {
+            assert_eq!((known.full, &looked), ("NanoFiQA2018", &expected));
+            Ok(elsewhere.path().join("0123abcd"))
+        });
+        let collection = fetched.unwrap();
         assert_eq!((collection.name(), collection.queries()), ("NanoFiQA2018", 8));
     }
-    assert_eq!(find("SciFact", Some(&root)).unwrap().queries(), 5);
+    let nowhere = |_, _| panic!("it is looked for nowhere else");
+    assert_eq!(resolve::find("SciFact", Some(root.path()), nowhere).unwrap().queries(), 5);
 }
