@@ -37,9 +37,10 @@ impl Server {
     /// A hub without repositories.
     pub fn start() -> Self {
         let [hub, files] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("an address"));
-        let endpoint = address(&hub);
-        let state = Arc::new(Mutex::new(State::new(&endpoint, &address(&files))));
+        let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
+        let endpoint = format!("http://127.0.0.1:{}", port(&hub));
+        // Another name of the same machine: to clients it is another host.
+        let state = Arc::new(Mutex::new(State::new(&endpoint, &format!("http://localhost:{}", port(&files)))));
         for (listener, at_files) in [(hub, false), (files, true)] {
             let state = state.clone();
             thread::spawn(move || {

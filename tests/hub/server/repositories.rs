@@ -87,7 +87,8 @@ impl Repository {
                 None => all.remove(&path),
             };
         }
-        let commit = name_of(format!("{branch} {} {all:?}", self.commits.len()).as_bytes());
+        let names: Vec<String> = all.iter().map(|(path, bytes)| format!("{path} {}", name_of(bytes))).collect();
+        let commit = name_of(format!("{branch} {} {names:?}", self.commits.len()).as_bytes());
         self.commits.insert(commit.clone(), all);
         self.branches.insert(branch.to_owned(), commit.clone());
         commit
@@ -105,10 +106,13 @@ impl Repository {
     }
 }
 
-/// Forty hexadecimal digits that follow from the bytes, as git's names do.
+/// Forty hexadecimal digits that follow from the bytes, as git's names do; of large files their ends and the length must do.
 pub fn name_of(bytes: &[u8]) -> String {
-    let hash =
-        |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    const END: usize = 1 << 12;
+    let (first, last) = (&bytes[..bytes.len().min(END)], &bytes[bytes.len().saturating_sub(END)..]);
+    let length = bytes.len().to_le_bytes();
+    let all = || first.iter().chain(last).chain(&length);
+    let hash = |seed: u64| all().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{:016x}{:016x}{:08x}", hash(0xcbf2_9ce4_8422_2325), hash(1), hash(2) >> 32)
 }
 

@@ -9,6 +9,9 @@ const WITH_DEFAULT: [&str; 2] = ["colburn", "colburn-cli"];
 /// The crate in which the backends' features end.
 const ROOT: &str = "colburn-ops";
 
+/// The crate that computes nothing, and has none.
+const WITHOUT: &str = "colburn-hub";
+
 const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
 
 pub fn no_default(repository: &Repository) -> Vec<Problem> {
@@ -37,7 +40,7 @@ pub fn no_default(repository: &Repository) -> Vec<Problem> {
 
 pub fn pass_through(repository: &Repository) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (name, manifest) in repository.crates() {
+    for (name, manifest) in repository.crates().into_iter().filter(|(name, _)| *name != WITHOUT) {
         let path = format!("crates/{name}/Cargo.toml");
         for backend in BACKENDS {
             let Some(forwarded) = manifest.list("features", backend) else {
@@ -48,7 +51,7 @@ pub fn pass_through(repository: &Repository) -> Vec<Problem> {
                 continue;
             }
             let ours = manifest.dependencies().into_iter().filter(|used| !used.dev && used.name.starts_with("colburn"));
-            for used in ours.map(|used| used.name) {
+            for used in ours.map(|used| used.name).filter(|used| used != WITHOUT) {
                 if !forwarded.contains(&format!("{used}/{backend}"))
                     && !forwarded.contains(&format!("{used}?/{backend}"))
                 {
@@ -87,5 +90,9 @@ mod tests {
         assert_eq!(of(&manifest("\"colburn-ops/wgpu\"")), []);
         assert_eq!(of(&manifest(""))[0].message, "the feature wgpu must turn on colburn-ops/wgpu");
         assert_eq!(of(&manifest("").replace("wgpu = []\n", ""))[0].message, "the feature wgpu is missing");
+        // Who computes nothing needs none.
+        let with_hub = format!("{}\ncolburn-hub.workspace = true", manifest("\"colburn-ops/wgpu\""));
+        assert_eq!(of(&with_hub), []);
+        assert_eq!(pass_through(&Repository::of(&[("crates/colburn-hub/Cargo.toml", "[features]")])), []);
     }
 }
