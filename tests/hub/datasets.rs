@@ -29,7 +29,8 @@ fn server() -> Server {
 /// What the files of a split hold.
 fn rows(server: &Server, name: &str, config: Option<&str>, split: Option<&str>) -> Result<Vec<String>, String> {
     let cache = tempfile::tempdir().unwrap();
-    let found: Vec<PathBuf> = hub(server, cache.path()).dataset(&id(name), config, split).map_err(|error| error.to_string())?;
+    let found: Vec<PathBuf> =
+        hub(server, cache.path()).dataset(&id(name), config, split).map_err(|error| error.to_string())?;
     Ok(found.iter().map(|path| fs::read_to_string(path).unwrap()).collect())
 }
 
@@ -88,14 +89,17 @@ fn what_is_not_read_here_is_taken_as_the_hub_has_converted_it() {
 
     // No README, and no file that is read: the configurations are those that were converted.
     server.add_dataset("org/script", &[("script.py", b"x"), ("all.zip", b"z")]);
-    server.state().repository("datasets", "org/script").commit(
-        "refs/convert/parquet",
-        &[("a/train/0000.parquet", b"a"), ("b/train/0000.parquet", b"b")],
-    );
+    server
+        .state()
+        .repository("datasets", "org/script")
+        .commit("refs/convert/parquet", &[("a/train/0000.parquet", b"a"), ("b/train/0000.parquet", b"b")]);
     assert_eq!(rows(&server, "org/script", Some("b"), None).unwrap(), ["b"]);
     let error = rows(&server, "org/script", None, None).unwrap_err();
     assert!(error.ends_with("none is the default; name one of: \"a\", \"b\""), "{error}");
-    server.state().repository("datasets", "org/script").commit("refs/convert/parquet", &[("default/train/0000.parquet", b"d")]);
+    server
+        .state()
+        .repository("datasets", "org/script")
+        .commit("refs/convert/parquet", &[("default/train/0000.parquet", b"d")]);
     assert_eq!(rows(&server, "org/script", None, None).unwrap(), ["d"]);
     let error = rows(&server, "org/script", Some("c"), None).unwrap_err();
     assert!(error.ends_with("there is no configuration \"c\"; there are: \"a\", \"b\", \"default\""), "{error}");

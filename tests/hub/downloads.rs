@@ -4,7 +4,10 @@ use std::fs;
 
 use colburn::hub::Hub;
 
-use crate::{hub, id, server::{Fault, Server}};
+use crate::{
+    hub, id,
+    server::{Fault, Server},
+};
 
 const MEGABYTE: usize = 1 << 20;
 /// A third of them is the first piece.
@@ -44,7 +47,10 @@ fn what_was_cut_off_goes_on_where_it_was() {
     server.fail("GET /models/ model.safetensors", 1, Fault::Late(crate::server::SOON));
     server.fail("GET /models/ model.safetensors", 5, Fault::Cut(100_000));
     let error = fetch(&hub(&server, cache.path())).unwrap_err();
-    assert!(error.starts_with("model org/name, revision main, file model.safetensors: the connection to http://"), "{error}");
+    assert!(
+        error.starts_with("model org/name, revision main, file model.safetensors: the connection to http://"),
+        "{error}"
+    );
     assert!(error.ends_with("; try it again"), "{error}");
     let blobs = cache.path().join("models--org--name/blobs");
     let unfinished = |blobs: &std::path::Path| {

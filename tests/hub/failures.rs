@@ -30,14 +30,50 @@ fn refusals_say_what_to_do() {
     };
     let status = |status| server("HEAD config.json", 9, Fault::Status(status, vec![]));
     for (server, name, token, beginning, advice) in [
-        (nothing(), "org/nam", None, "model org/nam, revision main: ", "there is no such repository, or it is private: check the name, or set HF_TOKEN, or log in"),
-        (nothing(), "org/nam", Some(READ), "model org/nam, revision main: ", "there is no such repository, or the token's account may not see it"),
+        (
+            nothing(),
+            "org/nam",
+            None,
+            "model org/nam, revision main: ",
+            "there is no such repository, or it is private: check the name, or set HF_TOKEN, or log in",
+        ),
+        (
+            nothing(),
+            "org/nam",
+            Some(READ),
+            "model org/nam, revision main: ",
+            "there is no such repository, or the token's account may not see it",
+        ),
         (nothing(), "org/name@v9", None, "model org/name, revision v9: ", "it has no such revision; http://127.0.0.1"),
         (gated(), "org/name", None, "model org/name, revision main, file config.json: ", "org/name, and set HF_TOKEN"),
-        (gated(), "org/name", Some(READ), "model org/name, revision main, file config.json: ", "use a token of the account that was let in"),
-        (nothing(), "org/name", Some("hf_expired"), "model org/name, revision main: ", "the hub did not accept the token (401); has it expired?"),
-        (status(403), "org/name", Some(READ), "model org/name, revision main, file config.json: ", "the hub forbids it (403)"),
-        (status(404), "org/name", Some(READ), "model org/name, revision main, file config.json: ", "it has no such file; http://127.0.0.1"),
+        (
+            gated(),
+            "org/name",
+            Some(READ),
+            "model org/name, revision main, file config.json: ",
+            "use a token of the account that was let in",
+        ),
+        (
+            nothing(),
+            "org/name",
+            Some("hf_expired"),
+            "model org/name, revision main: ",
+            "the hub did not accept the token (401); has it expired?",
+        ),
+        (
+            status(403),
+            "org/name",
+            Some(READ),
+            "model org/name, revision main, file config.json: ",
+            "the hub forbids it (403)",
+        ),
+        (
+            status(404),
+            "org/name",
+            Some(READ),
+            "model org/name, revision main, file config.json: ",
+            "it has no such file; http://127.0.0.1",
+        ),
         (status(418), "org/name", None, "model org/name, revision main, file config.json: ", "the hub refused (418)"),
     ] {
         let error = error(&server, name, token);
@@ -50,10 +86,19 @@ fn refusals_say_what_to_do() {
 #[test]
 fn a_hub_that_is_busy_or_broken_is_asked_again() {
     let cut = Fault::Cut(0);
-    for fault in [Fault::Status(429, vec![]), Fault::Status(500, vec![]), Fault::Status(502, vec![]), Fault::Status(503, vec![]), Fault::Drop, cut] {
+    for fault in [
+        Fault::Status(429, vec![]),
+        Fault::Status(500, vec![]),
+        Fault::Status(502, vec![]),
+        Fault::Status(503, vec![]),
+        Fault::Drop,
+        cut,
+    ] {
         for words in ["GET /revision/", "GET /tree/", "GET config.json", "GET /models/ model.safetensors"] {
             let (server, cache) = (server(words, 3, fault.clone()), tempfile::tempdir().unwrap());
-            hub(&server, cache.path()).model(&id("org/name")).unwrap_or_else(|error| panic!("{words} {fault:?}: {error}"));
+            hub(&server, cache.path())
+                .model(&id("org/name"))
+                .unwrap_or_else(|error| panic!("{words} {fault:?}: {error}"));
         }
     }
 }
@@ -61,8 +106,14 @@ fn a_hub_that_is_busy_or_broken_is_asked_again() {
 #[test]
 fn it_is_not_asked_forever() {
     for (fault, message) in [
-        (Fault::Status(429, vec![]), "too many requests (429), also after waiting; try it again later, or set HF_TOKEN"),
-        (Fault::Status(503, vec![]), "the hub has failed (503), several times; try it again later; the hub says: told to fail"),
+        (
+            Fault::Status(429, vec![]),
+            "too many requests (429), also after waiting; try it again later, or set HF_TOKEN",
+        ),
+        (
+            Fault::Status(503, vec![]),
+            "the hub has failed (503), several times; try it again later; the hub says: told to fail",
+        ),
         (Fault::Drop, "the connection to http://127.0.0.1"),
     ] {
         let server = server("GET /tree/", 99, fault.clone());

@@ -4,7 +4,10 @@ use std::fs;
 
 use colburn::hub::Hub;
 
-use crate::{files, hub, id, server::{READ, Server}};
+use crate::{
+    files, hub, id,
+    server::{READ, Server},
+};
 
 const MODEL: [(&str, &[u8]); 14] = [
     (".gitattributes", b"x"),
@@ -14,7 +17,10 @@ const MODEL: [(&str, &[u8]); 14] = [
     ("config.json", b"{}"),
     ("flax_model.msgpack", b"flax"),
     ("model.safetensors", b"encoder"),
-    ("modules.json", br#"[{"path": "", "type": "T"}, {"path": "1_Dense", "type": "D"}, {"path": "2_Normalize", "type": "N"}]"#),
+    (
+        "modules.json",
+        br#"[{"path": "", "type": "T"}, {"path": "1_Dense", "type": "D"}, {"path": "2_Normalize", "type": "N"}]"#,
+    ),
     ("onnx/config.json", b"{}"),
     ("onnx/model.onnx", b"onnx"),
     ("pytorch_model.bin", b"pickled"),
@@ -23,7 +29,13 @@ const MODEL: [(&str, &[u8]); 14] = [
     ("vocab.txt", b"a"),
 ];
 const NEEDED: [&str; 7] = [
-    "1_Dense/config.json", "1_Dense/model.safetensors", "config.json", "model.safetensors", "modules.json", "tokenizer.json", "vocab.txt",
+    "1_Dense/config.json",
+    "1_Dense/model.safetensors",
+    "config.json",
+    "model.safetensors",
+    "modules.json",
+    "tokenizer.json",
+    "vocab.txt",
 ];
 
 #[test]
@@ -58,7 +70,10 @@ fn what_is_there_is_not_fetched_again() {
     assert_eq!(hub(&server, cache.path()).model(&id("org/name")).unwrap(), old);
     assert_eq!(server.seen("").len(), 1, "what commit the branch is at");
 
-    let second = server.state().repository("models", "org/name").commit("main", &[("config.json", b"{\"new\": 1}"), ("README.md", b"new")]);
+    let second = server
+        .state()
+        .repository("models", "org/name")
+        .commit("main", &[("config.json", b"{\"new\": 1}"), ("README.md", b"new")]);
     server.forget();
     let new = hub(&server, cache.path()).model(&id("org/name")).unwrap();
     assert!(new.ends_with(&second) && fs::read(new.join("config.json")).unwrap() == b"{\"new\": 1}");
@@ -132,11 +147,19 @@ fn weights_are_taken_in_the_best_form_that_there_is() {
     let fetched = |files_there: &[(&str, &[u8])]| {
         let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
         server.add_model("org/name", files_there);
-        hub(&server, cache.path()).model(&id("org/name")).map(|folder| files(&folder)).map_err(|error| error.to_string())
+        hub(&server, cache.path())
+            .model(&id("org/name"))
+            .map(|folder| files(&folder))
+            .map_err(|error| error.to_string())
     };
     assert_eq!(
         fetched(&shards).unwrap(),
-        ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+        [
+            "config.json",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model.safetensors.index.json"
+        ]
     );
     assert_eq!(fetched(&[shards[0], shards[5]]).unwrap(), ["config.json", "pytorch_model.bin"]);
     // The encoder in a folder of its own, beside modules without weights.
@@ -150,11 +173,20 @@ fn weights_are_taken_in_the_best_form_that_there_is() {
     assert_eq!(fetched(&own).unwrap().len(), 4);
 
     for (there, message) in [
-        (&[shards[0], ("tf_model.h5", b"x")][..], "there is no model.safetensors; there are tf_model.h5, which are not read"),
+        (
+            &[shards[0], ("tf_model.h5", b"x")][..],
+            "there is no model.safetensors; there are tf_model.h5, which are not read",
+        ),
         (&[("README.md", b"x")], "there is neither config.json nor modules.json"),
         (&[shards[0], shards[1], shards[2]], "there is no file model-00002-of-00002.safetensors"),
-        (&[shards[0], ("model.safetensors.index.json", b"{}")], "file model.safetensors.index.json: its weight_map names no file"),
-        (&[shards[0], ("model.safetensors.index.json", b"{\"weight_map\": {\"a\": \"../../config.json\"}}")], "there is no file ../../config.json"),
+        (
+            &[shards[0], ("model.safetensors.index.json", b"{}")],
+            "file model.safetensors.index.json: its weight_map names no file",
+        ),
+        (
+            &[shards[0], ("model.safetensors.index.json", b"{\"weight_map\": {\"a\": \"../../config.json\"}}")],
+            "there is no file ../../config.json",
+        ),
         (&own[..2], "there is no 0_Transformer/model.safetensors"),
     ] {
         let error = fetched(there).unwrap_err();

@@ -10,8 +10,12 @@ use crate::{
 fn server() -> Server {
     let server = Server::start();
     let index = br#"{"weight_map": {"a": "a.safetensors"}}"#;
-    server.add_model("org/name", &[("config.json", b"{}"), ("model.safetensors.index.json", index), ("a.safetensors", b"x")]);
-    let shards: [(&str, &[u8]); 2] = [("data/train-00000-of-00002.parquet", b"0"), ("data/train-00001-of-00002.parquet", b"1")];
+    server.add_model(
+        "org/name",
+        &[("config.json", b"{}"), ("model.safetensors.index.json", index), ("a.safetensors", b"x")],
+    );
+    let shards: [(&str, &[u8]); 2] =
+        [("data/train-00000-of-00002.parquet", b"0"), ("data/train-00001-of-00002.parquet", b"1")];
     server.add_dataset("org/data", &shards);
     server
 }
@@ -56,7 +60,8 @@ fn what_is_missing_is_named() {
         let error = offline.dataset(&id("org/data"), None, None).unwrap_err().to_string();
         assert!(error.contains("data/train-00001-of-00002.parquet") && error.contains("in the cache"), "{error}");
     }
-    let error = offline.snapshot(colburn::hub::RepoKind::Dataset, &id("org/data"), &["corpus/*"]).unwrap_err().to_string();
+    let error =
+        offline.snapshot(colburn::hub::RepoKind::Dataset, &id("org/data"), &["corpus/*"]).unwrap_err().to_string();
     assert!(error.contains("there is no file corpus/* in the cache"), "{error}");
 }
 

@@ -62,7 +62,13 @@ fn a_folder_goes_into_one_commit() {
         let files: Vec<&str> = repository.main().keys().map(String::as_str).collect();
         assert_eq!(
             files,
-            [".gitattributes", "1_Dense/model.safetensors", "config.json", "last-checkpoint/model.safetensors", "model.safetensors"]
+            [
+                ".gitattributes",
+                "1_Dense/model.safetensors",
+                "config.json",
+                "last-checkpoint/model.safetensors",
+                "model.safetensors"
+            ]
         );
         assert!(repository.main()["model.safetensors"] == weights, "they came through base64");
         assert_eq!(repository.messages, ["End of training", "Upload folder using colburn"]);
@@ -103,7 +109,11 @@ fn refusals_say_what_to_do() {
     let (folder, _) = folder();
     let hub = hub(&server, cache.path());
     let upload = |token: Option<&str>, name: &str| {
-        hub.clone().with_token(token).upload_folder(&id(name), folder.path(), UploadOptions::default()).unwrap_err().to_string()
+        hub.clone()
+            .with_token(token)
+            .upload_folder(&id(name), folder.path(), UploadOptions::default())
+            .unwrap_err()
+            .to_string()
     };
     let create = |token: Option<&str>, name: &str| hub.clone().with_token(token).create_repo(&id(name), None);
     for error in [upload(None, "org/name"), create(None, "org/name").unwrap_err().to_string()] {
@@ -116,7 +126,11 @@ fn refusals_say_what_to_do() {
     let error = create(Some(READ), "org/name").unwrap_err().to_string();
     assert!(error.contains("the token does not allow it (403); one with write access"), "{error}");
     assert!(error.contains("the hub says: You don't have the rights to create a model"), "{error}");
-    assert!(upload(Some(WRITE), "org/nam").contains("there is no such repository"), "{}", upload(Some(WRITE), "org/nam"));
+    assert!(
+        upload(Some(WRITE), "org/nam").contains("there is no such repository"),
+        "{}",
+        upload(Some(WRITE), "org/nam")
+    );
 
     // It may be there already, made by somebody who was allowed to.
     create(Some(WRITE), "org/name").unwrap();
@@ -129,7 +143,8 @@ fn refusals_say_what_to_do() {
     let with_token = hub.clone().with_token(Some(WRITE));
     let error = with_token.upload_folder(&id("org/name"), nothing.path(), UploadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("has no file to upload"), "{error}");
-    let error = with_token.upload_folder(&id("org/name"), nothing.path().join("absent"), UploadOptions::default()).unwrap_err();
+    let error =
+        with_token.upload_folder(&id("org/name"), nothing.path().join("absent"), UploadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     let out = UploadOptions { path_in_repo: Some("../other".to_owned()), ..Default::default() };
     let error = with_token.upload_folder(&id("org/name"), folder.path(), out).unwrap_err().to_string();
@@ -146,7 +161,8 @@ fn an_upload_is_tried_again() {
         for fault in [Fault::Status(503, vec![]), Fault::Status(429, vec![("Retry-After", "0")]), Fault::Drop] {
             server.state().faults.clear();
             server.fail(words, 2, fault.clone());
-            hub.upload_folder(&id, folder.path(), UploadOptions::default()).unwrap_or_else(|error| panic!("{words} {fault:?}: {error}"));
+            hub.upload_folder(&id, folder.path(), UploadOptions::default())
+                .unwrap_or_else(|error| panic!("{words} {fault:?}: {error}"));
         }
     }
     assert!(server.state().repository("models", "org/name").main()["model.safetensors"] == weights);

@@ -60,8 +60,12 @@ impl FromStr for DatasetId {
         let id = parts.next().unwrap_or_default().parse()?;
         let mut part = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
         let (config, split) = (part(), part());
-        if parts.next().is_some() {
-            let message = "at most a configuration and a split are expected: `org/name:config:split`".to_owned();
+        if parts.next().is_some()
+            || [&config, &split].iter().any(|part| part.iter().any(|part| part.contains(['/', '\\'])))
+        {
+            let message =
+                "at most the names of a configuration and a split are expected after it: `org/name:config:split`"
+                    .to_owned();
             return Err(Error::Name { name: text.to_owned(), message });
         }
         Ok(Self { id, config, split })
@@ -166,7 +170,8 @@ impl Hub {
 /// The paths of the files in a format that is read: the one that is preferred, of those that there are.
 fn readable(files: &[RepoFile]) -> Vec<&str> {
     let paths = || files.iter().map(|file| file.path.as_str());
-    let of = |ends: &[&str]| -> Vec<&str> { paths().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect() };
+    let of =
+        |ends: &[&str]| -> Vec<&str> { paths().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect() };
     FORMATS.iter().map(|ends| of(ends)).find(|found| !found.is_empty()).unwrap_or_default()
 }
 

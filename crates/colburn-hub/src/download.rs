@@ -13,14 +13,16 @@ use crate::{
     Hub, Result,
     cache::RepoFile,
     failure::Asked,
-    hub::{io, repository},
+    hub::{at_repository, io},
     listing::{Listing, OFFLINE},
 };
 
-/// The first piece; the next one is larger if it came quickly.
+/// The first piece; the next one is larger if it came quickly, and smaller if it took long, for a lost connection loses a piece.
 const FIRST_PIECE: u64 = 8 << 20;
 const LARGEST_PIECE: u64 = 64 << 20;
+const SMALLEST_PIECE: u64 = 1 << 20;
 const QUICK: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(60);
 /// How often it is told how far a download is.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// A file that takes no time is not worth a line.
@@ -50,8 +52,7 @@ impl Hub {
         let parent = blob.parent().unwrap_or(blob);
         fs::create_dir_all(parent).map_err(io(parent))?;
         let unfinished = parent.join(format!("{}.incomplete", file.blob));
-        let mut output =
-            fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
+        let mut output = fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
         let mut done = output.metadata().map_err(io(&unfinished))?.len();
         if done > file.size {
             output.set_len(0).map_err(io(&unfinished))?;
@@ -76,9 +77,11 @@ impl Hub {
             }
             output.write_all(&bytes).map_err(io(&unfinished))?;
             done += bytes.len() as u64;
-            if begun.elapsed() < QUICK {
-                piece = LARGEST_PIECE.min(piece * 2);
-            }
+            piece = match begun.elapsed() {
+                took if took < QUICK => LARGEST_PIECE.min(piece * 2),
+                took if took > SLOW => SMALLEST_PIECE.max(piece / 2),
+                _ => piece,
+            };
             if told.elapsed() >= TOLD_EVERY {
                 told = Instant::now();
                 tracing::info!("{}: {} of {}", asked.what(), megabytes(done), megabytes(file.size));
@@ -100,15 +103,17 @@ impl Hub {
         let (size, wanted) = (file.size, range.end - range.start);
         let part = (wanted < size).then_some(range);
         let bytes = self.ask_soon(asked, move |client| {
-            let repository = repository(client, kind, &id);
-            let request = repository.download_file_to_bytes().filename(path.as_str()).revision(commit.as_str());
-            request.maybe_range(part.clone()).send()
+            at_repository!(client, kind, id, repository => {
+                let request = repository.download_file_to_bytes().filename(path.as_str()).revision(commit.as_str());
+                request.maybe_range(part.clone()).send()
+            })
         })?;
         if bytes.len() as u64 == wanted || bytes.len() as u64 == size {
             return Ok(bytes);
         }
         let came = bytes.len();
-        Err(asked.error(format!("{came} bytes came where the hub has {wanted}; is there a proxy between? try it again")))
+        Err(asked
+            .error(format!("{came} bytes came where the hub has {wanted}; is there a proxy between? try it again")))
     }
 }
 

@@ -82,7 +82,9 @@ impl Asked {
         let known = settings.token.is_some();
         let advice = match (status, code.as_str()) {
             (_, "RevisionNotFound") => format!("it has no such revision; {address} lists its branches and tags"),
-            (404, code) if code == "EntryNotFound" || (code.is_empty() && is_file(failure)) => format!("it has no such file; {address}/tree/{} lists them", self.id.revision()),
+            (404, code) if code == "EntryNotFound" || (code.is_empty() && is_file(failure)) => {
+                format!("it has no such file; {address}/tree/{} lists them", self.id.revision())
+            }
             (401 | 403, "GatedRepo") => format!(
                 "who may read it is for its owners to say: ask at {address}, and {}",
                 if known { "use a token of the account that was let in (HF_TOKEN)" } else { LOG_IN }
@@ -94,17 +96,22 @@ impl Asked {
             (401 | 404, _) if !known => {
                 format!("there is no such repository, or it is private: check the name, or {LOG_IN}")
             }
-            (401 | 404, _) => "there is no such repository, or the token's account may not see it: check the name, or use \
+            (401 | 404, _) => {
+                "there is no such repository, or the token's account may not see it: check the name, or use \
                                another token (HF_TOKEN)"
-                .to_owned(),
+                    .to_owned()
+            }
             (403, _) if self.writes => {
-                "the token does not allow it (403); one with write access to the repository is needed (HF_TOKEN)".to_owned()
+                "the token does not allow it (403); one with write access to the repository is needed (HF_TOKEN)"
+                    .to_owned()
             }
             (403, _) => "the hub forbids it (403)".to_owned(),
             (409 | 412, _) => "somebody else changed the repository at the same time; try it again".to_owned(),
             (413, _) => "it is too large for a single request to this hub".to_owned(),
             (429, _) if known => "too many requests (429), also after waiting; try it again later".to_owned(),
-            (429, _) => format!("too many requests (429), also after waiting; try it again later, or {LOG_IN}: more are allowed then"),
+            (429, _) => format!(
+                "too many requests (429), also after waiting; try it again later, or {LOG_IN}: more are allowed then"
+            ),
             (status @ 500.., _) => format!("the hub has failed ({status}), several times; try it again later"),
             (status, _) => format!("the hub refused ({status})"),
         };
@@ -119,7 +126,7 @@ impl Asked {
             HFError::RepoNotFound { .. } => "there is no such repository".to_owned(),
             HFError::RevisionNotFound { .. } => "it has no such revision".to_owned(),
             HFError::EntryNotFound { .. } => "it has no such file".to_owned(),
-            _ if is_json(failure) => format!(
+            _ if is_not_json(failure) => format!(
                 "what came from {endpoint} is not what a hub answers ({cause}); is the address right (HF_ENDPOINT), and no page to log \
                  in to a network between?"
             ),
@@ -154,7 +161,7 @@ pub(crate) fn again(failure: &HFError) -> Again {
         };
     }
     match failure {
-        HFError::Request { source, .. } if !is_json(failure) && !source.is_builder() && !source.is_redirect() => {
+        HFError::Request { source, .. } if !is_not_json(failure) && !source.is_builder() && !source.is_redirect() => {
             Again::After(None)
         }
         HFError::CacheLockTimeout { .. } => Again::After(None),
@@ -198,7 +205,7 @@ fn answer(failure: &HFError) -> Option<Answer> {
 }
 
 /// Whether an answer came that is not the JSON that it should be.
-fn is_json(failure: &HFError) -> bool {
+fn is_not_json(failure: &HFError) -> bool {
     let mut source = Some(failure as &dyn std::error::Error);
     while let Some(error) = source {
         if error.is::<serde_json::Error>() {

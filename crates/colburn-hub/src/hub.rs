@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hf_hub::{HFClient, HFClientSync, HFRepositorySync, HFResult, RepoTypeAny};
+use hf_hub::{HFClient, HFClientSync, HFResult};
 
 use crate::{
     Error, RepoId, Result,
@@ -187,15 +187,24 @@ fn answer<T: Send + 'static>(
     receiver.recv_timeout(patience).ok()
 }
 
-/// hf-hub's handle of a repository.
-pub(crate) fn repository(client: &HFClientSync, kind: RepoKind, id: &RepoId) -> HFRepositorySync<RepoTypeAny> {
-    let kind = match kind {
-        RepoKind::Model => RepoTypeAny::Model,
-        RepoKind::Dataset => RepoTypeAny::Dataset,
-    };
-    let (owner, name) = hf_hub::split_id(id.name());
-    client.repository(kind, owner, name)
+/// A request to a repository by hf-hub's handle of its kind. Its handle for any kind looks data sets up among the models when it
+/// downloads.
+macro_rules! at_repository {
+    ($client:expr, $kind:expr, $id:expr, $repository:ident => $request:expr) => {{
+        let (owner, name) = hf_hub::split_id($id.name());
+        match $kind {
+            crate::RepoKind::Model => {
+                let $repository = $client.model(owner, name);
+                $request
+            }
+            crate::RepoKind::Dataset => {
+                let $repository = $client.dataset(owner, name);
+                $request
+            }
+        }
+    }};
 }
+pub(crate) use at_repository;
 
 /// An error of a file or folder.
 pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {

@@ -9,7 +9,7 @@ use crate::{
     Error, Hub, RepoId, RepoKind, Result,
     cache::{CacheFolder, RepoFile, is_commit},
     failure::Asked,
-    hub::repository,
+    hub::at_repository,
 };
 
 /// The files of a repository at a commit.
@@ -39,7 +39,11 @@ impl Listing {
 
     /// An error about the repository, or, where only a part of it may be known, about the cache.
     pub fn error(&self, message: impl Into<String>) -> Error {
-        if self.whole { self.asked.error(message) } else { self.asked.offline(format!("{} in the cache; {OFFLINE}", message.into())) }
+        if self.whole {
+            self.asked.error(message)
+        } else {
+            self.asked.offline(format!("{} in the cache; {OFFLINE}", message.into()))
+        }
     }
 }
 
@@ -66,7 +70,9 @@ impl Hub {
             Ok((commit, files))
         });
         match listed {
-            Ok((commit, files)) => Ok(Listing { asked, kind, id: id.clone(), commit, cached, files, online: true, whole: true }),
+            Ok((commit, files)) => {
+                Ok(Listing { asked, kind, id: id.clone(), commit, cached, files, online: true, whole: true })
+            }
             Err(error @ Error::Unavailable { .. }) if cached.commit(id.revision()).is_some() => {
                 tracing::warn!("{error}; what has been downloaded is used");
                 self.list_cached(kind, id, asked, cached)
@@ -93,12 +99,8 @@ impl Hub {
         }
         let wanted = id.clone();
         let commit = self.ask_soon(asked, move |client| {
-            let (owner, name) = hf_hub::split_id(wanted.name());
             let (revision, fields) = (wanted.revision(), vec!["sha".to_owned()]);
-            Ok(match kind {
-                RepoKind::Model => client.model(owner, name).info().revision(revision).expand(fields).send()?.sha,
-                RepoKind::Dataset => client.dataset(owner, name).info().revision(revision).expand(fields).send()?.sha,
-            })
+            at_repository!(client, kind, wanted, repository => Ok(repository.info().revision(revision).expand(fields).send()?.sha))
         })?;
         let commit = commit.unwrap_or_default();
         if is_commit(&commit) {
@@ -110,7 +112,7 @@ impl Hub {
     fn tree(&self, kind: RepoKind, id: &RepoId, asked: &Asked, commit: &str) -> Result<Vec<RepoFile>> {
         let (wanted, at) = (id.clone(), commit.to_owned());
         let entries = self.ask_soon(asked, move |client| {
-            repository(client, kind, &wanted).list_tree().revision(at.as_str()).recursive(true).send()
+            at_repository!(client, kind, wanted, repository => repository.list_tree().revision(at.as_str()).recursive(true).send())
         })?;
         let files = entries.into_iter().filter_map(|entry| match entry {
             RepoTreeEntry::File { path, oid, size, lfs, .. } => {

@@ -5,12 +5,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::{
-    Hub, RepoId, RepoKind, Result,
-    hub::io,
-    listing::Listing,
-    pattern::fnmatch,
-};
+use crate::{Hub, RepoId, RepoKind, Result, hub::io, listing::Listing, pattern::fnmatch};
 
 /// Configurations and tokenizers.
 const SMALL: [&str; 4] = ["*.json", "*.txt", "*.model", "artifact.metadata"];
@@ -29,7 +24,9 @@ impl Hub {
     pub fn model(&self, id: &RepoId) -> Result<PathBuf> {
         let listing = self.list(RepoKind::Model, id)?;
         if listing.file("config.json").is_none() && listing.file("modules.json").is_none() {
-            return Err(listing.error("there is neither config.json nor modules.json: it is no model that can be loaded"));
+            return Err(
+                listing.error("there is neither config.json nor modules.json: it is no model that can be loaded")
+            );
         }
         let mut folders = vec![String::new()];
         self.fetch_small(&listing, "")?;
@@ -41,7 +38,8 @@ impl Hub {
                 self.fetch_small(&listing, folder)?;
             }
             // The encoder has weights in any case; a module only if it has something to learn.
-            let encoder = listing.file(&join(folder, "config.json")).is_some() && is_encoder(folder, &folders, &listing);
+            let encoder =
+                listing.file(&join(folder, "config.json")).is_some() && is_encoder(folder, &folders, &listing);
             self.fetch_weights(&listing, folder, encoder)?;
         }
         if listing.online {
@@ -98,8 +96,13 @@ fn is_encoder(folder: &str, folders: &[String], listing: &Listing) -> bool {
 fn no_weights(listing: &Listing, folder: &str) -> crate::Error {
     let ends = [".h5", ".msgpack", ".onnx", ".bin", ".gguf", ".ckpt", ".pt", ".safetensors"];
     let others: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-    let others: Vec<&str> = others.into_iter().filter(|path| ends.iter().any(|end| path.ends_with(end))).take(4).collect();
-    let found = if others.is_empty() { String::new() } else { format!("; there are {}, which are not read", others.join(", ")) };
+    let others: Vec<&str> =
+        others.into_iter().filter(|path| ends.iter().any(|end| path.ends_with(end))).take(4).collect();
+    let found = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; there are {}, which are not read", others.join(", "))
+    };
     listing.error(format!("there is no {}{found}", join(folder, "model.safetensors")))
 }
 

@@ -52,7 +52,8 @@ impl RepoId {
     /// # Errors
     /// When there can be no revision of that name.
     pub fn at(&self, revision: &str) -> Result<Self> {
-        let wrong = |message: &str| Error::Name { name: format!("{}@{revision}", self.name), message: message.to_owned() };
+        let wrong =
+            |message: &str| Error::Name { name: format!("{}@{revision}", self.name), message: message.to_owned() };
         let allowed = |c: char| c.is_alphanumeric() || "-_./+#=".contains(c);
         if revision.is_empty() || revision.len() > 250 || !revision.chars().all(allowed) {
             return Err(wrong("a branch, a tag or a commit is expected after the @"));
@@ -79,7 +80,8 @@ impl FromStr for RepoId {
             if part.len() > 96 || !part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
                 return Err(wrong("a name has at most 96 letters, digits, '-', '_' and '.'"));
             }
-            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) || part.contains("--") || part.contains("..") {
+            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) || part.contains("--") || part.contains("..")
+            {
                 return Err(wrong("a name neither begins nor ends with '-' or '.', and has no '--' or '..' in it"));
             }
         }
@@ -108,7 +110,12 @@ mod tests {
             ("lightonai/GTE-ModernColBERT-v1", "lightonai/GTE-ModernColBERT-v1", Some("lightonai"), "main"),
             ("a/b@refs/pr/1", "a/b", Some("a"), "refs/pr/1"),
             ("a/b@refs/convert/parquet", "a/b", Some("a"), "refs/convert/parquet"),
-            ("a/b_c.d@0123456789abcdef0123456789abcdef01234567", "a/b_c.d", Some("a"), "0123456789abcdef0123456789abcdef01234567"),
+            (
+                "a/b_c.d@0123456789abcdef0123456789abcdef01234567",
+                "a/b_c.d",
+                Some("a"),
+                "0123456789abcdef0123456789abcdef01234567",
+            ),
         ] {
             let id: RepoId = text.parse().unwrap();
             assert_eq!((id.name(), id.owner(), id.revision()), (name, owner, revision));
@@ -121,9 +128,38 @@ mod tests {
     #[test]
     fn what_could_lead_elsewhere_is_refused() {
         for text in [
-            "", "/", "a/", "/b", "a//b", "a/b/c", "..", "../b", "a/..", "a/.b", ".a/b", "a/b.", "-a/b", "a/b--c", "a/b..c", "a b", "a/b?x",
-            "a\\b", "a/b%2f", "https://huggingface.co/a/b", "a/b\n", "ü/b", "a/b@", "a/b@..", "a/b@x/../y", "a/b@/x", "a/b@x/", "a/b@x y",
-            "a/b@x@y", "a/b@x?y", "a/b@.x", "C:\\models",
+            "",
+            "/",
+            "a/",
+            "/b",
+            "a//b",
+            "a/b/c",
+            "..",
+            "../b",
+            "a/..",
+            "a/.b",
+            ".a/b",
+            "a/b.",
+            "-a/b",
+            "a/b--c",
+            "a/b..c",
+            "a b",
+            "a/b?x",
+            "a\\b",
+            "a/b%2f",
+            "https://huggingface.co/a/b",
+            "a/b\n",
+            "ü/b",
+            "a/b@",
+            "a/b@..",
+            "a/b@x/../y",
+            "a/b@/x",
+            "a/b@x/",
+            "a/b@x y",
+            "a/b@x@y",
+            "a/b@x?y",
+            "a/b@.x",
+            "C:\\models",
         ] {
             let error = text.parse::<RepoId>().unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")), "{text}: {error}");

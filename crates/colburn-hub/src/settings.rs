@@ -154,7 +154,10 @@ mod tests {
         assert_eq!(token(&[("HF_TOKEN_PATH", "~/token")], home).as_deref(), Some("hf_file"));
         assert_eq!(token(&[("HF_TOKEN_PATH", "/absent")], home), None);
         assert_eq!(token(&[("HF_TOKEN", "hf_env"), ("HF_TOKEN_PATH", file)], home).as_deref(), Some("hf_env"));
-        assert_eq!(token(&[("HF_TOKEN", " \n"), ("HUGGING_FACE_HUB_TOKEN", "hf_old")], home).as_deref(), Some("hf_old"));
+        assert_eq!(
+            token(&[("HF_TOKEN", " \n"), ("HUGGING_FACE_HUB_TOKEN", "hf_old")], home).as_deref(),
+            Some("hf_old")
+        );
         assert_eq!(token(&[("HF_TOKEN", "hf_env"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], home), None);
         assert_eq!(token(&[("HF_TOKEN", "a\nb"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")], home).as_deref(), Some("ab"));
     }

@@ -90,7 +90,8 @@ impl Hub {
         let asked = Asked::of(RepoKind::Model, &id).writing();
         self.check_token(&asked)?;
         let folder = folder.as_ref();
-        let target = target(options.path_in_repo.as_deref().unwrap_or_default()).map_err(|message| asked.error(message))?;
+        let target =
+            target(options.path_in_repo.as_deref().unwrap_or_default()).map_err(|message| asked.error(message))?;
         let mut operations = Vec::new();
         let mut names = files(folder, "")?;
         names.retain(|name| !is_ignored(name, &options.ignore_patterns));
@@ -115,7 +116,10 @@ impl Hub {
     fn check_token(&self, asked: &Asked) -> Result<()> {
         match self.settings.token {
             Some(_) => Ok(()),
-            None => Err(asked.error("uploading takes a token with write access: set HF_TOKEN, or log in with `hf auth login`")),
+            None => {
+                Err(asked
+                    .error("uploading takes a token with write access: set HF_TOKEN, or log in with `hf auth login`"))
+            }
         }
     }
 }
@@ -170,7 +174,14 @@ mod tests {
     #[test]
     fn files_are_found_below_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["config.json", "1_Dense/model.safetensors", ".git/HEAD", ".cache/huggingface/x", "a/.git/HEAD", ".gitattributes"] {
+        for name in [
+            "config.json",
+            "1_Dense/model.safetensors",
+            ".git/HEAD",
+            ".cache/huggingface/x",
+            "a/.git/HEAD",
+            ".gitattributes",
+        ] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
@@ -194,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_target_is_a_folder_of_the_repository() {
-        for (path, expected) in [("", ""), (".", ""), ("/", ""), ("last-checkpoint", "last-checkpoint/"), ("a/b/", "a/b/")] {
+        for (path, expected) in
+            [("", ""), (".", ""), ("/", ""), ("last-checkpoint", "last-checkpoint/"), ("a/b/", "a/b/")]
+        {
             assert_eq!(target(path).unwrap(), expected);
         }
         for path in ["..", "a/../b", "a//b", "a\\b"] {

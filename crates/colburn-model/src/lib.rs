@@ -7,6 +7,8 @@
 pub mod card;
 mod colbert;
 mod config;
+#[cfg(all(test, feature = "flex"))]
+mod damaged;
 mod dense;
 mod draw;
 mod encode;
@@ -16,8 +18,10 @@ mod files;
 mod layout;
 mod names;
 mod pooling;
+mod projections;
 mod resolve;
 mod save;
+mod stanford;
 mod tokenizer;
 mod tokens;
 mod weights;
@@ -25,7 +29,7 @@ mod weights;
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
 pub use encode::{EncodeOptions, TokenEmbeddings, Tokenizing};
-pub use error::{Error, Result};
+pub use error::{Error, Misshaped, Result};
 pub use files::write_atomic;
 pub use names::Parameter;
 pub use pooling::pool;

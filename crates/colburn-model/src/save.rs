@@ -87,12 +87,32 @@ impl ColBert {
     fn encoder_json(&self) -> Value {
         let mut json = (*self.parts.encoder_json).clone();
         if let Value::Object(fields) = &mut json {
+            if let Some(class) = fields.get("model_type").and_then(Value::as_str).and_then(model_class) {
+                fields.insert("architectures".to_owned(), json!([class]));
+            }
             fields.insert("vocab_size".to_owned(), self.encoder.vocabulary().into());
             fields.remove("torch_dtype");
             fields.insert("dtype".to_owned(), "float32".into());
         }
         json
     }
+}
+
+/// transformers' class of a bare encoder, which it puts into the `config.json` of what it saves. What was read may have been a model with
+/// a head that is not saved here, or Stanford's.
+fn model_class(model_type: &str) -> Option<&'static str> {
+    const CLASSES: [(&str, &str); 9] = [
+        ("albert", "AlbertModel"),
+        ("bert", "BertModel"),
+        ("camembert", "CamembertModel"),
+        ("distilbert", "DistilBertModel"),
+        ("electra", "ElectraModel"),
+        ("modernbert", "ModernBertModel"),
+        ("mpnet", "MPNetModel"),
+        ("roberta", "RobertaModel"),
+        ("xlm-roberta", "XLMRobertaModel"),
+    ];
+    CLASSES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
 }
 
 /// The files of a folder and of those in it, as paths within it.

@@ -15,11 +15,17 @@ pub fn answer(state: &mut State, request: &Request) -> Answer {
         return large_file(state, request, &parts);
     }
     if request.token().is_some_and(|token| token != READ && token != WRITE) {
-        return Answer::error(401, "", &format!("Invalid credentials in Authorization header: {}", request.header("authorization")));
+        return Answer::error(
+            401,
+            "",
+            &format!("Invalid credentials in Authorization header: {}", request.header("authorization")),
+        );
     }
     match (request.method.as_str(), &parts[..]) {
         ("GET", ["api", "whoami-v2"]) => match request.token() {
-            Some(_) => Answer::json(json!({"type": "user", "name": "ada", "fullname": "Ada", "auth": {"type": "access_token"}})),
+            Some(_) => Answer::json(
+                json!({"type": "user", "name": "ada", "fullname": "Ada", "auth": {"type": "access_token"}}),
+            ),
             None => Answer::error(401, "", "Invalid username or password."),
         },
         ("POST", ["api", "repos", "create"]) => uploads::create(state, request),
@@ -49,7 +55,9 @@ fn api(state: &mut State, request: &Request, kind: &str, rest: &[&str]) -> Answe
         ("POST", "branch") => uploads::branch(repository, &revision, request),
         ("GET", "info") => Answer::json(json!({"_id": "1", "id": name, "private": repository.private})),
         ("GET", "revision") => match repository.at(&revision) {
-            Some((commit, _)) => Answer::json(json!({"_id": "1", "id": name, "sha": commit, "private": repository.private})),
+            Some((commit, _)) => {
+                Answer::json(json!({"_id": "1", "id": name, "sha": commit, "private": repository.private}))
+            }
             None => no_revision(&revision),
         },
         ("GET", "tree") => tree(&state.endpoint, state.page, repository, &revision, request),
@@ -71,13 +79,17 @@ fn tree(endpoint: &str, page: usize, repository: &Repository, revision: &str, re
     };
     let mut entries = vec![json!({"type": "directory", "oid": name_of(b"folder"), "size": 0, "path": "1_Dense"})];
     entries.extend(files.iter().map(file));
-    let cursor = request.query.split('&').find_map(|pair| pair.strip_prefix("cursor=")?.parse::<usize>().ok()).unwrap_or(0);
+    let cursor =
+        request.query.split('&').find_map(|pair| pair.strip_prefix("cursor=")?.parse::<usize>().ok()).unwrap_or(0);
     let end = entries.len().min(cursor + page);
     let answer = Answer::json(Value::Array(entries[cursor..end].to_vec()));
     if end == entries.len() {
         return answer;
     }
-    answer.header("Link", format!("<{endpoint}{}?recursive=true&cursor={end}>; rel=\"next\"", request.path.replace(' ', "%20")))
+    answer.header(
+        "Link",
+        format!("<{endpoint}{}?recursive=true&cursor={end}>; rel=\"next\"", request.path.replace(' ', "%20")),
+    )
 }
 
 /// `[datasets/]{id}/resolve/{revision}/{path}`: the file, or where it is.
@@ -86,9 +98,13 @@ fn resolve(state: &State, request: &Request, path: &[&str]) -> Answer {
         ["datasets", rest @ ..] => ("datasets", rest),
         _ => ("models", path),
     };
-    let Some(at) = path.iter().position(|part| *part == "resolve") else { return Answer::error(404, "", "there is no page") };
+    let Some(at) = path.iter().position(|part| *part == "resolve") else {
+        return Answer::error(404, "", "there is no page");
+    };
     let name = path[..at].join("/");
-    let Some(repository) = state.repositories.get(&(kind.to_owned(), name.clone())) else { return no_repository(request) };
+    let Some(repository) = state.repositories.get(&(kind.to_owned(), name.clone())) else {
+        return no_repository(request);
+    };
     if repository.private && request.token().is_none() {
         return no_repository(request);
     }
@@ -96,7 +112,8 @@ fn resolve(state: &State, request: &Request, path: &[&str]) -> Answer {
         let status = if request.token().is_some() { 403 } else { 401 };
         return Answer::error(status, "GatedRepo", &format!("Access to model {name} is restricted."));
     }
-    let (revision, file) = (path.get(at + 1).copied().unwrap_or_default(), path.get(at + 2..).unwrap_or_default().join("/"));
+    let (revision, file) =
+        (path.get(at + 1).copied().unwrap_or_default(), path.get(at + 2..).unwrap_or_default().join("/"));
     let Some((commit, files)) = repository.at(revision) else { return no_revision(revision) };
     let Some(bytes) = files.get(&file) else { return Answer::error(404, "EntryNotFound", "Entry not found") };
     if is_large(&file) {

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use http::{Fault, Request};
-pub use repositories::{Repository, State};
+pub use repositories::State;
 
 /// The token that may do everything.
 pub const WRITE: &str = "hf_theTokenThatMayWriteAndThatNobodyMaySee";

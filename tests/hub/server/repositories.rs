@@ -43,7 +43,9 @@ impl State {
     /// How this request is to fail, if it is.
     pub fn fault(&mut self, request: &Request) -> Option<Fault> {
         let line = request.line();
-        let due = |(words, times, _): &&mut (Vec<String>, usize, Fault)| *times > 0 && words.iter().all(|word| line.contains(word));
+        let due = |(words, times, _): &&mut (Vec<String>, usize, Fault)| {
+            *times > 0 && words.iter().all(|word| line.contains(word))
+        };
         let (_, times, fault) = self.faults.iter_mut().find(due)?;
         *times -= 1;
         Some(fault.clone())
@@ -77,7 +79,8 @@ impl Repository {
 
     /// Writes or deletes files on a branch.
     pub fn change(&mut self, branch: &str, files: Vec<(String, Option<Vec<u8>>)>) -> String {
-        let mut all = self.branches.get(branch).and_then(|commit| self.commits.get(commit)).cloned().unwrap_or_default();
+        let mut all =
+            self.branches.get(branch).and_then(|commit| self.commits.get(commit)).cloned().unwrap_or_default();
         for (path, bytes) in files {
             match bytes {
                 Some(bytes) => all.insert(path, bytes),
@@ -104,7 +107,8 @@ impl Repository {
 
 /// Forty hexadecimal digits that follow from the bytes, as git's names do.
 pub fn name_of(bytes: &[u8]) -> String {
-    let hash = |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{:016x}{:016x}{:08x}", hash(0xcbf2_9ce4_8422_2325), hash(1), hash(2) >> 32)
 }
 

@@ -22,7 +22,8 @@ pub fn create(state: &mut State, request: &Request) -> Answer {
         return answer;
     }
     let body = request.json();
-    let name = format!("{}/{}", body["organization"].as_str().unwrap_or("ada"), body["name"].as_str().unwrap_or_default());
+    let name =
+        format!("{}/{}", body["organization"].as_str().unwrap_or("ada"), body["name"].as_str().unwrap_or_default());
     let key = ("models".to_owned(), name.clone());
     if state.repositories.contains_key(&key) {
         return Answer::error(409, "", "You already created this model repo");
@@ -96,8 +97,11 @@ pub fn commit(endpoint: &str, repository: &mut Repository, name: &str, revision:
 /// Base64.
 fn decoded(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits: Vec<u32> =
-        text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte)).map(|digit| digit as u32).collect();
+    let digits: Vec<u32> = text
+        .bytes()
+        .filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte))
+        .map(|digit| digit as u32)
+        .collect();
     let mut bytes = Vec::new();
     for four in digits.chunks(4) {
         let value = four.iter().fold(0, |value, digit| value << 6 | digit) << (6 * (4 - four.len()));

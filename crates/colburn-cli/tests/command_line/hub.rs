@@ -17,7 +17,12 @@ fn served() -> (Server, Workspace) {
     server.add_dataset("org/triplets", &[("data/train.jsonl", &train), ("data/validation.jsonl", &eval)]);
     server.add_dataset_folder("zeta-alpha-ai/NanoSciFact", &fixtures().join("retrieval/first"));
     for name in ["org/tiny", "org/triplets", "zeta-alpha-ai/NanoSciFact"] {
-        server.state().repositories.iter_mut().filter(|((_, known), _)| known == name).for_each(|(_, found)| found.private = true);
+        server
+            .state()
+            .repositories
+            .iter_mut()
+            .filter(|((_, known), _)| known == name)
+            .for_each(|(_, found)| found.private = true);
     }
     (server, workspace)
 }
@@ -25,7 +30,11 @@ fn served() -> (Server, Workspace) {
 /// Runs the binary with the hub and a token, and everything that is logged; and looks for the token in what it says.
 fn run(workspace: &Workspace, server: &Server, token: &str, arguments: &str) -> Output {
     let mut command = workspace.command(arguments);
-    command.env("HF_ENDPOINT", &server.endpoint).env("HF_TOKEN", token).env("HF_HUB_OFFLINE", "0").env("RUST_LOG", "trace");
+    command
+        .env("HF_ENDPOINT", &server.endpoint)
+        .env("HF_TOKEN", token)
+        .env("HF_HUB_OFFLINE", "0")
+        .env("RUST_LOG", "trace");
     let output = command.output().unwrap();
     for said in [&output.stdout, &output.stderr] {
         assert!(!holds(said, token), "colburn {arguments} tells the token:\n{}", String::from_utf8_lossy(said));
@@ -96,19 +105,26 @@ fn a_model_is_named_wherever_there_is_one() {
     assert_eq!(manifest("named")["model_name_or_path"], "org/tiny");
 
     succeed(&workspace, &server, "index create --model org/tiny --input texts.txt --index index");
-    let said = succeed(&workspace, &server, "search --model org/tiny --index index --queries texts.txt --output out.jsonl");
+    let said =
+        succeed(&workspace, &server, "search --model org/tiny --index index --queries texts.txt --output out.jsonl");
     assert!(!said.contains("other weights") && !said.contains("another model"), "{said}");
-    let (_, said) = workspace.succeed_and_say("search --model model --index index --queries texts.txt --output out.jsonl");
+    let (_, said) =
+        workspace.succeed_and_say("search --model model --index index --queries texts.txt --output out.jsonl");
     assert!(!said.contains("other weights"), "{said}");
 }
 
 #[test]
 fn an_evaluation_fetches_its_data() {
     let (server, workspace) = served();
-    let evaluate = |nano: &str, triplets: &str, output: &str| format!("evaluate --model org/tiny --nano {nano} --triplets {triplets} --output {output}");
+    let evaluate = |nano: &str, triplets: &str, output: &str| {
+        format!("evaluate --model org/tiny --nano {nano} --triplets {triplets} --output {output}")
+    };
     succeed(&workspace, &server, &evaluate("SciFact", "org/triplets:default:validation", "named.json"));
     assert!(workspace.json("named.json")["NanoSciFact_MaxSim_ndcg@10"].is_f64());
-    workspace.succeed(&format!("evaluate --model model --nano {} --triplets eval.jsonl --output local.json", fixtures().join("retrieval/first").display()));
+    workspace.succeed(&format!(
+        "evaluate --model model --nano {} --triplets eval.jsonl --output local.json",
+        fixtures().join("retrieval/first").display()
+    ));
     let local = workspace.json("local.json");
     let named = workspace.json("named.json");
     assert_eq!(named["NanoSciFact_MaxSim_map@100"], local["NanoFirst_MaxSim_map@100"]);
@@ -129,9 +145,14 @@ fn what_cannot_be_fetched_is_one_line() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         said.lines().last().unwrap_or_default().to_owned()
     };
-    let encode = |model: &str| format!("encode --model {model} --kind query --input texts.txt --output out.safetensors");
+    let encode =
+        |model: &str| format!("encode --model {model} --kind query --input texts.txt --output out.safetensors");
     let error = fail(READ, &encode("org/absent"));
-    assert!(error.starts_with("error: there is no folder `org/absent`, and from the hub: model org/absent, revision main: "), "{error}");
+    assert!(
+        error
+            .starts_with("error: there is no folder `org/absent`, and from the hub: model org/absent, revision main: "),
+        "{error}"
+    );
     let error = fail("hf_anExpiredTokenThatNobodyMaySee", &encode("org/tiny"));
     assert!(error.contains("the hub did not accept the token (401)"), "{error}");
     let error = fail(WRITE, &encode("org/tiny@v9"));
@@ -139,7 +160,10 @@ fn what_cannot_be_fetched_is_one_line() {
     let error = fail(READ, "evaluate --model model --triplets org/absent --output out.json");
     assert!(error.contains("no data file matches \"org/absent\", and from the hub: data set org/absent"), "{error}");
     let error = fail(READ, "evaluate --model model --nano nq --output out.json");
-    assert!(error.contains("NanoNQ: no folder of collections is given; from the hub: data set zeta-alpha-ai/NanoNQ"), "{error}");
+    assert!(
+        error.contains("NanoNQ: no folder of collections is given; from the hub: data set zeta-alpha-ai/NanoNQ"),
+        "{error}"
+    );
 
     // Without a network it is said what is missing.
     let error = workspace.fail(&encode("org/tiny"));

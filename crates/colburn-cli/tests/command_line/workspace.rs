@@ -101,7 +101,8 @@ impl Workspace {
             .env_remove("RUST_LOG")
             .env_remove("BURN_DEVICE");
         // A name that is no path is not to be looked up on the real hub, nor the user's token be used.
-        for variable in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"] {
+        for variable in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]
+        {
             command.env_remove(variable);
         }
         command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path(".huggingface"));

@@ -63,7 +63,8 @@ fn config(keys: Keys) -> Result<CardConfig, String> {
 
 /// `data_files`: a pattern, several, or a list of `{split, path}`.
 fn data_files(value: &Value, config: &str) -> Result<Vec<(String, Vec<String>)>, String> {
-    let wrong = || format!("data_files of the configuration {config:?}: a pattern, or a list of split and path, is expected");
+    let wrong =
+        || format!("data_files of the configuration {config:?}: a pattern, or a list of split and path, is expected");
     let splits = |items: &[Value]| {
         let split = |item: &Value| Some((text(item.get("split")?)?, patterns(item.get("path")?)?));
         items.iter().map(split).collect::<Option<Vec<_>>>()
@@ -131,15 +132,27 @@ mod tests {
         let configs = configs(README).unwrap();
         let names: Vec<&str> = configs.iter().map(|config| config.name.as_str()).collect();
         assert_eq!(names, ["triplet", "pair", "2024", "list"]);
-        assert_eq!(configs[0].data_files, files(&[("train", &["triplet/train-*"]), ("test", &["triplet/test-*", "more/*"])]));
-        assert_eq!((configs[1].is_default, configs[1].data_dir.as_str(), &configs[1].data_files), (true, "pair", &None));
+        assert_eq!(
+            configs[0].data_files,
+            files(&[("train", &["triplet/train-*"]), ("test", &["triplet/test-*", "more/*"])])
+        );
+        assert_eq!(
+            (configs[1].is_default, configs[1].data_dir.as_str(), &configs[1].data_files),
+            (true, "pair", &None)
+        );
         assert_eq!(configs[2].data_files, files(&[("train", &["*.csv"])]));
         assert_eq!(configs[3].data_files, files(&[("train", &["a", "b"])]));
     }
 
     #[test]
     fn a_readme_without_configurations_has_none() {
-        for readme in ["", "# Title", "---\nlicense: mit\n---\n", "---\nlicense: mit", "text\n---\nconfigs:\n- config_name: a\n---\n"] {
+        for readme in [
+            "",
+            "# Title",
+            "---\nlicense: mit\n---\n",
+            "---\nlicense: mit",
+            "text\n---\nconfigs:\n- config_name: a\n---\n",
+        ] {
             assert_eq!(configs(readme).unwrap(), [], "{readme:?}");
         }
         // What else is in the metadata does not matter, even where it is no YAML.
@@ -171,6 +184,9 @@ mod tests {
             name(&[configs[0].clone(), configs[2].clone()], None).unwrap_err(),
             "it has several configurations, and none is the default; name one of: \"triplet\", \"2024\""
         );
-        assert_eq!(name(&configs[..1], Some("x")).unwrap_err(), "there is no configuration \"x\"; there are: \"triplet\"");
+        assert_eq!(
+            name(&configs[..1], Some("x")).unwrap_err(),
+            "there is no configuration \"x\"; there are: \"triplet\""
+        );
     }
 }

@@ -27,19 +27,23 @@ pub(super) fn by_patterns(base: &str, splits: Vec<(String, Vec<String>)>, files:
 /// The splits of the files below a folder by their names, tried in this order: `data/SPLIT-00000-of-00001.…`, folders of a split's name, files
 /// of a split's name, and else everything as `train`.
 pub(super) fn by_name(base: &str, files: &[&str]) -> Vec<Split> {
-    let sharded = matching(base, &["data/*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]*.*".to_owned()], files);
+    let sharded =
+        matching(base, &["data/*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]*.*".to_owned()], files);
     if !sharded.is_empty() {
         return by_prefix(sharded);
     }
     let in_folders = |word: &str| {
         let starts = ["**/".to_owned(), format!("**/*{SEPARATOR}")];
-        starts.iter().flat_map(|start| ["", &format!("{SEPARATOR}*")].map(|end| format!("{start}{word}{end}/**"))).collect()
+        starts
+            .iter()
+            .flat_map(|start| ["", &format!("{SEPARATOR}*")].map(|end| format!("{start}{word}{end}/**")))
+            .collect()
     };
-    let in_files =
-        |word: &str| vec![format!("**/{word}{SEPARATOR}*"), format!("**/*{SEPARATOR}{word}{SEPARATOR}*")];
+    let in_files = |word: &str| vec![format!("**/{word}{SEPARATOR}*"), format!("**/*{SEPARATOR}{word}{SEPARATOR}*")];
     let ways: [&dyn Fn(&str) -> Vec<String>; 2] = [&in_folders, &in_files];
     for way in ways {
-        let patterns = KEYWORDS.map(|(split, words)| (split.to_owned(), words.iter().flat_map(|word| way(word)).collect()));
+        let patterns =
+            KEYWORDS.map(|(split, words)| (split.to_owned(), words.iter().flat_map(|word| way(word)).collect()));
         let splits = by_patterns(base, patterns.into(), files);
         if !splits.is_empty() {
             return splits;
@@ -119,7 +123,11 @@ fn matching(base: &str, patterns: &[String], files: &[&str]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for pattern in patterns {
         for file in files {
-            let below = if base.is_empty() { Some(*file) } else { file.strip_prefix(base).and_then(|path| path.strip_prefix('/')) };
+            let below = if base.is_empty() {
+                Some(*file)
+            } else {
+                file.strip_prefix(base).and_then(|path| path.strip_prefix('/'))
+            };
             let fits = below.is_some_and(|path| glob(pattern, path) && !is_hidden(path, pattern));
             if fits && !found.iter().any(|known| known == file) {
                 found.push((*file).to_owned());
@@ -131,7 +139,8 @@ fn matching(base: &str, patterns: &[String], files: &[&str]) -> Vec<String> {
 
 /// Whether a path has parts that begin with `.` or `__`, which a pattern means only where it says so.
 fn is_hidden(path: &str, pattern: &str) -> bool {
-    let parts = |text: &str, start: &str| text.split('/').filter(|part| part.starts_with(start) && *part != ".").count();
+    let parts =
+        |text: &str, start: &str| text.split('/').filter(|part| part.starts_with(start) && *part != ".").count();
     parts(path, ".") != parts(pattern, ".") || parts(path, "__") != parts(pattern, "__")
 }
 
@@ -149,7 +158,12 @@ mod tests {
     fn names_tell_splits() {
         for (files, expected) in [
             (
-                &["data/test-00000-of-00001.parquet", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002-ab12.parquet", "x.parquet"][..],
+                &[
+                    "data/test-00000-of-00001.parquet",
+                    "data/train-00000-of-00002.parquet",
+                    "data/train-00001-of-00002-ab12.parquet",
+                    "x.parquet",
+                ][..],
                 &[
                     ("train", vec!["data/train-00000-of-00002.parquet", "data/train-00001-of-00002-ab12.parquet"]),
                     ("test", vec!["data/test-00000-of-00001.parquet"]),
@@ -171,7 +185,10 @@ mod tests {
                 &[("validation", vec!["sub/my.validation.1.parquet"]), ("test", vec!["testing.parquet"])],
             ),
             (&["train2/b.parquet", "v1.train/a.parquet"], &[("train", vec!["train2/b.parquet", "v1.train/a.parquet"])]),
-            (&["a.parquet", "b/c.parquet", ".hidden.parquet", "__x/d.parquet"], &[("train", vec!["a.parquet", "b/c.parquet"])]),
+            (
+                &["a.parquet", "b/c.parquet", ".hidden.parquet", "__x/d.parquet"],
+                &[("train", vec!["a.parquet", "b/c.parquet"])],
+            ),
             (&["data/corpus-00000-of-00001.parquet"], &[("corpus", vec!["data/corpus-00000-of-00001.parquet"])]),
             (&[], &[]),
         ] {
@@ -182,9 +199,12 @@ mod tests {
 
     #[test]
     fn patterns_tell_splits() {
-        let patterns = |split: &str, patterns: &[&str]| (split.to_owned(), patterns.iter().map(|text| (*text).to_owned()).collect());
+        let patterns = |split: &str, patterns: &[&str]| {
+            (split.to_owned(), patterns.iter().map(|text| (*text).to_owned()).collect())
+        };
         let files = ["a/train-0.parquet", "a/train-1.parquet", "b/x.parquet"];
-        let found = by_patterns("", vec![patterns("train", &["b/*", "a/train-*", "**"]), patterns("dev", &["c/*"])], &files);
+        let found =
+            by_patterns("", vec![patterns("train", &["b/*", "a/train-*", "**"]), patterns("dev", &["c/*"])], &files);
         assert_eq!(splits(&found), [("train", vec!["b/x.parquet", "a/train-0.parquet", "a/train-1.parquet"])]);
         let found = by_patterns("a", vec![patterns("test", &["train-1*"])], &files);
         assert_eq!(splits(&found), [("test", vec!["a/train-1.parquet"])]);
@@ -192,24 +212,34 @@ mod tests {
 
     #[test]
     fn the_hubs_own_copy_has_a_folder_for_each_split() {
-        let files = ["default/test/0000.parquet", "default/train/0000.parquet", "default/train/0001.parquet", "other/train/0000.parquet"];
+        let files = [
+            "default/test/0000.parquet",
+            "default/train/0000.parquet",
+            "default/train/0001.parquet",
+            "other/train/0000.parquet",
+        ];
         let found = converted("default", &files);
-        assert_eq!(
-            splits(&found),
-            [("test", vec![files[0]]), ("train", vec![files[1], files[2]])]
-        );
+        assert_eq!(splits(&found), [("test", vec![files[0]]), ("train", vec![files[1], files[2]])]);
         assert!(converted("default", &["default/partial-train/0000.parquet"]).is_empty());
     }
 
     #[test]
     fn a_split_is_chosen() {
         let split = |name: &str| Split { name: name.to_owned(), files: vec![name.to_owned()] };
-        let name = |names: &[&str], wanted| choose(names.iter().map(|name| split(name)).collect(), wanted).map(|split| split.name);
+        let name = |names: &[&str], wanted| {
+            choose(names.iter().map(|name| split(name)).collect(), wanted).map(|split| split.name)
+        };
         assert_eq!(name(&["corpus"], None).unwrap(), "corpus");
         assert_eq!(name(&["test", "train"], None).unwrap(), "train");
         assert_eq!(name(&["test", "train"], Some("test")).unwrap(), "test");
-        assert_eq!(name(&["test", "dev"], None).unwrap_err(), "there is no split \"train\"; name one of: \"test\", \"dev\"");
-        assert_eq!(name(&["test", "dev"], Some("tset")).unwrap_err(), "there is no split \"tset\"; there are: \"test\", \"dev\"");
+        assert_eq!(
+            name(&["test", "dev"], None).unwrap_err(),
+            "there is no split \"train\"; name one of: \"test\", \"dev\""
+        );
+        assert_eq!(
+            name(&["test", "dev"], Some("tset")).unwrap_err(),
+            "there is no split \"tset\"; there are: \"test\", \"dev\""
+        );
     }
 
     #[test]
@@ -217,6 +247,9 @@ mod tests {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let found = missing_shard(&owned(&["data/train-00000-of-00003.parquet", "data/train-00002-of-00003.parquet"]));
         assert_eq!(found.as_deref(), Some("data/train-00001-of-00003.parquet"));
-        assert_eq!(missing_shard(&owned(&["data/train-00000-of-00001.parquet", "b.parquet", "a-1-of-2.parquet"])), None);
+        assert_eq!(
+            missing_shard(&owned(&["data/train-00000-of-00001.parquet", "b.parquet", "a-1-of-2.parquet"])),
+            None
+        );
     }
 }
