@@ -29,8 +29,13 @@ pub fn cell(text: &str) -> String {
 fn escape_with(text: &str, line_break: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
+    let mut before = ' ';
     while let Some(c) = characters.next() {
+        let within = before.is_alphanumeric() && characters.peek().is_some_and(|after| after.is_alphanumeric());
+        before = c;
         match c {
+            // Between letters it is one, and most names have some.
+            '_' if within => escaped.push(c),
             '\r' if characters.peek() == Some(&'\n') => {}
             '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => escaped.push_str(line_break),
             '\t' => escaped.push(' '),
@@ -103,6 +108,7 @@ mod tests {
         }
         let expected = "# a | `b` **c** <script>x</script> [d](e) \\| $x$ ~~f~~ &amp; _g_ ---\u{fffd}\u{fffd}[31m h";
         assert_eq!(seen, expected);
+        assert_eq!(escape("a_b __c__ _d e_ _ 1_2"), "a_b &#95;&#95;c&#95;&#95; &#95;d e&#95; &#95; 1_2");
     }
 
     #[test]

@@ -223,7 +223,7 @@ mod tests {
         let values: Vec<(&str, f64)> = logged.iter().map(String::as_str).zip([0.1, 0.2, 0.3, f64::NAN]).collect();
         let found = found(&measured, &state(&[(3, &values)]), 3);
         let table = "* Datasets: NanoA and mean\n\n| Metric | NanoA | mean |\n| :--- | :--- | :--- |\n\
-            | MaxSim&#95;map@100 | 0.1000 | 0.3000 |\n| **MaxSim&#95;ndcg@10** | **0.2000** | **nan** |\n";
+            | MaxSim_map@100 | 0.1000 | 0.3000 |\n| **MaxSim_ndcg@10** | **0.2000** | **nan** |\n";
         assert!(found.section.ends_with(table), "{}", found.section);
         assert_eq!(found.metrics, ["MaxSim_map@100", "MaxSim_ndcg@10"]);
         assert_eq!(found.results.len(), 4);

@@ -21,7 +21,7 @@ const REPO: &str = "ada/run";
 
 fn hub(server: &Server, token: Option<&str>, dir: &Path) -> Hub {
     let hub = Hub::from_env().with_endpoint(&server.endpoint).with_cache(dir.join("cache")).with_offline(false);
-    hub.with_token(token.map(str::to_owned))
+    hub.with_token(token)
 }
 
 /// Four steps with a checkpoint after every second one.

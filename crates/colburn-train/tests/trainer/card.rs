@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use colburn_data::Dataset;
 use colburn_eval::TripletEvaluator;
 use colburn_loss::Distillation;
 use colburn_model::card::ModelCardData;

@@ -84,6 +84,7 @@ fn a_run_logs_evaluates_and_saves_by_steps() {
 
     let expected = [
         ".lock",
+        "README.md",
         "checkpoint-10",
         "checkpoint-8",
         "eval",
