@@ -51,6 +51,71 @@ fn family(name: &str) {
     }
 }
 
+/// The same folder under another name of the family, or with tensors named otherwise, gives the same vectors.
+fn same(name: &str, change: impl FnOnce(&std::path::Path)) {
+    let folder = copy_of(&format!("encoders/{name}"));
+    change(folder.path());
+    let (golden, expected) = (json("encoders.json"), tensors(&fixture("encoders.safetensors")));
+    let model = ColBert::from_pretrained(folder.path(), &device()).unwrap();
+    let texts = strings(&golden["texts"]["query"]);
+    assert_embeddings(&model, &texts, Kind::Query, &expected, &format!("{name}.query"), TOLERANCE);
+}
+
+#[test]
+fn camembert_is_roberta_by_another_name() {
+    same("roberta", |folder| set_json(&folder.join("config.json"), "model_type", "camembert"));
+}
+
+#[test]
+fn tensors_with_the_prefix_of_a_model_with_a_head() {
+    let prefixes = [
+        ("distilbert", "distilbert."),
+        ("electra", "electra."),
+        ("mpnet", "mpnet."),
+        ("roberta", "roberta."),
+        ("xlm-roberta", "roberta."),
+        ("albert", "albert."),
+        ("modernbert", "model."),
+    ];
+    for (name, prefix) in prefixes {
+        same(name, |folder| {
+            let file = folder.join("model.safetensors");
+            let renamed =
+                tensors(&file).into_iter().map(|(name, golden)| (format!("{prefix}{name}"), golden)).collect();
+            write_tensors(&file, &renamed);
+        });
+    }
+}
+
+/// transformers 4 lists added tokens in tokenizer_config.json, and transformers 5 takes that list for all there are: the prefixes and their
+/// trained rows must not be lost by saving and loading.
+#[test]
+fn prefixes_join_the_list_of_added_tokens() {
+    for name in ["electra", "mpnet", "roberta", "xlm-roberta", "albert", "distilbert", "modernbert"] {
+        let folder = copy_of(&format!("encoders/{name}"));
+        let words: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer.json")).unwrap()).unwrap();
+        let listed: serde_json::Map<String, serde_json::Value> = words["added_tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|token| !["[Q] ", "[D] "].contains(&token["content"].as_str().unwrap()))
+            .map(|token| (token["id"].to_string(), token.clone()))
+            .collect();
+        set_json(&folder.path().join("tokenizer_config.json"), "added_tokens_decoder", listed);
+        // A new model on such a base draws the rows of its prefixes.
+        let first = ColBert::from_pretrained(folder.path(), &device()).unwrap();
+        let saved = tempfile::tempdir().unwrap();
+        first.save_pretrained(saved.path()).unwrap();
+        let again = ColBert::from_pretrained(saved.path(), &device()).unwrap();
+        let resaved = tempfile::tempdir().unwrap();
+        again.save_pretrained(resaved.path()).unwrap();
+        let weights = |folder: &tempfile::TempDir| std::fs::read(folder.path().join("model.safetensors")).unwrap();
+        assert!(weights(&saved) == weights(&resaved), "{name}: weights change by saving and loading");
+        assert_eq!(first.tokenizer().prefix_ids(), again.tokenizer().prefix_ids(), "{name}");
+    }
+}
+
 #[test]
 fn distilbert() {
     family("distilbert");

@@ -127,12 +127,14 @@ impl ColBert {
         let encoder_config = read_config(&config_path, &encoder_json)?;
         if let Value::Object(fields) = &mut encoder_json {
             for (key, value) in encoder_config.older_keys() {
-                fields.entry(key).or_insert(value);
+                if fields.get(key).is_none_or(Value::is_null) {
+                    fields.insert(key.to_owned(), value);
+                }
             }
         }
         let stanford = layout.dense.is_empty() && stanford::is_one(&encoder_json);
         let besides = if stanford { stanford::parameters(&layout.encoder)? } else { Saved::default() };
-        let config = ColBertConfig::resolve_after(directory, options, besides)?;
+        let mut config = ColBertConfig::resolve_after(directory, options, besides)?;
         let most = encoder_config.max_positions();
         if config.do_query_expansion && config.query_length > most {
             let message = format!(
@@ -140,6 +142,15 @@ impl ColBert {
                 config.query_length
             );
             return Err(Error::config(&config_path, message));
+        }
+        let lengths = [("query_length", &mut config.query_length), ("document_length", &mut config.document_length)];
+        for (key, length) in lengths.into_iter().filter(|(_, length)| **length > most) {
+            // What is saved must be true, and load where longer texts would find no embedding.
+            tracing::warn!(
+                "{}: {key} = {length}, but the encoder takes {most} tokens: {most} it is",
+                config_path.display()
+            );
+            *length = most;
         }
         let tokenizer = TextTokenizer::load(&layout.encoder, config, most)?;
 

@@ -44,6 +44,10 @@ impl Layout {
                 "Transformer" => encoder = Some(folder),
                 "Dense" => dense.push(folder),
                 "Pooling" | "Normalize" | "Dropout" => {}
+                "MultiVectorMask" => {
+                    let message = "saved by sentence-transformers 6, which keeps lengths and prefixes elsewhere; save the model with PyLate or colburn";
+                    return Err(Error::config(&path, message));
+                }
                 _ => {
                     let message = format!(
                         "module type \"{}\" is not supported; supported: Transformer, Dense, Pooling, Normalize, Dropout",

@@ -293,7 +293,10 @@ impl TextTokenizer {
         let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
         files::write_json(&directory.join("special_tokens_map.json"), &self.0.special_tokens_map)?;
-        self.0.companions.iter().try_for_each(|(name, bytes)| files::write_atomic(&directory.join(name), bytes))
+        self.0.companions.iter().try_for_each(|(name, bytes)| {
+            let completed = if name == "tokenizer_config.json" { listed::complete(bytes, &tokenizer) } else { None };
+            files::write_atomic(&directory.join(name), completed.as_deref().unwrap_or(bytes))
+        })
     }
 
     /// Python's `str.strip`, which also takes the separators U+001C to U+001F for white space, and the model's lower-casing.
@@ -308,6 +311,7 @@ fn tokenizer_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>)
 }
 
 mod class;
+mod listed;
 mod source;
 mod special;
 

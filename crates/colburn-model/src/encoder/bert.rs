@@ -135,7 +135,7 @@ impl FamilyConfig for BertConfig {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { prefix: "bert.", kept: &["pooler."], heads: &["cls."] }
+        Checkpoint { prefix: "bert.", kept: &["pooler."], heads: &["cls.", "classifier.", "qa_outputs."] }
     }
 }
 

@@ -146,7 +146,13 @@ impl FamilyConfig for ElectraConfig {
         Checkpoint {
             prefix: "electra.",
             kept: &[],
-            heads: &["discriminator_predictions.", "generator_predictions.", "generator_lm_head.", "classifier."],
+            heads: &[
+                "discriminator_predictions.",
+                "generator_predictions.",
+                "generator_lm_head.",
+                "classifier.",
+                "qa_outputs.",
+            ],
         }
     }
 }

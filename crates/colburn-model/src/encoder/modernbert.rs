@@ -89,8 +89,10 @@ pub struct Rope {
     /// Base of the wavelengths.
     pub rope_theta: Option<f64>,
     /// Only `default` is known: no scaling.
-    #[serde(alias = "type")]
     pub rope_type: Option<String>,
+    /// What `rope_type` was called before.
+    #[serde(rename = "type")]
+    pub older_rope_type: Option<String>,
 }
 
 impl Default for ModernBertConfig {
@@ -163,7 +165,10 @@ impl ModernBertConfig {
             ("rope_scaling", &self.rope_scaling),
         ];
         for (key, rope) in scaled {
-            if let Some(other) = rope.as_ref().and_then(|rope| rope.rope_type.as_deref()).filter(|&of| of != "default")
+            if let Some(other) = rope
+                .as_ref()
+                .and_then(|rope| rope.rope_type.as_deref().or(rope.older_rope_type.as_deref()))
+                .filter(|&of| of != "default")
             {
                 return Some(format!("{key}.rope_type = \"{other}\"; only \"default\" is supported"));
             }
