@@ -23,7 +23,7 @@ fn options(settings: &Value) -> ColBertOptions {
 }
 
 /// Compares every text of a table, and returns how many there were.
-fn compare(model: &ColBert, name: &str, texts: &[String], table: &Value) -> usize {
+pub fn compare(model: &ColBert, name: &str, texts: &[String], table: &Value) -> usize {
     let mut compared = 0;
     for (kind, key) in [(Kind::Query, "query"), (Kind::Document, "document")] {
         let Some(expected) = table[key].as_array() else { continue };

@@ -32,7 +32,7 @@ pub enum Command {
 /// Train a model as a TOML file says.
 #[derive(Args, Debug)]
 pub struct TrainArguments {
-    /// The run: [model], [loss], [data], [[evaluators]], [[callbacks]] and [training].
+    /// The run: [model], [loss], [data], [[evaluators]], [[callbacks]], [model_card] and [training].
     #[arg(value_name = "RUN.toml")]
     pub run: PathBuf,
     /// Set a key of the run, e.g. --set training.learning_rate=1e-5; can be given several times.

@@ -45,6 +45,10 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     output::say(&format!("trained for {steps} steps, mean loss {loss:.4}: {}", output_dir.display()));
+    #[cfg(feature = "hub")]
+    if let Some(url) = trained.push.as_ref().and_then(|push| push.url.as_ref()) {
+        output::say(&format!("uploaded: {url}"));
+    }
     if run.training.do_eval {
         evaluation::run(&run, &rows, &trained.model)?;
     }
@@ -74,6 +78,7 @@ fn trainer(run: &RunConfig, rows: &Rows, model: ColBert) -> Result<Trainer> {
         Objective::Distillation(loss) => Trainer::new(model, loss, args),
         Objective::MarginMse(loss) => Trainer::new(model, loss, args),
     };
+    trainer = trainer.model_card(run.model_card.clone());
     for (name, examples) in &rows.train {
         trainer = trainer.named_train_dataset(name, examples.clone());
     }

@@ -7,6 +7,7 @@
 //! rankings themselves are in [`rank`].
 
 mod collection;
+mod description;
 mod distillation;
 mod error;
 mod information_retrieval;
@@ -48,6 +49,16 @@ pub trait Evaluator: Send + Sync {
     /// Those of [`Evaluator::metrics`] of which a smaller value is better, as it is of a divergence.
     fn smaller_is_better(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The one of [`Evaluator::metrics`] by which models are compared; it stands out in a model card.
+    fn primary_metric(&self) -> Option<String> {
+        None
+    }
+
+    /// What it measures, in words, for a model card: the name of its type without `Evaluator`, as in sentence-transformers.
+    fn description(&self) -> String {
+        description::of(std::any::type_name::<Self>())
     }
 
     /// Whether this model can be measured, as far as that can be told without doing it; the trainer asks before the first step.
@@ -92,6 +103,14 @@ impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
 
     fn smaller_is_better(&self) -> Vec<String> {
         (**self).smaller_is_better()
+    }
+
+    fn primary_metric(&self) -> Option<String> {
+        (**self).primary_metric()
+    }
+
+    fn description(&self) -> String {
+        (**self).description()
     }
 
     fn check(&self, model: &ColBert) -> Result<()> {

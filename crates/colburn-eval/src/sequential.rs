@@ -74,6 +74,10 @@ impl Evaluator for SequentialEvaluator {
         parts.chain([self.score()]).collect()
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        Some(self.score())
+    }
+
     /// Those of the parts, and `sequential_score` where it can be nothing else: of all metrics of the last evaluator a smaller value is
     /// better.
     fn smaller_is_better(&self) -> Vec<String> {

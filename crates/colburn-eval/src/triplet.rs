@@ -91,6 +91,10 @@ impl Evaluator for TripletEvaluator {
         vec![self.metric()]
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        Some(self.metric())
+    }
+
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let device = model.device();
         // A stretch of rows at a time bounds the memory; within it, texts are batched by length.

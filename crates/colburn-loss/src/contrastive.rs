@@ -66,6 +66,11 @@ impl Loss for Contrastive {
     fn name(&self) -> &'static str {
         "contrastive"
     }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let own = [("temperature", format!("{:?}", self.temperature)), ("size_average", self.size_average.to_string())];
+        own.into_iter().chain(self.score.settings()).collect()
+    }
 }
 
 #[cfg(all(test, feature = "flex"))]

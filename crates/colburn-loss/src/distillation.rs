@@ -82,6 +82,15 @@ impl Loss for Distillation {
     fn name(&self) -> &'static str {
         "distillation"
     }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let own = [
+            ("temperature", format!("{:?}", self.temperature)),
+            ("size_average", self.size_average.to_string()),
+            ("normalize_scores", self.normalize_scores.to_string()),
+        ];
+        own.into_iter().chain(self.score.settings()).collect()
+    }
 }
 
 /// Scores of each query brought to the range 0 to 1. As in PyTorch, the gradient of a least and a greatest score goes to one document.

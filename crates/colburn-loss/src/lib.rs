@@ -50,4 +50,16 @@ pub trait Loss: Send + Sync {
 
     /// The name of the loss in configuration files and reports.
     fn name(&self) -> &'static str;
+
+    /// Its settings by the names that they have in configuration files, with their values as JSON writes them, for a model card.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The name of its type, which is what PyLate's cards call a loss: `Contrastive`.
+    fn type_name(&self) -> &'static str {
+        let name = std::any::type_name::<Self>();
+        let path = name.split('<').next().unwrap_or(name);
+        path.rsplit("::").next().unwrap_or(path)
+    }
 }

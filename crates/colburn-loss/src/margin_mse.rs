@@ -58,6 +58,11 @@ impl Loss for MarginMse {
     fn name(&self) -> &'static str {
         "margin_mse"
     }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let own = [("size_average", self.size_average.to_string())];
+        own.into_iter().chain(self.score.settings()).collect()
+    }
 }
 
 /// By how much the first score of each row is above the others, `[rows, columns]` to `[rows, columns - 1]`.

@@ -37,6 +37,14 @@ impl Score {
         })
     }
 
+    /// Its settings, for [`Loss::settings`](crate::Loss::settings).
+    pub(crate) fn settings(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::MaxSim => vec![("score_metric", "\"maxsim\"".to_owned())],
+            Self::Xtr { k } => vec![("score_metric", "\"xtr\"".to_owned()), ("k", k.to_string())],
+        }
+    }
+
     pub(crate) fn validate(self) -> Result<()> {
         match self {
             Self::Xtr { k: 0 } => Err(Error::Ops(colburn_ops::Error::NothingKept)),

@@ -10,13 +10,14 @@ use colburn_ops::{Dropout, Embeddings};
 use serde_json::{Map, Value};
 
 use crate::{
-    ColBertConfig, ColBertOptions, Error, Parameter, Result, TextTokenizer, TokenBatch, config,
-    dense::{Dense, DenseConfig},
+    ColBertConfig, ColBertOptions, Error, Parameter, Result, TextTokenizer, TokenBatch,
+    config::{self, Saved},
+    dense::Dense,
     draw::Draw,
     encoder::{Encoder, FamilyConfig, read_config},
     files,
-    layout::{self, Layout},
-    names, resolve,
+    layout::Layout,
+    names, projections, resolve, stanford,
     weights::Weights,
 };
 
@@ -42,9 +43,18 @@ pub struct ColBert {
 
 impl ModuleDisplay for ColBert {}
 
-/// More dimensions, or more tokens than embeddings, are mistakes.
-const MOST_DIMENSIONS: usize = 1 << 16;
+/// More tokens than embeddings by so many are a mistake.
 const MOST_NEW_ROWS: usize = 4096;
+
+/// A new encoder of more parameters is a mistake, too, which would take all memory to find out: four times a BERT of a billion.
+const MOST_DRAWN: usize = 1 << 32;
+
+/// Where the weights of a model come from.
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    Checkpoint,
+    Drawn,
+}
 
 /// What a model carries besides its weights. Shared by its clones.
 #[derive(Clone, Debug)]
@@ -65,8 +75,8 @@ pub(crate) struct Parts {
 }
 
 impl ColBert {
-    /// Loads a model directory: PyLate's, sentence-transformers' or a plain encoder's, which gets a new projection. What is no directory is
-    /// the name of a model on the Hugging Face hub, `org/name[@revision]`, and is fetched into its cache (feature `hub`).
+    /// Loads a model directory: PyLate's, sentence-transformers', Stanford's, or a plain encoder's, which gets a new projection. What is no
+    /// directory is the name of a model on the Hugging Face hub, `org/name[@revision]`, and is fetched into its cache (feature `hub`).
     ///
     /// # Errors
     /// When the directory is incomplete or its files do not fit together; the message names the file, key or tensor. When there is no such
@@ -85,10 +95,7 @@ impl ColBert {
         device: &Device,
     ) -> Result<Self> {
         let directory = &*resolve::directory(name_or_path.as_ref())?;
-        let layout = Layout::of(directory)?;
-        let mut model = Self::build(directory, &layout, options, device, |config, _| {
-            config.load(Weights::read(&layout::weights_file(&layout.encoder)?)?, device)
-        })?;
+        let mut model = Self::build(directory, &Layout::of(directory)?, options, device, Origin::Checkpoint)?;
         model.parts.name_or_path = name_or_path.as_ref().into();
         Ok(model)
     }
@@ -98,10 +105,10 @@ impl ColBert {
     ///
     /// # Errors
     /// As [`ColBert::from_pretrained`], but for missing weights.
-    pub fn from_config(directory: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
-        let directory = directory.as_ref();
+    pub fn from_config(name_or_path: impl AsRef<Path>, options: &ColBertOptions, device: &Device) -> Result<Self> {
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
         let layout = Layout { dense: Vec::new(), ..Layout::of(directory)? };
-        Self::build(directory, &layout, options, device, |config, draw| Ok((config.draw(draw, device), Vec::new())))
+        Self::build(directory, &layout, options, device, Origin::Drawn)
     }
 
     fn build(
@@ -109,20 +116,23 @@ impl ColBert {
         layout: &Layout,
         options: &ColBertOptions,
         device: &Device,
-        encoder: impl FnOnce(&dyn FamilyConfig, &mut Draw) -> Result<(Encoder, Vec<(String, TensorData)>)>,
+        origin: Origin,
     ) -> Result<Self> {
         let config_path = layout.encoder.join("config.json");
         if !config_path.exists() {
             let expected = "a Hugging Face encoder's configuration is expected there";
             return Err(Error::MissingFile { directory: layout.encoder.clone(), file: "config.json", expected });
         }
-        let encoder_json: Value = files::read_json(&config_path)?;
-        if encoder_json.pointer("/architectures/0").and_then(Value::as_str) == Some("HF_ColBERT") {
-            let message = "architectures = [\"HF_ColBERT\"]: checkpoints in Stanford's layout are not read yet; save it with PyLate first";
-            return Err(Error::config(&config_path, message));
-        }
+        let mut encoder_json: Value = files::read_json(&config_path)?;
         let encoder_config = read_config(&config_path, &encoder_json)?;
-        let config = ColBertConfig::resolve(directory, options)?;
+        if let Value::Object(fields) = &mut encoder_json {
+            for (key, value) in encoder_config.older_keys() {
+                fields.entry(key).or_insert(value);
+            }
+        }
+        let stanford = layout.dense.is_empty() && stanford::is_one(&encoder_json);
+        let besides = if stanford { stanford::parameters(&layout.encoder)? } else { Saved::default() };
+        let config = ColBertConfig::resolve_after(directory, options, besides)?;
         let most = encoder_config.max_positions();
         if config.do_query_expansion && config.query_length > most {
             let message = format!(
@@ -134,9 +144,19 @@ impl ColBert {
         let tokenizer = TextTokenizer::load(&layout.encoder, config, most)?;
 
         let mut draw = Draw::new(options.seed.unwrap_or(42));
-        let (encoder, surplus) = encoder(&*encoder_config, &mut draw)?;
+        let hidden = encoder_config.hidden_size();
+        let (encoder, surplus, dense) = match origin {
+            Origin::Checkpoint => {
+                let mut weights = Weights::open(&layout.encoder)?;
+                let own = stanford.then(|| stanford::projection(&mut weights, hidden, device)).transpose()?;
+                let (encoder, surplus) = encoder_config.load(weights, device)?;
+                let dense = own.map_or_else(|| projections::saved(layout, hidden, device), |dense| Ok(vec![dense]))?;
+                (encoder, surplus, dense)
+            }
+            Origin::Drawn => (drawn(&*encoder_config, &config_path, &mut draw, device)?, Vec::new(), Vec::new()),
+        };
         let encoder = fit_vocabulary(encoder, &tokenizer, &layout.encoder, &mut draw)?;
-        let dense = projections(layout, encoder_config.hidden_size(), options.embedding_size, &mut draw, device)?;
+        let dense = projections::complete(dense, hidden, options.embedding_size, &mut draw, device)?;
         let model_json: Map<String, Value> =
             files::read_json_if_present(&directory.join(config::FILE))?.unwrap_or_default();
         let prompt = config::default_prompt(&directory.join(config::FILE), &model_json)?;
@@ -218,6 +238,19 @@ impl ColBert {
     }
 }
 
+/// A new encoder of these shapes.
+fn drawn(config: &dyn FamilyConfig, path: &Path, draw: &mut Draw, device: &Device) -> Result<Encoder> {
+    let shapes = config.init(device).parameters().into_iter().map(|parameter| parameter.shape);
+    let size = shapes.fold(0usize, |sum, shape| {
+        sum.saturating_add(shape.into_iter().fold(1, |product: usize, width| product.saturating_mul(width)))
+    });
+    if size > MOST_DRAWN {
+        let message = format!("an encoder of {size} parameters; at most {MOST_DRAWN} are drawn");
+        return Err(Error::config(path, message));
+    }
+    Ok(config.draw(draw, device))
+}
+
 /// Brings the embedding matrix to the tokenizer's vocabulary (PyLate resizes before and after it adds the prefixes, so that their rows
 /// are new even where the matrix had rows to spare).
 fn fit_vocabulary(encoder: Encoder, tokenizer: &TextTokenizer, folder: &Path, draw: &mut Draw) -> Result<Encoder> {
@@ -238,42 +271,6 @@ fn fit_vocabulary(encoder: Encoder, tokenizer: &TextTokenizer, folder: &Path, dr
         return Err(Error::config(folder.join("tokenizer.json"), message));
     }
     Ok(encoder)
-}
-
-/// The saved projections; a new one when there is none, one more when the caller wants another width.
-fn projections(
-    layout: &Layout,
-    hidden: usize,
-    embedding_size: Option<usize>,
-    draw: &mut Draw,
-    device: &Device,
-) -> Result<Vec<Dense>> {
-    let mut dense = Vec::new();
-    let mut width = hidden;
-    for (folder, config) in layout.dense.iter().zip(layout.dense_configs()?) {
-        if config.in_features != width {
-            let message = format!("in_features = {}, but what comes in is {width} wide", config.in_features);
-            return Err(Error::config(folder.join("config.json"), message));
-        }
-        dense.push(Weights::read(&layout::weights_file(folder)?)?.load_into(config.init(device))?);
-        width = config.out_features;
-    }
-    let wanted = match (embedding_size, dense.is_empty()) {
-        (Some(size), _) if !(1..=MOST_DIMENSIONS).contains(&size) => {
-            return Err(Error::config(
-                "embedding_size",
-                format!("{size}; a number from 1 to {MOST_DIMENSIONS} is expected"),
-            ));
-        }
-        (Some(size), _) if dense.is_empty() || size != width => Some(size),
-        (None, true) => Some(128),
-        _ => None,
-    };
-    if let Some(size) = wanted {
-        let new = DenseConfig::new(width, size).init(device);
-        dense.push(names::replace(new, |parameter| Some(draw.linear(parameter, width))));
-    }
-    Ok(dense)
 }
 
 /// `torch.nn.functional.normalize`: every row divided by its L2 norm, or by 1e-12 where that is larger.

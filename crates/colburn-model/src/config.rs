@@ -72,14 +72,29 @@ pub struct ColBertOptions {
 /// The part of `config_sentence_transformers.json` that concerns us; all of it may be absent, and PyLate writes null for unset ones.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Saved {
-    query_prefix: Option<String>,
-    document_prefix: Option<String>,
-    query_length: Option<usize>,
-    document_length: Option<usize>,
-    attend_to_expansion_tokens: Option<bool>,
-    skiplist_words: Option<Vec<String>>,
-    do_query_expansion: Option<bool>,
+pub(crate) struct Saved {
+    pub query_prefix: Option<String>,
+    pub document_prefix: Option<String>,
+    pub query_length: Option<usize>,
+    pub document_length: Option<usize>,
+    pub attend_to_expansion_tokens: Option<bool>,
+    pub skiplist_words: Option<Vec<String>>,
+    pub do_query_expansion: Option<bool>,
+}
+
+impl Saved {
+    /// What this one has, and what `other` has besides.
+    fn or(self, other: Self) -> Self {
+        Self {
+            query_prefix: self.query_prefix.or(other.query_prefix),
+            document_prefix: self.document_prefix.or(other.document_prefix),
+            query_length: self.query_length.or(other.query_length),
+            document_length: self.document_length.or(other.document_length),
+            attend_to_expansion_tokens: self.attend_to_expansion_tokens.or(other.attend_to_expansion_tokens),
+            skiplist_words: self.skiplist_words.or(other.skiplist_words),
+            do_query_expansion: self.do_query_expansion.or(other.do_query_expansion),
+        }
+    }
 }
 
 /// The text of the prompt that `default_prompt_name` names, if it does and the prompt is not empty.
@@ -93,28 +108,32 @@ pub(crate) fn default_prompt(path: &Path, saved: &Map<String, Value>) -> Result<
 
 impl ColBertConfig {
     /// Caller, then saved model, then default (`ColBERT.__init__` of PyLate).
+    #[cfg(test)]
     pub(crate) fn resolve(directory: &Path, options: &ColBertOptions) -> Result<Self> {
-        let path = directory.join(FILE);
-        let saved: Saved = files::read_json_if_present(&path)?.unwrap_or_default();
-        let default = Self::default();
+        Self::resolve_after(directory, options, Saved::default())
+    }
+
+    /// Caller, then saved model, then what else the checkpoint says, then default.
+    pub(crate) fn resolve_after(directory: &Path, options: &ColBertOptions, besides: Saved) -> Result<Self> {
+        let asked = Saved {
+            query_prefix: options.query_prefix.clone(),
+            document_prefix: options.document_prefix.clone(),
+            query_length: options.query_length,
+            document_length: options.document_length,
+            attend_to_expansion_tokens: options.attend_to_expansion_tokens,
+            skiplist_words: options.skiplist_words.clone(),
+            do_query_expansion: options.do_query_expansion,
+        };
+        let saved: Saved = files::read_json_if_present(&directory.join(FILE))?.unwrap_or_default();
+        let (said, default) = (asked.or(saved).or(besides), Self::default());
         let mut config = Self {
-            query_prefix: options.query_prefix.clone().or(saved.query_prefix).unwrap_or(default.query_prefix),
-            document_prefix: options
-                .document_prefix
-                .clone()
-                .or(saved.document_prefix)
-                .unwrap_or(default.document_prefix),
-            query_length: options.query_length.or(saved.query_length).unwrap_or(default.query_length),
-            document_length: options.document_length.or(saved.document_length).unwrap_or(default.document_length),
-            attend_to_expansion_tokens: options
-                .attend_to_expansion_tokens
-                .or(saved.attend_to_expansion_tokens)
-                .unwrap_or(default.attend_to_expansion_tokens),
-            skiplist_words: options.skiplist_words.clone().or(saved.skiplist_words).unwrap_or(default.skiplist_words),
-            do_query_expansion: options
-                .do_query_expansion
-                .or(saved.do_query_expansion)
-                .unwrap_or(default.do_query_expansion),
+            query_prefix: said.query_prefix.unwrap_or(default.query_prefix),
+            document_prefix: said.document_prefix.unwrap_or(default.document_prefix),
+            query_length: said.query_length.unwrap_or(default.query_length),
+            document_length: said.document_length.unwrap_or(default.document_length),
+            attend_to_expansion_tokens: said.attend_to_expansion_tokens.unwrap_or(default.attend_to_expansion_tokens),
+            skiplist_words: said.skiplist_words.unwrap_or(default.skiplist_words),
+            do_query_expansion: said.do_query_expansion.unwrap_or(default.do_query_expansion),
         };
         config.attend_to_expansion_tokens &= config.do_query_expansion;
         for (key, length) in [("query_length", config.query_length), ("document_length", config.document_length)] {

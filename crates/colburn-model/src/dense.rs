@@ -1,12 +1,18 @@
 //! The projection behind the encoder (`pylate.models.Dense`): `act(W x + b)`, with a residual when asked for.
 
+mod activation;
+
 use burn::{
-    module::Module,
+    module::{Module, Param},
     nn::{Initializer, Linear, LinearConfig},
-    tensor::{Device, Tensor, activation},
+    tensor::{Device, Tensor},
 };
-use colburn_ops::gelu;
 use serde::{Deserialize, Serialize};
+
+use self::activation::DenseActivation;
+
+/// Wider ones are mistakes in a file.
+const MOST_FEATURES: usize = 1 << 24;
 
 /// `config.json` of a Dense module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,30 +40,6 @@ fn identity() -> String {
     "torch.nn.modules.linear.Identity".to_owned()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum DenseActivation {
-    Identity,
-    Tanh,
-    Relu,
-    Gelu,
-    Sigmoid,
-}
-
-impl DenseActivation {
-    const NAMES: &str = "Identity, Tanh, ReLU, GELU, Sigmoid";
-
-    fn from_path(path: &str) -> Option<Self> {
-        match path.rsplit('.').next()? {
-            "Identity" => Some(Self::Identity),
-            "Tanh" => Some(Self::Tanh),
-            "ReLU" => Some(Self::Relu),
-            "GELU" => Some(Self::Gelu),
-            "Sigmoid" => Some(Self::Sigmoid),
-            _ => None,
-        }
-    }
-}
-
 impl DenseConfig {
     /// PyLate's new projection: no bias, identity.
     pub(crate) fn new(in_features: usize, out_features: usize) -> Self {
@@ -66,13 +48,16 @@ impl DenseConfig {
 
     /// What makes this configuration unusable.
     pub(crate) fn problem(&self) -> Option<String> {
-        if self.in_features == 0 || self.out_features == 0 {
-            return Some("in_features and out_features must be positive".to_owned());
+        let sizes = [("in_features", self.in_features), ("out_features", self.out_features)];
+        if let Some((key, size)) = sizes.iter().find(|(_, size)| !(1..=MOST_FEATURES).contains(size)) {
+            return Some(format!("{key} = {size}; a number from 1 to {MOST_FEATURES} is expected"));
         }
         match DenseActivation::from_path(&self.activation_function) {
             None => {
-                let (name, known) = (&self.activation_function, DenseActivation::NAMES);
-                Some(format!("activation_function = \"{name}\"; one of torch's {known} is expected"))
+                let (name, known) = (&self.activation_function, DenseActivation::names());
+                Some(format!(
+                    "activation_function = \"{name}\"; torch.nn.modules.linear.Identity or one of these of torch.nn.modules.activation is expected: {known}"
+                ))
             }
             Some(_) => None,
         }
@@ -86,9 +71,13 @@ impl DenseConfig {
                 .with_initializer(Initializer::Zeros)
                 .init(device)
         };
+        let activation = DenseActivation::from_path(&self.activation_function).unwrap_or(DenseActivation::Identity);
+        let slope = || Slope { weight: Initializer::Zeros.init([1], device) };
         Dense {
             linear: linear(self.bias),
+            activation_function: (activation == DenseActivation::Prelu).then(slope),
             residual: (self.use_residual && self.in_features != self.out_features).then(|| linear(false)),
+            activation,
             config: self.clone(),
         }
     }
@@ -98,22 +87,27 @@ impl DenseConfig {
 #[derive(Module, Debug)]
 pub struct Dense {
     linear: Linear,
+    /// What PReLU learns; the other activations learn nothing.
+    activation_function: Option<Slope>,
     residual: Option<Linear>,
     #[module(skip)]
+    activation: DenseActivation,
+    #[module(skip)]
     config: DenseConfig,
+}
+
+/// The weight of PReLU.
+#[derive(Module, Debug)]
+struct Slope {
+    weight: Param<Tensor<1>>,
 }
 
 impl Dense {
     /// `[tokens, in_features]` to `[tokens, out_features]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let y = self.linear.forward(x.clone());
-        let y = match DenseActivation::from_path(&self.config.activation_function) {
-            None | Some(DenseActivation::Identity) => y,
-            Some(DenseActivation::Tanh) => y.tanh(),
-            Some(DenseActivation::Relu) => activation::relu(y),
-            Some(DenseActivation::Gelu) => gelu(y),
-            Some(DenseActivation::Sigmoid) => activation::sigmoid(y),
-        };
+        let slope = self.activation_function.as_ref().map(|slope| slope.weight.val());
+        let y = self.activation.forward(y, slope);
         match (self.config.use_residual, &self.residual) {
             (false, _) => y,
             (true, None) => y + x,
@@ -130,23 +124,19 @@ impl Dense {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use crate::weights::Weights;
+    use crate::weights::{self, Weights};
     use burn::tensor::{Device, TensorData};
-    use safetensors::{Dtype, tensor::TensorView};
 
     /// A projection loaded from files as PyLate writes them.
     fn load(config: &str, tensors: &[(&str, &[usize], &[f32])]) -> Dense {
         let config: DenseConfig = serde_json::from_str(config).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.safetensors");
-        let bytes: Vec<Vec<u8>> =
-            tensors.iter().map(|(.., values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-        let views = tensors
+        let tensors: Vec<_> = tensors
             .iter()
-            .zip(&bytes)
-            .map(|((name, shape, _), bytes)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()));
-        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-        Weights::read(&path).unwrap().load_into(config.init(&Device::flex())).unwrap()
+            .map(|(name, shape, values)| ((*name).to_owned(), TensorData::new(values.to_vec(), shape.to_vec())))
+            .collect();
+        weights::write(&folder.path().join("model.safetensors"), &tensors).unwrap();
+        Weights::open(folder.path()).unwrap().load_into(config.init(&Device::flex())).unwrap()
     }
 
     // a = pylate.models.Dense(3, 2, bias=True, activation_function=torch.nn.Tanh(), use_residual=True)
@@ -181,8 +171,8 @@ mod tests {
 
     #[test]
     fn an_unknown_activation_is_named() {
-        let config =
-            DenseConfig { activation_function: "torch.nn.modules.activation.Mish".into(), ..DenseConfig::new(2, 2) };
-        assert!(config.problem().unwrap().contains("Mish"));
+        let path = "torch.nn.modules.activation.Softmax";
+        let config = DenseConfig { activation_function: path.into(), ..DenseConfig::new(2, 2) };
+        assert!(config.problem().unwrap().contains(path));
     }
 }

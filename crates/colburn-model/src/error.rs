@@ -55,7 +55,7 @@ pub enum Error {
         /// The key, its value, and what would be right.
         message: String,
     },
-    /// A file is no valid safetensors file, or holds a weight that is none of f32, f64, f16, bf16.
+    /// A file of weights cannot be read as what it is, holds a weight that is none of f32, f64, f16, bf16, or lacks what its index promises.
     #[error("{}: {message}", path.display())]
     Weights {
         /// The file.
@@ -63,27 +63,15 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// Weights that the model needs are not in the file.
-    #[error("{}: {count} tensor(s) missing, first `{first}`", path.display())]
-    MissingTensors {
-        /// The file.
+    /// Tensors that the configuration asks for are not in the checkpoint, or are of other shapes.
+    #[error("{}: {}", path.display(), misfits(missing, misshaped))]
+    Tensors {
+        /// The file, or the index of several.
         path: PathBuf,
-        /// How many.
-        count: usize,
-        /// The first of them.
-        first: String,
-    },
-    /// A tensor is of another shape than the configuration says.
-    #[error("{}: tensor `{tensor}` has shape {found:?}, the configuration asks for {expected:?}", path.display())]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Shape by the configuration.
-        expected: Vec<usize>,
-        /// Shape in the file.
-        found: Vec<usize>,
+        /// The names of those that are missing.
+        missing: Vec<String>,
+        /// Those of other shapes.
+        misshaped: Vec<Misshaped>,
     },
     /// A tokenizer file that cannot be used, or a text that it cannot encode.
     #[error("{place}: {message}")]
@@ -109,6 +97,39 @@ pub enum Error {
     /// An operation on packed sequences refused its input.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),
+}
+
+/// A tensor of another shape than the configuration asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misshaped {
+    /// Its name.
+    pub tensor: String,
+    /// Shape by the configuration.
+    pub expected: Vec<usize>,
+    /// Shape in the checkpoint.
+    pub found: Vec<usize>,
+}
+
+/// What is missing and what is misshaped, on one line: a few of each by name, and how many more there are.
+fn misfits(missing: &[String], misshaped: &[Misshaped]) -> String {
+    let lacking =
+        format!("{} tensor(s) missing: {}", missing.len(), few(missing.iter().map(|name| format!("`{name}`"))));
+    let shape = |tensor: &Misshaped| format!("`{}` {:?} instead of {:?}", tensor.tensor, tensor.found, tensor.expected);
+    let wrong = few(misshaped.iter().map(shape));
+    let wrong = format!("{} tensor(s) not of the shape that the configuration asks for: {wrong}", misshaped.len());
+    match (missing, misshaped) {
+        (_, []) => lacking,
+        ([], _) => wrong,
+        _ => format!("{lacking}; {wrong}"),
+    }
+}
+
+/// The first ones of a list, and how many more it has.
+pub(crate) fn few(names: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 5;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// The result of an operation of this crate.

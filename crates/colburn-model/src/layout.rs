@@ -9,7 +9,7 @@ use crate::{Error, Result, dense::DenseConfig, files};
 /// Where the parts of a model lie.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Layout {
-    /// Folder of the encoder: `config.json`, `model.safetensors`, the tokenizer.
+    /// Folder of the encoder: `config.json`, the weights, the tokenizer.
     pub encoder: PathBuf,
     /// Folders of the projections, in order.
     pub dense: Vec<PathBuf>,
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 impl Layout {
-    /// Reads `modules.json` when there is one. Pooling and Normalize are dropped: a ColBERT keeps every token.
+    /// Reads `modules.json` when there is one. Pooling, Normalize and Dropout are dropped, as PyLate does: a ColBERT keeps every token.
     pub fn of(directory: &Path) -> Result<Self> {
         if !directory.is_dir() {
             return Err(Error::NoDirectory { path: directory.to_owned() });
@@ -34,20 +34,19 @@ impl Layout {
         };
         let (mut encoder, mut dense) = (None, Vec::new());
         for entry in entries {
-            let inside = Path::new(&entry.path);
-            if !inside
-                .components()
-                .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
-            {
+            let Some(folder) = files::inside(directory, &entry.path) else {
                 return Err(Error::config(&path, format!("path \"{}\" leads out of the model's folder", entry.path)));
-            }
+            };
             match entry.kind.rsplit('.').next().unwrap_or_default() {
-                "Transformer" => encoder = Some(directory.join(inside)),
-                "Dense" => dense.push(directory.join(inside)),
-                "Pooling" | "Normalize" => {}
+                "Transformer" if encoder.is_some() => {
+                    return Err(Error::config(&path, "two modules of type Transformer; one is expected"));
+                }
+                "Transformer" => encoder = Some(folder),
+                "Dense" => dense.push(folder),
+                "Pooling" | "Normalize" | "Dropout" => {}
                 _ => {
                     let message = format!(
-                        "module type \"{}\" is not supported; supported: Transformer, Dense, Pooling, Normalize",
+                        "module type \"{}\" is not supported; supported: Transformer, Dense, Pooling, Normalize, Dropout",
                         entry.kind
                     );
                     return Err(Error::config(&path, message));
@@ -74,20 +73,6 @@ impl Layout {
     }
 }
 
-/// `model.safetensors` of a folder.
-pub(crate) fn weights_file(folder: &Path) -> Result<PathBuf> {
-    let path = folder.join("model.safetensors");
-    if path.exists() {
-        return Ok(path);
-    }
-    let expected = if folder.join("pytorch_model.bin").exists() {
-        "it holds pytorch_model.bin, which is not read; convert it with transformers' save_pretrained"
-    } else {
-        "the weights are expected there"
-    };
-    Err(Error::MissingFile { directory: folder.to_owned(), file: "model.safetensors", expected })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +90,8 @@ mod tests {
             r#"[{"idx":0,"name":"0","path":"0_Transformer","type":"sentence_transformers.models.Transformer"},
                 {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.base.modules.Pooling"},
                 {"idx":2,"name":"2","path":"2_Dense","type":"pylate.models.Dense.Dense"},
-                {"idx":3,"name":"3","path":"3_Normalize","type":"sentence_transformers.models.Normalize"}]"#,
+                {"idx":3,"name":"3","path":"3_Normalize","type":"sentence_transformers.models.Normalize"},
+                {"idx":4,"name":"4","path":"4_Dropout","type":"sentence_transformers.models.Dropout"}]"#,
         );
         let expected =
             Layout { encoder: directory.path().join("0_Transformer"), dense: vec![directory.path().join("2_Dense")] };
@@ -120,6 +106,7 @@ mod tests {
             (format!(r#"[{transformer},{{"path":"../1_Dense","type":"pylate.models.Dense.Dense"}}]"#), "../1_Dense"),
             (format!(r#"[{transformer},{{"path":"/1_Dense","type":"pylate.models.Dense.Dense"}}]"#), "/1_Dense"),
             ("[]".to_owned(), "no module of type Transformer"),
+            (format!("[{transformer},{transformer}]"), "two modules of type Transformer"),
             ("{".to_owned(), "modules.json"),
         ] {
             let error = with_modules(&json).1.unwrap_err().to_string();

@@ -4,8 +4,11 @@
 //! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
 //! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors, and [`pool`] makes fewer of them.
 
+pub mod card;
 mod colbert;
 mod config;
+#[cfg(all(test, feature = "flex"))]
+mod damaged;
 mod dense;
 mod draw;
 mod encode;
@@ -15,8 +18,10 @@ mod files;
 mod layout;
 mod names;
 mod pooling;
+mod projections;
 mod resolve;
 mod save;
+mod stanford;
 mod tokenizer;
 mod tokens;
 mod weights;
@@ -24,7 +29,7 @@ mod weights;
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
 pub use encode::{EncodeOptions, TokenEmbeddings, Tokenizing};
-pub use error::{Error, Result};
+pub use error::{Error, Misshaped, Result};
 pub use files::write_atomic;
 pub use names::Parameter;
 pub use pooling::pool;

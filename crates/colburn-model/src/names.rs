@@ -1,7 +1,7 @@
 //! Every parameter under the name that PyTorch's checkpoints give it.
 //!
-//! The path of fields is the name, with three differences of spelling: Rust's `layer_norm` and `self_attention` are `LayerNorm` and
-//! `self` there, a norm's `gamma` and `beta` are `weight` and `bias`. And Burn keeps a linear weight as `[in, out]`, PyTorch as
+//! The path of fields is the name, with some differences of spelling: Rust's `layer_norm` and `self_attention` are `LayerNorm` and
+//! `self` there, ModernBERT's `wqkv`, `wi` and `wo` begin with a capital, a norm's `gamma` and `beta` are `weight` and `bias`. And Burn keeps a linear weight as `[in, out]`, PyTorch as
 //! `[out, in]`. The variant of an enum is no part of a name.
 
 use burn::{
@@ -45,6 +45,9 @@ impl Trail {
         let spelled = fields.map(|(part, _)| match part.as_str() {
             "layer_norm" => "LayerNorm",
             "self_attention" => "self",
+            "wqkv" => "Wqkv",
+            "wi" => "Wi",
+            "wo" => "Wo",
             "gamma" => "weight",
             "beta" => "bias",
             other => other,

@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::card::{self, ModelCard};
 use crate::{ColBert, Error, Result, files, names, weights};
 
 impl ColBert {
@@ -15,14 +16,29 @@ impl ColBert {
     /// All files are written and synced in a hidden folder inside it first, and then renamed into their places: what fails, fails
     /// before a model that was there is touched. `model.safetensors` is moved last, so that a folder without it is not yet a model.
     ///
+    /// A folder without a `README.md` gets a [plain one](ModelCard::new).
+    ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save_pretrained(&self, directory: impl AsRef<Path>) -> Result<()> {
+        let plain = || ModelCard::new(self).to_markdown();
+        let card = (!directory.as_ref().join(card::FILE).exists()).then(plain);
+        self.save_pretrained_with(directory, card.as_deref())
+    }
+
+    /// The same with this text as its `README.md`, or, without one, with what there is.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save_pretrained_with(&self, directory: impl AsRef<Path>, card: Option<&str>) -> Result<()> {
         let directory = directory.as_ref();
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
         let staged =
             tempfile::Builder::new().prefix(".tmp-model-").tempdir_in(directory).map_err(Error::io(directory))?;
         self.write(staged.path())?;
+        if let Some(card) = card {
+            files::write_atomic(&staged.path().join(card::FILE), card.as_bytes())?;
+        }
         let mut files = files_below(staged.path(), Path::new(""))?;
         files.sort_by_key(|file| file == Path::new("model.safetensors"));
         for file in files {
@@ -71,12 +87,32 @@ impl ColBert {
     fn encoder_json(&self) -> Value {
         let mut json = (*self.parts.encoder_json).clone();
         if let Value::Object(fields) = &mut json {
+            if let Some(class) = fields.get("model_type").and_then(Value::as_str).and_then(model_class) {
+                fields.insert("architectures".to_owned(), json!([class]));
+            }
             fields.insert("vocab_size".to_owned(), self.encoder.vocabulary().into());
             fields.remove("torch_dtype");
             fields.insert("dtype".to_owned(), "float32".into());
         }
         json
     }
+}
+
+/// transformers' class of a bare encoder, which it puts into the `config.json` of what it saves. What was read may have been a model with
+/// a head that is not saved here, or Stanford's.
+fn model_class(model_type: &str) -> Option<&'static str> {
+    const CLASSES: [(&str, &str); 9] = [
+        ("albert", "AlbertModel"),
+        ("bert", "BertModel"),
+        ("camembert", "CamembertModel"),
+        ("distilbert", "DistilBertModel"),
+        ("electra", "ElectraModel"),
+        ("modernbert", "ModernBertModel"),
+        ("mpnet", "MPNetModel"),
+        ("roberta", "RobertaModel"),
+        ("xlm-roberta", "XLMRobertaModel"),
+    ];
+    CLASSES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
 }
 
 /// The files of a folder and of those in it, as paths within it.

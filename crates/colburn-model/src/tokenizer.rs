@@ -14,16 +14,27 @@ use std::{
 
 use colburn_ops::Spans;
 use serde::Deserialize;
-use serde_json::Value;
-use tokenizers::{
-    AddedToken, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, normalizers::BertNormalizer,
-    pre_tokenizers::bert::BertPreTokenizer, processors::bert::BertProcessing,
-};
+use serde_json::{Map, Value};
+use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationDirection, TruncationParams};
 
+use self::{
+    class::Role,
+    source::{Source, guarded},
+};
 use crate::{ColBertConfig, Error, Kind, Result, TokenBatch, files};
 
 /// Files beside `tokenizer.json` that Python's tokenizers read; they are kept as they were.
-const COMPANIONS: [&str; 4] = ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "added_tokens.json"];
+const COMPANIONS: [&str; 9] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+];
 
 /// Turns texts into token ids as PyLate does. Cheap to clone, usable from any thread, holds no tensor.
 #[derive(Clone, Debug)]
@@ -51,6 +62,8 @@ struct Inner {
     path: PathBuf,
     config: ColBertConfig,
     companions: Vec<(String, Vec<u8>)>,
+    /// The named special tokens by their keys.
+    special_tokens_map: Map<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,23 +80,6 @@ impl Side {
     }
 }
 
-/// The keys of `tokenizer_config.json` that matter here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TokenizerConfig {
-    tokenizer_class: Option<String>,
-    do_lower_case: Option<bool>,
-    strip_accents: Option<bool>,
-    tokenize_chinese_chars: Option<bool>,
-    truncation_side: Option<String>,
-    cls_token: Option<Value>,
-    sep_token: Option<Value>,
-    unk_token: Option<Value>,
-    mask_token: Option<Value>,
-    eos_token: Option<Value>,
-    pad_token: Option<Value>,
-}
-
 /// `sentence_bert_config.json`, as far as it matters; its `max_seq_length` is whatever was tokenized last, so PyLate ignores it too.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -96,39 +92,23 @@ impl TextTokenizer {
     /// tokens at the most, also where the configuration allows more.
     pub(crate) fn load(directory: &Path, config: ColBertConfig, max_positions: usize) -> Result<Self> {
         let path = directory.join("tokenizer.json");
-        if !path.exists() {
-            return Err(Error::MissingFile {
-                directory: directory.to_owned(),
-                file: "tokenizer.json",
-                expected: "the fast tokenizer's file is expected (transformers writes it with save_pretrained)",
-            });
-        }
         let invalid = |error: Box<dyn std::error::Error + Send + Sync>| tokenizer_error(&path, error);
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(invalid)?;
-        let settings: TokenizerConfig =
-            files::read_json_if_present(&directory.join("tokenizer_config.json"))?.unwrap_or_default();
+        let Source { mut tokenizer, special: tokens, direction } = Source::read(directory)?;
         let sentence_bert: SentenceBertConfig =
             files::read_json_if_present(&directory.join("sentence_bert_config.json"))?.unwrap_or_default();
 
-        // Without a class, transformers goes by the model_type, and bert is the only one so far.
-        if matches!(settings.tokenizer_class.as_deref(), None | Some("BertTokenizer" | "BertTokenizerFast")) {
-            rebuild_bert(&mut tokenizer, &settings).map_err(invalid)?;
-        }
         let own_vocabulary = tokenizer.get_vocab_size(true);
         let prefixes = [&config.query_prefix, &config.document_prefix];
         let added =
             prefixes.iter().filter(|prefix| !prefix.is_empty()).map(|prefix| AddedToken::from(prefix.as_str(), false));
-        tokenizer.add_tokens(added).map_err(invalid)?;
+        guarded(|| tokenizer.add_tokens(added)).map_err(invalid)?;
 
-        let id = |token: &Option<Value>| token_text(token).and_then(|token| tokenizer.token_to_id(token));
-        let named = |name: &str| tokenizer.token_to_id(name);
-        let expansion_id = id(&settings.mask_token)
-            .or_else(|| named("[MASK]").or_else(|| named("<mask>")))
-            .or_else(|| id(&settings.eos_token))
-            .or_else(|| id(&settings.pad_token).or_else(|| named("[PAD]").or_else(|| named("<pad>"))))
-            .ok_or_else(|| tokenizer_error(&path, "no mask, end or padding token to expand queries with".into()))?;
-        let unknown = id(&settings.unk_token).or_else(|| named("[UNK]").or_else(|| named("<unk>")));
+        let id = |role: Role| tokens.get(role).and_then(|token| tokenizer.token_to_id(token));
+        let expansion_id = id(Role::Mask).or_else(|| id(Role::Eos)).or_else(|| id(Role::Pad)).ok_or_else(|| {
+            let message = "tokenizer_config.json names no mask, end or padding token to expand queries with";
+            tokenizer_error(&path, message.into())
+        })?;
+        let unknown = id(Role::Unk);
         // A word that is no token becomes the unknown token, and every unknown token is skipped: so does convert_tokens_to_ids.
         let mut skiplist: Vec<u32> =
             config.skiplist_words.iter().filter_map(|word| tokenizer.token_to_id(word).or(unknown)).collect();
@@ -136,10 +116,6 @@ impl TextTokenizer {
         skiplist.dedup();
 
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
-        let direction = match settings.truncation_side.as_deref() {
-            Some("left") => TruncationDirection::Left,
-            _ => TruncationDirection::Right,
-        };
         let side = |prefix: &str, length: usize| -> Result<Side> {
             let prefix = if prefix.is_empty() { None } else { tokenizer.token_to_id(prefix) };
             let side = Side { prefix, length };
@@ -158,9 +134,11 @@ impl TextTokenizer {
             std::fs::read(&path).map(|bytes| ((*name).to_owned(), bytes)).map_err(Error::io(path))
         });
         let vocabulary = [own_vocabulary, tokenizer.get_vocab_size(true)];
-        let largest_id = tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize);
+        // The ids around a text are written in a file, too.
+        let around = guarded(|| tokenizer.encode_fast("", true)).map_err(invalid)?;
+        let vocabulary_ids = tokenizer.get_vocab(true).into_values();
+        let largest_id = vocabulary_ids.chain(around.get_ids().iter().copied()).max().map_or(0, |id| id as usize);
         let max_length = query.length.max(document.length).min(max_positions);
-        tokenizer.with_padding(None);
         tokenizer
             .with_truncation(Some(TruncationParams { max_length, direction, ..Default::default() }))
             .map_err(invalid)?;
@@ -178,6 +156,7 @@ impl TextTokenizer {
             vocabulary,
             largest_id,
             companions: companions.collect::<Result<_>>()?,
+            special_tokens_map: tokens.map(),
             path: path.clone(),
             config,
         })))
@@ -242,7 +221,7 @@ impl TextTokenizer {
         let texts: Vec<String> = texts.iter().map(|text| self.clean(text.as_ref())).collect();
         let tokenizer = self.tokenizer_for(side);
         let room = side.room(inner.special, inner.max_positions);
-        let encodings = tokenizer.encode_batch_fast(texts, false).map_err(failed)?;
+        let encodings = guarded(|| tokenizer.encode_batch_fast(texts, false)).map_err(failed)?;
         let encodings = encodings.into_iter().map(|mut encoding| {
             encoding.truncate(room, 0, inner.direction);
             // What was cut off would get special tokens, too.
@@ -306,13 +285,14 @@ impl TextTokenizer {
         self.0.lowercase
     }
 
-    /// Writes `tokenizer.json` and the files that came with it.
+    /// Writes `tokenizer.json`, the files that came with it, and `special_tokens_map.json` when it is not among them.
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {
         let path = directory.join("tokenizer.json");
         let mut tokenizer = self.0.tokenizer.clone();
         tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
         let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
+        files::write_json(&directory.join("special_tokens_map.json"), &self.0.special_tokens_map)?;
         self.0.companions.iter().try_for_each(|(name, bytes)| files::write_atomic(&directory.join(name), bytes))
     }
 
@@ -323,40 +303,13 @@ impl TextTokenizer {
     }
 }
 
-/// transformers 5 builds a BertTokenizer from the keys of `tokenizer_config.json`, whatever the steps that tokenizer.json names.
-fn rebuild_bert(tokenizer: &mut Tokenizer, settings: &TokenizerConfig) -> tokenizers::Result<()> {
-    let special = |token: &Option<Value>, default: &str| {
-        let token = token_text(token).unwrap_or(default);
-        let id = tokenizer
-            .token_to_id(token)
-            .ok_or_else(|| format!("the special token `{token}` is not in the vocabulary"))?;
-        Ok::<_, tokenizers::Error>((token.to_owned(), id))
-    };
-    let (sep, cls) = (special(&settings.sep_token, "[SEP]")?, special(&settings.cls_token, "[CLS]")?);
-    let normalizer = BertNormalizer::new(
-        true,
-        settings.tokenize_chinese_chars.unwrap_or(true),
-        settings.strip_accents,
-        settings.do_lower_case.unwrap_or(true),
-    );
-    tokenizer.with_normalizer(Some(normalizer))?;
-    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
-    tokenizer.with_post_processor(Some(BertProcessing::new(sep, cls)));
-    Ok(())
-}
-
-/// A special token is written as a string, or as an object with its content.
-fn token_text(token: &Option<Value>) -> Option<&str> {
-    match token.as_ref()? {
-        Value::String(text) => Some(text),
-        Value::Object(object) => object.get("content")?.as_str(),
-        _ => None,
-    }
-}
-
 fn tokenizer_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::Tokenizer { place: PathBuf::from(path).display().to_string(), message: error.to_string() }
 }
+
+mod class;
+mod source;
+mod special;
 
 #[cfg(test)]
 mod tests;

@@ -1,188 +1,162 @@
-//! Weights in safetensors files: read as f32 whatever their type, matched by name and shape, written in PyTorch's layout.
+//! The weights of a checkpoint: which tensors its files hold, which of them a module takes, and what is left over.
+//!
+//! Opening a checkpoint reads names, types and shapes. Whether it fits the configuration is known, and each misfit named, before memory is
+//! taken for a single weight. Then one tensor after the other is read, so that no file is ever held as a whole.
+
+mod pytorch_file;
+mod safetensors_file;
+mod shards;
+mod stored;
+mod write;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use burn::{module::Module, tensor::TensorData};
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Error, Result, files, names};
+use self::stored::{Element, Stored};
+pub(crate) use self::write::write;
+use crate::{
+    Error, Result,
+    error::{Misshaped, few},
+    names,
+};
 
-/// The tensors of one file, as f32.
+/// What a folder's weights are called, in the order in which transformers looks for them.
+const FILES: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// The last part of the names of buffers, which are computed and not learnt: surplus that needs no word.
+const BUFFERS: [&str; 3] = ["position_ids", "token_type_ids", "inv_freq"];
+
+/// The tensors of a checkpoint, as f32 when they are read.
 #[derive(Debug)]
 pub(crate) struct Weights {
+    /// The file, or the index of several.
     path: PathBuf,
-    tensors: BTreeMap<String, TensorData>,
-    /// Tensors whose type is no float, with that type: buffers such as `embeddings.position_ids`, or quantised weights.
-    others: BTreeMap<String, Dtype>,
+    tensors: BTreeMap<String, Stored>,
 }
 
 impl Weights {
-    /// Reads all tensors of a file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|error| Error::weights(path, format!("not a complete safetensors file ({error})")))?;
-        let (mut tensors, mut others) = (BTreeMap::new(), BTreeMap::new());
-        for (name, view) in file.tensors() {
-            let Some(values) = to_f32(view.dtype(), view.data()) else {
-                others.insert(name, view.dtype());
-                continue;
-            };
-            tensors.insert(modern(name), TensorData::new(values, view.shape().to_vec()));
-        }
-        Ok(Self { path: path.to_owned(), tensors, others })
+    /// Those of a folder: safetensors, else what `torch.save` wrote; in one file or in several.
+    ///
+    /// # Errors
+    /// When there are none, or their files are damaged or do not fit together.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let Some(path) = FILES.iter().map(|file| folder.join(file)).find(|path| path.exists()) else {
+            let expected = "the weights are expected there, or in model.safetensors.index.json and its files, or in pytorch_model.bin";
+            return Err(Error::MissingFile { directory: folder.to_owned(), file: FILES[0], expected });
+        };
+        let sharded = path.extension().is_some_and(|extension| extension == "json");
+        let tensors = if sharded { shards::open(&path)? } else { tensors_of(&path)? };
+        let tensors = tensors.into_iter().map(|(name, tensor)| (modern(name), tensor)).collect();
+        Ok(Self { path, tensors })
+    }
+
+    /// Where they come from, for errors.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Names without this prefix, where they have it: checkpoints of `BertForMaskedLM` and the like put the encoder under `bert.`.
     pub fn strip_prefix(mut self, prefix: &str) -> Self {
         let strip = |name: String| name.strip_prefix(prefix).map_or(name.clone(), str::to_owned);
-        self.tensors = self.tensors.into_iter().map(|(name, data)| (strip(name), data)).collect();
+        self.tensors = self.tensors.into_iter().map(|(name, tensor)| (strip(name), tensor)).collect();
         self
     }
 
-    /// Takes the tensors that `module` has out of the file into it.
-    ///
-    /// # Errors
-    /// When some are missing, or of another shape.
-    pub fn load_into<M: Module>(&mut self, module: M) -> Result<M> {
-        let (mut missing, mut wrong) = (Vec::new(), None);
-        let module = names::replace(module, |parameter| {
-            let Some(data) = self.tensors.remove(&parameter.name) else {
-                missing.push(parameter.name.clone());
-                return None;
-            };
-            let found = data.shape().to_vec();
-            if found != parameter.shape {
-                wrong.get_or_insert((parameter.name.clone(), parameter.shape.clone(), found));
-                return None;
-            }
-            Some(data)
-        });
-        if let Some((tensor, expected, found)) = wrong {
-            return Err(Error::Shape { path: self.path.clone(), tensor, expected, found });
-        }
-        if let Some((name, dtype)) = missing.iter().find_map(|name| Some((name, self.others.get(name)?))) {
-            return Err(Error::weights(
-                &self.path,
-                format!("tensor `{name}` is {dtype:?}; f32, f64, f16 or bf16 is expected"),
-            ));
-        }
-        match missing.first().cloned() {
-            Some(first) => Err(Error::MissingTensors { path: self.path.clone(), count: missing.len(), first }),
-            None => Ok(module),
-        }
+    /// The shape of a tensor, if there is such a one.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| &tensor.shape[..])
     }
 
-    /// What nobody took: what belongs to `keep` (by prefix), after a warning that names the rest, but for what is in `known`.
-    pub fn surplus(self, keep: &[&str], known: &[&str]) -> Vec<(String, TensorData)> {
+    /// Takes the tensors that `module` has out of the checkpoint into it.
+    ///
+    /// # Errors
+    /// When some are missing, of another shape, or no floats; when the file cannot be read.
+    pub fn load_into<M: Module>(&mut self, module: M) -> Result<M> {
+        self.check(&module)?;
+        let mut failed = None;
+        let module = names::replace(module, |parameter| {
+            let tensor = self.tensors.remove(&parameter.name)?;
+            self.read(&parameter.name, &tensor).map_err(|error| failed.get_or_insert(error)).ok()
+        });
+        failed.map_or(Ok(module), Err)
+    }
+
+    /// Whether everything that a module needs is there.
+    fn check<M: Module>(&self, module: &M) -> Result<()> {
+        let (mut missing, mut misshaped) = (Vec::new(), Vec::new());
+        for parameter in names::parameters(module, "") {
+            match self.tensors.get(&parameter.name) {
+                None => missing.push(parameter.name),
+                Some(tensor) if tensor.shape != parameter.shape => misshaped.push(Misshaped {
+                    tensor: parameter.name,
+                    expected: parameter.shape,
+                    found: tensor.shape.clone(),
+                }),
+                Some(Stored { element: Element::Other(element), .. }) => {
+                    let message =
+                        format!("tensor `{}` is {element}; f32, f64, f16 or bf16 is expected", parameter.name);
+                    return Err(Error::weights(&self.path, message));
+                }
+                Some(_) => {}
+            }
+        }
+        if missing.is_empty() && misshaped.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Tensors { path: self.path.clone(), missing, misshaped })
+    }
+
+    fn read(&self, name: &str, tensor: &Stored) -> Result<TensorData> {
+        let values = tensor.read().map_err(|error| Error::weights(&self.path, format!("tensor `{name}`: {error}")))?;
+        Ok(TensorData::new(values, tensor.shape.clone()))
+    }
+
+    /// What nobody took: what belongs to `keep` (by prefix), after a warning that names the rest, but for what is in `known`, and buffers.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn surplus(mut self, keep: &[&str], known: &[&str]) -> Result<Vec<(String, TensorData)>> {
         let is_in = |name: &str, prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        let (kept, strange): (Vec<_>, Vec<_>) = self.tensors.into_iter().partition(|(name, _)| is_in(name, keep));
-        let strange: Vec<_> = strange.into_iter().map(|(name, _)| name).filter(|name| !is_in(name, known)).collect();
+        let is_buffer = |name: &str| BUFFERS.contains(&name.rsplit('.').next().unwrap_or_default());
+        let tensors = std::mem::take(&mut self.tensors);
+        let floats = tensors.into_iter().filter(|(_, tensor)| !matches!(tensor.element, Element::Other(_)));
+        let (kept, strange): (Vec<_>, Vec<_>) = floats.partition(|(name, _)| is_in(name, keep));
+        let strange: Vec<_> =
+            strange.into_iter().map(|(name, _)| name).filter(|name| !is_in(name, known) && !is_buffer(name)).collect();
         if !strange.is_empty() {
             tracing::warn!(
                 "{}: {} tensor(s) that this model does not have are left out: {}",
                 self.path.display(),
                 strange.len(),
-                strange.join(", ")
+                few(strange.iter().cloned())
             );
         }
-        kept
+        kept.into_iter().map(|(name, tensor)| Ok((name.clone(), self.read(&name, &tensor)?))).collect()
+    }
+}
+
+/// The tensors of one file, by the way its name ends.
+fn tensors_of(path: &Path) -> Result<BTreeMap<String, Stored>> {
+    if path.extension().is_some_and(|extension| extension == "safetensors") {
+        safetensors_file::open(path)
+    } else {
+        pytorch_file::open(path)
     }
 }
 
 /// Norms were called `gamma` and `beta` in the checkpoints of old, and transformers 5 writes them so again.
 fn modern(name: String) -> String {
-    match (name.strip_suffix("LayerNorm.gamma"), name.strip_suffix("LayerNorm.beta")) {
-        (Some(path), _) => format!("{path}LayerNorm.weight"),
-        (_, Some(path)) => format!("{path}LayerNorm.bias"),
+    match (name.strip_suffix(".gamma"), name.strip_suffix(".beta")) {
+        (Some(path), _) => format!("{path}.weight"),
+        (_, Some(path)) => format!("{path}.bias"),
         _ => name,
     }
 }
 
-/// Little-endian bytes as f32; `None` for a type that is no float.
-fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Option<Vec<f32>> {
-        Some(bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect())
-    }
-    match dtype {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F64 => each(bytes, |chunk| f64::from_le_bytes(chunk) as f32),
-        Dtype::F16 => each(bytes, |chunk| f16::from_le_bytes(chunk).to_f32()),
-        Dtype::BF16 => each(bytes, |chunk| bf16::from_le_bytes(chunk).to_f32()),
-        _ => None,
-    }
-}
-
-/// Writes tensors as `model.safetensors` with the metadata that transformers asks for.
-pub(crate) fn write(path: &Path, tensors: &[(String, TensorData)]) -> Result<()> {
-    let views = tensors.iter().map(|(name, data)| {
-        let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
-        view.map(|view| (name, view)).map_err(|error| Error::weights(path, format!("tensor `{name}`: {error}")))
-    });
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
-        .map_err(|error| Error::weights(path, error))?;
-    files::write_atomic(path, &bytes)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write_file(path: &Path, tensors: &[(&str, Dtype, Vec<u8>)]) {
-        let views = tensors.iter().map(|(name, dtype, bytes)| {
-            let count = bytes.len() * 8 / dtype.bitsize();
-            (*name, TensorView::new(*dtype, vec![count], bytes).unwrap())
-        });
-        std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
-    }
-
-    #[test]
-    fn every_float_is_read_as_f32() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.safetensors");
-        let bytes = |each: fn(f32) -> Vec<u8>| [1.5f32, -0.25].into_iter().flat_map(each).collect::<Vec<u8>>();
-        write_file(
-            &path,
-            &[
-                ("a", Dtype::F16, bytes(|value| f16::from_f32(value).to_le_bytes().to_vec())),
-                ("b", Dtype::BF16, bytes(|value| bf16::from_f32(value).to_le_bytes().to_vec())),
-                ("c", Dtype::F32, bytes(|value| value.to_le_bytes().to_vec())),
-                ("d", Dtype::F64, bytes(|value| f64::from(value).to_le_bytes().to_vec())),
-                ("e.LayerNorm.gamma", Dtype::F32, bytes(|value| value.to_le_bytes().to_vec())),
-            ],
-        );
-        let weights = Weights::read(&path).unwrap();
-        assert_eq!(weights.tensors.keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e.LayerNorm.weight"]);
-        for (name, data) in &weights.tensors {
-            assert_eq!(data.as_slice::<f32>().unwrap(), [1.5, -0.25], "{name}");
-        }
-    }
-
-    #[cfg(feature = "flex")]
-    #[test]
-    fn a_quantised_weight_is_named_with_its_type() {
-        use crate::dense::DenseConfig;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.safetensors");
-        write_file(&path, &[("linear.weight", Dtype::I8, vec![0; 4])]);
-        let module = DenseConfig::new(2, 2).init(&burn::tensor::Device::flex());
-        let error = Weights::read(&path).unwrap().load_into(module).unwrap_err().to_string();
-        assert!(error.contains("`linear.weight` is I8"), "{error}");
-    }
-
-    #[test]
-    fn a_cut_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.safetensors");
-        write_file(&path, &[("a", Dtype::F32, vec![0; 400])]);
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        let error = Weights::read(&path).unwrap_err().to_string();
-        assert!(error.contains("model.safetensors") && error.contains("not a complete safetensors file"), "{error}");
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Spans, mix, padded::Padded};
+use crate::{Spans, mix};
 
 /// Which elements one forward pass drops.
 ///
@@ -86,7 +86,7 @@ pub(crate) struct Masks {
 
 impl Masks {
     /// What multiplies the elements of a text from `start` on: 0 or the scale.
-    fn fill(&self, text: usize, start: usize, mask: &mut [f32]) {
+    pub fn fill(&self, text: usize, start: usize, mask: &mut [f32]) {
         let key = mix(mix(self.seed, self.first + text as u64), self.site);
         // A number of 64 bits decides on two neighbours.
         let value = |half: u64| if half & 0xffff_ffff < self.threshold { 0.0 } else { self.scale };
@@ -106,24 +106,6 @@ impl Masks {
         if let [last] = pairs.into_remainder() {
             *last = value(mix(key, pair));
         }
-    }
-
-    /// Drops attention weights, `[rows, heads, width, width]`. A weight is found by its head, query and key within its text, so that the
-    /// width of the rectangle does not matter.
-    pub fn apply_to_weights(&self, weights: Tensor<4>, padded: &Padded, spans: &Spans) -> Tensor<4> {
-        let [rows, heads, width, _] = weights.dims();
-        let mut mask = vec![0.0; rows * heads * width * width];
-        for (row, &text) in padded.sequences().iter().enumerate() {
-            let length = spans.length(text);
-            for head in 0..heads {
-                for query in 0..length {
-                    let place = ((row * heads + head) * width + query) * width;
-                    self.fill(text, (head * length + query) * length, &mut mask[place..place + length]);
-                }
-            }
-        }
-        let mask = Tensor::from_data(TensorData::new(mask, [rows, heads, width, width]), &weights.device());
-        weights * mask
     }
 }
 
@@ -182,18 +164,5 @@ mod tests {
         let part = Spans::from_lengths(&lengths[1..3]);
         let some = values(Dropout::seeded(9).from_text(1).apply(ones(6, 3), 0.4, &part));
         assert_eq!(some, all[3 * 3..9 * 3]);
-    }
-
-    #[test]
-    fn attention_weights_are_dropped_by_head_query_and_key() {
-        let spans = Spans::from_lengths(&[2, 3]);
-        let weights = |rows, width| Tensor::<4>::ones([rows, 2, width, width], &Device::flex());
-        let masks = Dropout::seeded(5).site(0.5).unwrap();
-        let together = values(masks.apply_to_weights(weights(2, 3), &Padded::new(&spans, &[0, 1]), &spans));
-        let alone = values(masks.apply_to_weights(weights(1, 2), &Padded::new(&spans, &[0]), &spans));
-        for (head, query, key) in (0..2).flat_map(|h| (0..2).flat_map(move |q| (0..2).map(move |k| (h, q, k)))) {
-            assert_eq!(together[(head * 3 + query) * 3 + key], alone[(head * 2 + query) * 2 + key]);
-        }
-        assert!(alone.contains(&0.0) && alone.contains(&2.0));
     }
 }

@@ -1,4 +1,6 @@
-//! The one place where padding exists: sequences of a run laid out as rows of equal width, for operations that need a rectangle.
+//! The one place where padding exists: tokens of a run laid out as rows of equal width, for operations that need a rectangle.
+
+use std::ops::Range;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
@@ -19,11 +21,6 @@ impl<'a> Padded<'a> {
         Self { spans, sequences, width }
     }
 
-    /// The sequences.
-    pub fn sequences(&self) -> &[usize] {
-        self.sequences
-    }
-
     /// Number of sequences.
     pub fn rows(&self) -> usize {
         self.sequences.len()
@@ -31,19 +28,8 @@ impl<'a> Padded<'a> {
 
     /// `[tokens, dim]` to `[rows · width, dim]`; a place without a token holds some other token's vector, to be masked by the caller.
     pub fn gather(&self, values: Tensor<2>) -> Tensor<2> {
-        let [_, dim] = values.dims();
-        if let Some(start) = self.contiguous() {
-            return values.slice([start..start + self.rows() * self.width, 0..dim]);
-        }
-        let mut indices = Vec::with_capacity(self.rows() * self.width);
-        for &sequence in self.sequences {
-            let range = self.spans.range(sequence);
-            let filler = range.start.min(self.spans.tokens() - 1);
-            indices.extend(range.clone().map(|token| token as i32));
-            indices.resize(indices.len() + self.width - range.len(), filler as i32);
-        }
-        let device = values.device();
-        values.select(0, indices_tensor(indices, &device))
+        let row = |&sequence: &usize| Row { lead: 0, tokens: self.spans.range(sequence) };
+        gather(values, &self.sequences.iter().map(row).collect::<Vec<_>>(), self.width)
     }
 
     /// Which places hold something `counts` says no to: `counts` is asked with (sequence, place) for the places that hold a token.
@@ -57,15 +43,40 @@ impl<'a> Padded<'a> {
         let some = unused.iter().any(|&unused| unused);
         some.then(|| Tensor::from_data(TensorData::new(unused, [self.rows(), self.width]), device))
     }
+}
 
-    /// Where the sequences start when they already lie in the run as this rectangle.
-    fn contiguous(&self) -> Option<usize> {
-        let start = self.spans.range(*self.sequences.first()?).start;
-        let fits = |(row, &sequence): (usize, &usize)| {
-            self.spans.range(sequence) == (start + row * self.width..start + (row + 1) * self.width)
-        };
-        self.sequences.iter().enumerate().all(fits).then_some(start)
+/// A row of a rectangle: empty places, then tokens of the run, then empty places up to the width.
+pub(crate) struct Row {
+    /// Number of empty places before the tokens.
+    pub lead: usize,
+    /// The tokens, by their place in the run.
+    pub tokens: Range<usize>,
+}
+
+/// `[tokens, dim]` to `[rows · width, dim]`; an empty place holds some token's vector, to be masked by the caller.
+pub(crate) fn gather(values: Tensor<2>, rows: &[Row], width: usize) -> Tensor<2> {
+    let [tokens, dim] = values.dims();
+    if let Some(start) = contiguous(rows, width) {
+        return values.slice([start..start + rows.len() * width, 0..dim]);
     }
+    let mut indices = Vec::with_capacity(rows.len() * width);
+    for Row { lead, tokens: range } in rows {
+        let filler = range.start.min(tokens - 1) as i32;
+        indices.resize(indices.len() + lead, filler);
+        indices.extend(range.clone().map(|token| token as i32));
+        indices.resize(indices.len() + width - lead - range.len(), filler);
+    }
+    let device = values.device();
+    values.select(0, indices_tensor(indices, &device))
+}
+
+/// Where the rows start when they already lie in the run as this rectangle.
+fn contiguous(rows: &[Row], width: usize) -> Option<usize> {
+    let start = rows.first()?.tokens.start;
+    let fits = |(place, row): (usize, &Row)| {
+        row.lead == 0 && row.tokens == (start + place * width..start + (place + 1) * width)
+    };
+    rows.iter().enumerate().all(fits).then_some(start)
 }
 
 /// Row numbers as a tensor.

@@ -20,6 +20,8 @@ const OLD: &str = "old";
 
 /// The file with the state of the optimizer.
 pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
+/// The file with the learning rates.
+pub(crate) const SCHEDULER: &str = "scheduler.json";
 /// The file with the arguments of the run.
 pub(crate) const ARGUMENTS: &str = "training_args.json";
 
@@ -35,6 +37,8 @@ pub(crate) struct Checkpoint<'a> {
     pub state: &'a TrainerState,
     /// What it was told.
     pub args: &'a TrainingArguments,
+    /// The model card, if one is wanted.
+    pub card: Option<&'a str>,
 }
 
 /// The folder of the checkpoint of a step.
@@ -72,11 +76,11 @@ impl Checkpoint<'_> {
 
     fn write(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
-        self.model.save_pretrained(dir)?;
+        self.model.save_pretrained_with(dir, self.card)?;
         self.optimizer.save(self.model, &dir.join(OPTIMIZER))?;
         let step = self.state.global_step;
         let scheduler = json!({"schedule": self.schedule.describe(), "step": step, "rate": self.schedule.rate(step)});
-        files::write_json(&dir.join("scheduler.json"), &scheduler)?;
+        files::write_json(&dir.join(SCHEDULER), &scheduler)?;
         files::write_json(&dir.join(ARGUMENTS), self.args)?;
         self.state.save(dir)?;
         manifest::write(dir)?;

@@ -109,7 +109,7 @@ impl Training {
     }
 
     pub(crate) fn save(&mut self, model: &TrainingModel) -> Result<()> {
-        let Run { args, schedule, optimizer, state, tally, callbacks, progress, written, .. } = &mut self.run;
+        let Run { args, schedule, optimizer, state, tally, callbacks, progress, card, written, .. } = &mut self.run;
         // A checkpoint may be found to be the best only after it was written, and is remembered with the next one.
         written.insert(state.global_step);
         if let Some(best) = state.best_global_step.filter(|best| written.contains(best)) {
@@ -119,7 +119,9 @@ impl Training {
         callbacks.store(state);
         let model = model.valid();
         let (optimizer, schedule) = (optimizer.as_ref(), schedule.as_ref());
-        let path = Checkpoint { model: &model.model, optimizer, schedule, state, args }.save(&args.output_dir)?;
+        let card = card.as_ref().map(|card| card.of(state, state.global_step, false));
+        let card = card.as_deref();
+        let path = Checkpoint { model: &model.model, optimizer, schedule, state, args, card }.save(&args.output_dir)?;
         progress.say(&format!("saved {}", path.display()));
         if let Some(limit) = args.save_total_limit {
             checkpoint::rotate(&args.output_dir, limit, &path, state.best_model_checkpoint.as_deref())?;

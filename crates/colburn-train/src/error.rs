@@ -207,6 +207,10 @@ pub enum Error {
         /// The backend's message.
         message: String,
     },
+    /// The hub does not take uploads.
+    #[cfg(feature = "hub")]
+    #[error("`push_to_hub`: {0}")]
+    Hub(#[from] colburn_hub::Error),
     /// The data.
     #[error(transparent)]
     Data(#[from] colburn_data::Error),

@@ -38,6 +38,23 @@ pub(crate) fn discard(path: &Path) {
     }
 }
 
+/// Puts every file below `from` into the folder `to` as well: as a hard link, or as a copy where the disk knows no links. Files that are
+/// only ever replaced as a whole, as all of a run's are, stay what they are there.
+#[cfg(feature = "hub")]
+pub(crate) fn link_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(Error::io(to))?;
+    for entry in fs::read_dir(from).map_err(Error::io(from))? {
+        let entry = entry.map_err(Error::io(from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(Error::io(&path))?.is_dir() {
+            link_tree(&path, &target)?;
+        } else {
+            fs::hard_link(&path, &target).or_else(|_| fs::copy(&path, &target).map(drop)).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Hands every file below `dir`, and `dir` itself, to the disk.
 pub(crate) fn sync_tree(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
@@ -85,6 +102,23 @@ mod tests {
             discard(path);
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(feature = "hub")]
+    #[test]
+    fn links_outlast_what_they_link_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::create_dir_all(from.join("within")).unwrap();
+        fs::write(from.join("a"), "a").unwrap();
+        fs::write(from.join("within/b"), "b").unwrap();
+        link_tree(&from, &to).unwrap();
+        fs::remove_dir_all(&from).unwrap();
+        assert_eq!(
+            (fs::read(to.join("a")).unwrap(), fs::read(to.join("within/b")).unwrap()),
+            (b"a".to_vec(), b"b".to_vec())
+        );
+        assert!(link_tree(&from, &to).unwrap_err().to_string().contains("from: "));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use colburn_loss::Loss;
 use colburn_model::ColBert;
 
 use crate::callbacks::{Callbacks, Event};
+use crate::card::{self, RunCard, Subject};
 use crate::datasets::{Datasets, EvalSet};
 use crate::evaluation::Evaluation;
 use crate::interrupt::Registration;
@@ -34,6 +35,8 @@ use crate::{
     AdamW, Error, Result, Schedule, TrainOutput, Trainer, TrainerState, TrainingArguments, checkpoint, learning_rates,
     output, preflight, report,
 };
+#[cfg(feature = "hub")]
+use crate::{Callback, push};
 
 pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     trainer.args.validate()?;
@@ -51,13 +54,18 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         optimizer,
         schedule,
         handle_interrupt,
+        card: card_data,
+        #[cfg(feature = "hub")]
+        hub,
     } = trainer;
+    let (named_train, named_eval) = (train.clone(), eval.clone());
     let datasets = Datasets::new(&args, model.tokenizer(), train, eval, &loss, &losses)?;
     let Datasets { train, eval, losses, rows } = datasets;
     let facts = facts(&model, &train, &eval, &losses, &evaluators);
     let plan = Plan::new(&args, train.batches_per_epoch());
     args.validate_steps(plan.max_steps)?;
     let train = train.of_epochs(plan.num_train_epochs);
+    let measured = card::measured(&evaluators);
     let evaluation = Evaluation::new(eval, evaluators)?;
     evaluation.check(&args)?;
     evaluation.check_model(&model)?;
@@ -69,10 +77,34 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     learning_rates::check(&args, &model.parameters(), optimizer.is_some())?;
     let _claim = output::claim(&args.output_dir)?;
 
+    let progress = Progress::new(plan.max_steps);
+    #[cfg(feature = "hub")]
+    let pusher = push::begin(&args, hub, &progress)?;
+    #[cfg(feature = "hub")]
+    let target = pusher.as_ref().map(|pusher| pusher.target().clone());
+    #[cfg(feature = "hub")]
+    let repo = target.as_ref().map(push::Target::repo);
+    #[cfg(not(feature = "hub"))]
+    let repo = None;
+    let subject = Subject {
+        model: &model,
+        args: &args,
+        data: &card_data,
+        repo,
+        train: &named_train,
+        eval: &named_eval,
+        losses: &losses,
+        measured,
+    };
+    let card = RunCard::new(subject).map(Arc::new);
     let mut state = TrainerState::new(&args, &plan);
     let mut tally = Tally { rows: rows.clone(), ..Default::default() };
-    let reports = report::reporters(&args.reporters()?, &facts);
-    let mut callbacks = Callbacks::new(callbacks.into_iter().chain(reports).collect())?;
+    let mut callbacks = callbacks;
+    callbacks.extend(report::reporters(&args.reporters()?, &facts));
+    // Last, when all that is to be uploaded is written.
+    #[cfg(feature = "hub")]
+    callbacks.extend(pusher.map(|pusher| Box::new(pusher) as Box<dyn Callback>));
+    let mut callbacks = Callbacks::new(callbacks)?;
     let mut model = model;
     let resumed = match resume::find(&args)? {
         Some(path) => {
@@ -96,7 +128,6 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     let found = tally.mini_batch_size.filter(|_| args.auto_find_batch_size);
     let size = found.into_iter().chain(args.mini_batch_size).min();
     let mini_batches = MiniBatches { size, auto: args.auto_find_batch_size };
-    let progress = Progress::new(plan.max_steps);
     announce(&progress, &args, &plan, &model, &rows, resumed.as_deref());
     let model = TrainingModel::new(model.train(), losses);
     let mini_batches = preflight::run(&model, &train, &evaluation, mini_batches, &args)?;
@@ -117,12 +148,15 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
         plan,
         evaluation,
         progress: progress.clone(),
+        card: card.clone(),
     };
     let started = Instant::now();
     let (model, outcome, registration) = launch(run, model, train, handle_interrupt)?;
-    let output = finish(&args, model, outcome, started, &progress);
+    let output = finish(&args, model, outcome, card.as_deref(), started, &progress);
     // Without it, one Ctrl-C would end the process in the middle of saving.
     drop(registration);
+    #[cfg(feature = "hub")]
+    let output = output.map(|output| TrainOutput { push: target.as_ref().map(push::Target::output), ..output });
     output
 }
 
@@ -211,6 +245,7 @@ fn finish(
     args: &TrainingArguments,
     mut model: ColBert,
     outcome: Outcome,
+    card: Option<&RunCard>,
     started: Instant,
     progress: &Progress,
 ) -> Result<TrainOutput> {
@@ -227,8 +262,11 @@ fn finish(
     if !interrupted {
         progress.results(state.global_step, state.epoch, &metrics);
         state.log(metrics.clone());
-        model = best_or_last(args, &state, model, progress);
-        if let Err(error) = model.save_pretrained(&args.output_dir) {
+        let best;
+        (model, best) = best_or_last(args, &state, model, progress);
+        let step = state.best_global_step.filter(|_| best).unwrap_or(state.global_step);
+        let card = card.map(|card| card.of(&state, step, best));
+        if let Err(error) = model.save_pretrained_with(&args.output_dir, card.as_deref()) {
             return Err(state.save_after(error.into(), &args.output_dir));
         }
     }
@@ -240,13 +278,23 @@ fn finish(
     }
     callbacks.tell(&Event::TrainEnd, args, &state)?;
     let (global_step, metrics) = (state.global_step, metrics.into());
-    Ok(TrainOutput { model, global_step, training_loss, metrics, state, interrupted })
+    Ok(TrainOutput {
+        model,
+        global_step,
+        training_loss,
+        metrics,
+        state,
+        interrupted,
+        #[cfg(feature = "hub")]
+        push: None,
+    })
 }
 
-/// The model of the best checkpoint, where that is wanted and there is one. Without it the trained one must not be lost.
-fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, progress: &Progress) -> ColBert {
+/// The model of the best checkpoint, where that is wanted and there is one, and whether it is that. Without it the trained one must not be
+/// lost.
+fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, progress: &Progress) -> (ColBert, bool) {
     if !args.load_best_model_at_end {
-        return last;
+        return (last, false);
     }
     let noted = state.best_model_checkpoint.as_ref().map(Path::new);
     // The output folder may have been moved since.
@@ -256,13 +304,13 @@ fn best_or_last(args: &TrainingArguments, state: &TrainerState, last: ColBert, p
         match loaded {
             Ok(best) => {
                 progress.say(&format!("loading the best model, {}", path.display()));
-                return best;
+                return (best, true);
             }
             Err(error) => tracing::warn!("{error}"),
         }
     }
     tracing::warn!("there is no best checkpoint to load: the model is that of the last step");
-    last
+    (last, false)
 }
 
 /// Draws all initial values that are still to be drawn, before anything else is done with them.

@@ -1,7 +1,7 @@
 //! Training of late-interaction models: PyLate's and Hugging Face's trainer, by the same names and to the same numbers.
 //!
 //! A [`Trainer`] takes a model, a loss, [`TrainingArguments`] and data. Its unit is the optimizer step: every so many steps it logs,
-//! evaluates and saves. What it leaves in `output_dir` is the final model, [`TrainerState`] as `trainer_state.json`, the evaluators' CSV
+//! evaluates and saves. What it leaves in `output_dir` is the final model with its card, [`TrainerState`] as `trainer_state.json`, the evaluators' CSV
 //! files in `eval/`, and `checkpoint-N` folders, each a model that can be loaded and the state of [`Optimizer`] and [`LearningRate`] beside it.
 //! The empty `.lock` keeps a second run out while one goes on.
 //!
@@ -14,6 +14,7 @@ mod burn_optimizer;
 mod cached;
 mod callback;
 mod callbacks;
+mod card;
 mod checkpoint;
 mod curve;
 mod datasets;
@@ -38,6 +39,8 @@ mod pass;
 mod plan;
 mod preflight;
 mod progress;
+#[cfg(feature = "hub")]
+mod push;
 mod report;
 mod resume;
 mod schedule;
@@ -61,6 +64,8 @@ pub use curve::{Curve, Slope};
 pub use early_stopping::EarlyStoppingCallback;
 pub use error::{Error, Result};
 pub use optimizer::Optimizer;
+#[cfg(feature = "hub")]
+pub use push::PushOutput;
 pub use schedule::{LearningRate, Schedule};
 pub use state::{LogEntry, TRAINER_STATE_NAME, TrainerState};
 pub use trainer::{TrainOutput, Trainer};

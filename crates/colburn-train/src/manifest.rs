@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, files};
 
-const NAME: &str = "manifest.json";
+/// The name of the file.
+pub(crate) const NAME: &str = "manifest.json";
 
 /// What belongs to a checkpoint.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -13,6 +13,9 @@ const LOCK: &str = ".lock";
 /// What comes before them in the name of a folder of `ColBert::save_pretrained`.
 const MODEL: &str = "model-";
 
+/// The same of a folder from which a checkpoint is uploaded.
+pub(crate) const PUSH: &str = "push-";
+
 /// Characters that tempfile adds to a name.
 const RANDOM: usize = 6;
 
@@ -50,15 +53,16 @@ fn lock(dir: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Removes the files that a killed run was writing, and the folders in which it prepared a model.
+/// Removes the files that a killed run was writing, and the folders in which it prepared a model or an upload.
 fn remove_unfinished(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
         let entry = entry.map_err(Error::io(dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let random = name.strip_prefix(files::TEMPORARY).unwrap_or_default();
-        let (model, random) = random.strip_prefix(MODEL).map_or((false, random), |random| (true, random));
+        let folder = [MODEL, PUSH].iter().find_map(|prefix| random.strip_prefix(prefix));
+        let (folder, random) = folder.map_or((false, random), |random| (true, random));
         let unfinished = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if unfinished && entry.file_type().is_ok_and(|kind| if model { kind.is_dir() } else { kind.is_file() }) {
+        if unfinished && entry.file_type().is_ok_and(|kind| if folder { kind.is_dir() } else { kind.is_file() }) {
             files::discard(&entry.path());
         }
     }
@@ -89,7 +93,9 @@ mod tests {
         for name in [".tmp-aB3x9Z", ".tmp-notes", ".tmp-mine.txt", "model.safetensors"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        fs::create_dir_all(dir.path().join(".tmp-model-aB3x9Z/1_Dense")).unwrap();
+        for name in [".tmp-model-aB3x9Z", ".tmp-push-aB3x9Z"] {
+            fs::create_dir_all(dir.path().join(name).join("1_Dense")).unwrap();
+        }
         claim(dir.path()).unwrap();
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();

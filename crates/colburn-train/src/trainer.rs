@@ -7,6 +7,7 @@ use colburn_data::Examples;
 use colburn_eval::Evaluator;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
+use colburn_model::card::ModelCardData;
 
 use crate::launch;
 use crate::{Callback, LearningRate, Optimizer, Result, TrainerState, TrainingArguments};
@@ -53,9 +54,13 @@ pub struct Trainer {
     pub(crate) optimizer: Option<Box<dyn Optimizer>>,
     pub(crate) schedule: Option<Box<dyn LearningRate>>,
     pub(crate) handle_interrupt: bool,
+    pub(crate) card: ModelCardData,
+    #[cfg(feature = "hub")]
+    pub(crate) hub: Option<colburn_hub::Hub>,
 }
 
 /// A dataset and the name that it is told apart by; empty when it is alone.
+#[derive(Clone)]
 pub(crate) struct Named {
     pub name: String,
     pub examples: Examples,
@@ -77,6 +82,9 @@ pub struct TrainOutput {
     pub state: TrainerState,
     /// Whether the run was stopped by Ctrl-C. Then there is a checkpoint of its last step, and no final model in `output_dir`.
     pub interrupted: bool,
+    /// What has become of the uploads to the hub, if there were to be any.
+    #[cfg(feature = "hub")]
+    pub push: Option<crate::PushOutput>,
 }
 
 impl Trainer {
@@ -94,6 +102,9 @@ impl Trainer {
             optimizer: None,
             schedule: None,
             handle_interrupt: true,
+            card: ModelCardData::default(),
+            #[cfg(feature = "hub")]
+            hub: None,
         }
     }
 
@@ -166,6 +177,21 @@ impl Trainer {
         self
     }
 
+    /// What only a person can say of the model, for the card that is saved with it: language, licence, names.
+    #[must_use]
+    pub fn model_card(mut self, data: ModelCardData) -> Self {
+        self.card = data;
+        self
+    }
+
+    /// The hub that `push_to_hub` uploads to, in place of the one that the environment names.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub fn hub(mut self, hub: colburn_hub::Hub) -> Self {
+        self.hub = Some(hub);
+        self
+    }
+
     /// Trains, and saves the model, the checkpoints and `trainer_state.json` into `output_dir`.
     ///
     /// With `resume_from_checkpoint` the run goes on where the checkpoint was written, and comes to the same weights and the same log as if
@@ -173,7 +199,8 @@ impl Trainer {
     ///
     /// # Errors
     /// Before the first step: arguments that cannot be, no or too little data, columns without a role, a first batch that cannot be trained
-    /// on, an output folder that cannot be written or that another run is writing into, a checkpoint that is damaged. Later: data that cannot
+    /// on, an output folder that cannot be written or that another run is writing into, a checkpoint that is damaged, a hub that takes no
+    /// uploads where there are to be some. Later: data that cannot
     /// be read, losses or gradients that are not finite again and again, a disk that is full; then `trainer_state.json` is that of the last
     /// step.
     pub fn train(self) -> Result<TrainOutput> {

@@ -4,6 +4,7 @@
 //! [`Tally`], and both go into every checkpoint. So a run that goes on from one is the same run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::data::dataloader::{DataLoaderIterator, Progress as Steps};
@@ -13,6 +14,7 @@ use burn::train::{
 };
 
 use crate::callbacks::{Callbacks, Event};
+use crate::card::RunCard;
 use crate::evaluation::Evaluation;
 use crate::loader::MicroBatch;
 use crate::memory::MiniBatches;
@@ -40,6 +42,8 @@ pub(crate) struct Run {
     pub callbacks: Callbacks,
     pub evaluation: Evaluation,
     pub progress: Progress,
+    /// What its model cards are made from, if they are wanted.
+    pub card: Option<Arc<RunCard>>,
     /// The steps of the checkpoints that it has written, also before it went on.
     pub written: BTreeSet<usize>,
 }

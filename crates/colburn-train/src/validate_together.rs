@@ -13,14 +13,24 @@ impl TrainingArguments {
         check("fp16", self.fp16, !self.fp16, fp16)?;
         let bf16 = "training in half precision is not available yet; leave `bf16` out";
         check("bf16", self.bf16, !self.bf16, bf16)?;
-        let hub = "uploading to the hub is not available yet; leave `push_to_hub` out";
-        check("push_to_hub", self.push_to_hub, !self.push_to_hub, hub)?;
+        self.validate_hub()?;
         let safetensors = "only safetensors are written; leave `save_safetensors` out";
         check("save_safetensors", self.save_safetensors, self.save_safetensors, safetensors)?;
         let metric = self.metric_for_best_model.as_deref();
         let named = "the name of a metric is expected, with or without eval_ before it";
         check("metric_for_best_model", format!("{:?}", metric.unwrap_or_default()), metric != Some(""), named)?;
         self.validate_best()
+    }
+
+    #[cfg(feature = "hub")]
+    fn validate_hub(&self) -> Result<()> {
+        if self.push_to_hub { crate::push::repo(self).map(drop) } else { Ok(()) }
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn validate_hub(&self) -> Result<()> {
+        let hub = "this build of colburn cannot upload; build it with the feature `hub`, or leave `push_to_hub` out";
+        check("push_to_hub", self.push_to_hub, !self.push_to_hub, hub)
     }
 
     fn validate_best(&self) -> Result<()> {
@@ -92,7 +102,9 @@ mod tests {
         );
         assert!(refused(TrainingArguments { fp16: true, ..args() }).ends_with("leave `fp16` out"));
         assert!(refused(TrainingArguments { fp16: true, bf16: true, ..args() }).contains("at most one of"));
-        assert!(refused(TrainingArguments { push_to_hub: true, ..args() }).contains("`push_to_hub` is true; "));
+        let uploading = TrainingArguments { push_to_hub: true, hub_model_id: Some("a b".to_owned()), ..args() };
+        let key = if cfg!(feature = "hub") { "`hub_model_id` is \"a b\"; " } else { "`push_to_hub` is true; " };
+        assert!(refused(uploading).contains(key));
         assert!(
             refused(TrainingArguments { save_safetensors: false, ..args() }).contains("`save_safetensors` is false; ")
         );

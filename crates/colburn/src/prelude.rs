@@ -7,6 +7,7 @@ pub use colburn_eval::{
     RerankingEvaluator, SequentialEvaluator, Table, TripletEvaluator,
 };
 pub use colburn_loss::{Contrastive, Distillation, Loss, MarginMse, MaskRule, Score};
+pub use colburn_model::card::ModelCardData;
 pub use colburn_model::{ColBert, ColBertConfig, ColBertOptions, EncodeOptions, Kind, TokenEmbeddings};
 pub use colburn_ops::device::by_name as device_by_name;
 pub use colburn_train::{

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use colburn::loss::{Contrastive, Loss};
 use colburn::model::ColBertOptions;
+use colburn::model::card::ModelCardData;
 use colburn::train::TrainingArguments;
 use toml::Table;
 
@@ -33,6 +34,8 @@ pub struct RunConfig {
     pub data: DataConfig,
     pub evaluators: Vec<EvaluatorConfig>,
     pub callbacks: Vec<CallbackConfig>,
+    /// `[model_card]`: what goes into the card beside what the run knows.
+    pub model_card: ModelCardData,
     pub training: TrainingArguments,
 }
 
@@ -44,7 +47,7 @@ pub struct ModelConfig {
 }
 
 /// The sections of a run and their keys.
-fn sections() -> [keys::Section; 6] {
+fn sections() -> [keys::Section; 7] {
     let path_alone = ["name_or_path"];
     [
         ("model", path_alone.iter().chain(section::keys_of::<ColBertOptions>()).copied().collect()),
@@ -52,6 +55,7 @@ fn sections() -> [keys::Section; 6] {
         ("data", section::keys_of::<data::Keys>().to_vec()),
         ("evaluators", section::keys_of::<EvaluatorConfig>().to_vec()),
         ("callbacks", section::keys_of::<CallbackConfig>().to_vec()),
+        ("model_card", section::keys_of::<ModelCardData>().to_vec()),
         ("training", section::keys_of::<TrainingArguments>().to_vec()),
     ]
 }
@@ -80,10 +84,11 @@ impl RunConfig {
         check_required(&model, &data, &training, origin)?;
         let evaluators = EvaluatorConfig::read(table.remove("evaluators"), &data, origin)?;
         let callbacks = CallbackConfig::read(table.remove("callbacks"), origin)?;
+        let model_card = section::read(section::table(&mut table, "model_card", origin)?, "model_card", origin)?;
         let losses = std::iter::once(("loss", &loss)).chain(data.losses());
         training.mini_batch_size = LossConfig::mini_batch_size(losses, training.mini_batch_size, origin)?;
 
-        let config = Self { model, loss, data, evaluators, callbacks, training };
+        let config = Self { model, loss, data, evaluators, callbacks, model_card, training };
         config.check(origin)?;
         Ok(config)
     }

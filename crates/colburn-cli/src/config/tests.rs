@@ -46,6 +46,22 @@ fn a_run_is_read() {
 }
 
 #[test]
+fn a_model_card_is_described() {
+    let card = "[model_card]\nlanguage = \"en\"\nlicense = \"mit\"\ntags = [\"legal\"]\n\n[[model_card.train_datasets]]\nid = \"a/b\"\n";
+    let run = RunConfig::parse(&format!("{RUN}{card}"), "RUN.toml", &["model_card.model_id=\"org/name\"".to_owned()]);
+    let card = run.unwrap().model_card;
+    assert_eq!((card.language.as_slice(), card.license.as_deref()), (&["en".to_owned()][..], Some("mit")));
+    assert_eq!((card.model_id.as_deref(), card.train_datasets[0].id.as_deref()), (Some("org/name"), Some("a/b")));
+    assert!(card.create_model_card);
+    assert_eq!(
+        error(RUN, &["model_card.licence=\"mit\""]),
+        "unknown key \"licence\" in [model_card] of --set; did you mean \"license\"?"
+    );
+    let message = error(RUN, &["model_card.language=5"]);
+    assert!(message.contains("language") && message.contains("a text or a list of texts"), "{message}");
+}
+
+#[test]
 fn assignments_come_after_the_file() {
     let set = ["training.learning_rate=1e-5", "training.output_dir=output/other", "model.skiplist_words=[\".\"]"];
     let run = RunConfig::parse(RUN, "RUN.toml", &set.map(str::to_owned)).unwrap();

@@ -171,6 +171,10 @@ impl Evaluator for DistillationEvaluator {
         vec![self.metric()]
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        Some(self.metric())
+    }
+
     fn smaller_is_better(&self) -> Vec<String> {
         self.metrics()
     }

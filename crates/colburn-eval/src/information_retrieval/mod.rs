@@ -125,6 +125,10 @@ impl Evaluator for InformationRetrievalEvaluator {
         Cut::of_report(&self.options).into_iter().map(|cut| cut.key(&self.name)).collect()
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        Some(Cut::primary(&self.options).key(&self.name))
+    }
+
     fn check(&self, model: &ColBert) -> Result<()> {
         retrieve::check(model, &self.options)
     }

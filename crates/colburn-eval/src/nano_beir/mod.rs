@@ -154,6 +154,14 @@ impl Evaluator for NanoBeirEvaluator {
         own.chain(means).collect()
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        self.evaluators.first().map(|evaluator| Cut::primary(evaluator.current_options()).key(MEAN))
+    }
+
+    fn description(&self) -> String {
+        "NanoBEIR".to_owned()
+    }
+
     fn check(&self, model: &ColBert) -> Result<()> {
         self.evaluators.iter().try_for_each(|evaluator| evaluator.check(model))
     }

@@ -168,6 +168,11 @@ impl Evaluator for RerankingEvaluator {
         self.names().to_vec()
     }
 
+    fn primary_metric(&self) -> Option<String> {
+        let [_, _, ndcg] = self.names();
+        Some(ndcg)
+    }
+
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let what = if self.name.is_empty() { "reranking" } else { &self.name };
         let (total, mut done, mut sums) = (self.samples.len(), 0, [0.0; 3]);

@@ -1,6 +1,7 @@
 //! BERT (Devlin et al. 2019), post-norm encoder with learned absolute positions, over a packed run of tokens.
 //!
-//! The modules carry the names of Hugging Face's `BertModel`, so that a checkpoint's tensor names are the paths of the fields.
+//! The modules carry the names of Hugging Face's `BertModel`, so that a checkpoint's tensor names are the paths of the fields. RoBERTa
+//! and ELECTRA are made of the same parts.
 
 use burn::{
     module::Module,
@@ -26,7 +27,7 @@ pub struct BertConfig {
     pub num_attention_heads: usize,
     /// Width inside the feed-forward layers.
     pub intermediate_size: usize,
-    /// Activation of the feed-forward layers: `gelu`, `gelu_new`, `relu`.
+    /// Activation of the feed-forward layers.
     pub hidden_act: String,
     /// Dropout of embeddings and layer outputs.
     pub hidden_dropout_prob: f64,
@@ -88,41 +89,31 @@ impl FamilyConfig for BertConfig {
             })
             .or_else(|| check::activation("hidden_act", &self.hidden_act))
             .or_else(|| check::dropout(&dropout))
-            .or_else(|| match self.position_embedding_type.as_deref() {
-                None | Some("absolute") => None,
-                Some(other) => Some(format!("position_embedding_type = \"{other}\"; only \"absolute\" is supported")),
-            })
+            .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
     }
 
     fn init(&self, device: &Device) -> Encoder {
-        let table = |rows| Table::zeros(rows, self.hidden_size, device);
-        let norm = || LayerNormConfig::new(self.hidden_size).with_epsilon(self.layer_norm_eps).init(device);
-        let linear = |from, to| LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device);
-        let hidden = self.hidden_size;
-        let layer = |_| BertLayer {
-            attention: BertAttention {
-                self_attention: BertSelfAttention {
-                    query: linear(hidden, hidden),
-                    key: linear(hidden, hidden),
-                    value: linear(hidden, hidden),
-                },
-                output: BertOutput { dense: linear(hidden, hidden), layer_norm: norm() },
-            },
-            intermediate: BertIntermediate { dense: linear(hidden, self.intermediate_size) },
-            output: BertOutput { dense: linear(self.intermediate_size, hidden), layer_norm: norm() },
-        };
         Encoder::Bert(Bert {
-            embeddings: BertEmbeddings {
-                word_embeddings: table(self.vocab_size),
-                position_embeddings: table(self.max_position_embeddings),
-                token_type_embeddings: table(self.type_vocab_size),
-                layer_norm: norm(),
-            },
-            encoder: BertStack { layer: (0..self.num_hidden_layers).map(layer).collect() },
-            heads: self.num_attention_heads,
-            activation: Activation::from_name(&self.hidden_act).unwrap_or(Activation::Gelu),
+            embeddings: BertEmbeddings::new(
+                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
+                self.hidden_size,
+                self.layer_norm_eps,
+                device,
+            ),
+            encoder: BertStack::new(
+                &BertShape {
+                    layers: self.num_hidden_layers,
+                    hidden: self.hidden_size,
+                    heads: self.num_attention_heads,
+                    intermediate: self.intermediate_size,
+                    activation: &self.hidden_act,
+                    hidden_dropout: self.hidden_dropout_prob,
+                    attention_dropout: self.attention_probs_dropout_prob,
+                    layer_norm_eps: self.layer_norm_eps,
+                },
+                device,
+            ),
             hidden_dropout: self.hidden_dropout_prob,
-            attention_dropout: self.attention_probs_dropout_prob,
             padding: self.pad_token_id,
         })
     }
@@ -151,8 +142,75 @@ impl FamilyConfig for BertConfig {
 /// The BERT encoder.
 #[derive(Module, Debug)]
 pub struct Bert {
-    pub(crate) embeddings: BertEmbeddings,
+    embeddings: BertEmbeddings,
     encoder: BertStack,
+    #[module(skip)]
+    hidden_dropout: f64,
+    #[module(skip)]
+    padding: Option<u32>,
+}
+
+impl Family for Bert {
+    /// Every token type is 0.
+    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+        let words = self.embeddings.word_embeddings.words(ids, self.padding);
+        let positions = spans.lengths().flat_map(|length| 0..length as u32);
+        let embedded = self.embeddings.forward(words, self.embeddings.position_embeddings.rows(positions));
+        self.encoder.forward(dropout.apply(embedded, self.hidden_dropout, spans), spans, dropout)
+    }
+
+    fn words(&self) -> &Table {
+        &self.embeddings.word_embeddings
+    }
+
+    fn words_mut(&mut self) -> &mut Table {
+        &mut self.embeddings.word_embeddings
+    }
+}
+
+/// The embeddings of BERT, RoBERTa and ELECTRA: words, positions and token types, which are all 0 here.
+#[derive(Module, Debug)]
+pub(super) struct BertEmbeddings {
+    pub(super) word_embeddings: Table,
+    pub(super) position_embeddings: Table,
+    token_type_embeddings: Table,
+    layer_norm: LayerNorm,
+}
+
+impl BertEmbeddings {
+    /// All zero, with so many `[words, positions, token types]`.
+    pub(super) fn new([words, positions, types]: [usize; 3], width: usize, eps: f64, device: &Device) -> Self {
+        Self {
+            word_embeddings: Table::zeros(words, width, device),
+            position_embeddings: Table::zeros(positions, width, device),
+            token_type_embeddings: Table::zeros(types, width, device),
+            layer_norm: LayerNormConfig::new(width).with_epsilon(eps).init(device),
+        }
+    }
+
+    /// The normalised sum of the embeddings of words and positions, `[tokens, width]` each, and of token type 0.
+    pub(super) fn forward(&self, words: Tensor<2>, positions: Tensor<2>) -> Tensor<2> {
+        self.layer_norm.forward(words + positions + self.token_type_embeddings.row(0))
+    }
+}
+
+/// What the layers are made of.
+pub(super) struct BertShape<'a> {
+    pub(super) layers: usize,
+    pub(super) hidden: usize,
+    pub(super) heads: usize,
+    pub(super) intermediate: usize,
+    /// A name that has been checked.
+    pub(super) activation: &'a str,
+    pub(super) hidden_dropout: f64,
+    pub(super) attention_dropout: f64,
+    pub(super) layer_norm_eps: f64,
+}
+
+/// The layers of BERT, RoBERTa and ELECTRA.
+#[derive(Module, Debug)]
+pub(super) struct BertStack {
+    layer: Vec<BertLayer>,
     #[module(skip)]
     heads: usize,
     #[module(skip)]
@@ -161,21 +219,6 @@ pub struct Bert {
     hidden_dropout: f64,
     #[module(skip)]
     attention_dropout: f64,
-    #[module(skip)]
-    padding: Option<u32>,
-}
-
-#[derive(Module, Debug)]
-pub(crate) struct BertEmbeddings {
-    pub(crate) word_embeddings: Table,
-    position_embeddings: Table,
-    token_type_embeddings: Table,
-    layer_norm: LayerNorm,
-}
-
-#[derive(Module, Debug)]
-struct BertStack {
-    layer: Vec<BertLayer>,
 }
 
 #[derive(Module, Debug)]
@@ -199,29 +242,46 @@ struct BertSelfAttention {
 }
 
 #[derive(Module, Debug)]
-struct BertIntermediate {
-    dense: Linear,
+pub(super) struct BertIntermediate {
+    pub(super) dense: Linear,
 }
 
 /// Projection back into the residual stream, with the norm that follows it.
 #[derive(Module, Debug)]
-struct BertOutput {
+pub(super) struct BertOutput {
     dense: Linear,
     layer_norm: LayerNorm,
 }
 
-impl BertOutput {
-    /// `drop` is applied between the projection and the sum.
-    fn forward(&self, x: Tensor<2>, residual: Tensor<2>, drop: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
-        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
+impl BertStack {
+    /// All zero.
+    pub(super) fn new(shape: &BertShape, device: &Device) -> Self {
+        let hidden = shape.hidden;
+        let linear = |from, to| zero_linear(from, to, device);
+        let layer = |_| BertLayer {
+            attention: BertAttention {
+                self_attention: BertSelfAttention {
+                    query: linear(hidden, hidden),
+                    key: linear(hidden, hidden),
+                    value: linear(hidden, hidden),
+                },
+                output: BertOutput::new(hidden, hidden, shape.layer_norm_eps, device),
+            },
+            intermediate: BertIntermediate { dense: linear(hidden, shape.intermediate) },
+            output: BertOutput::new(shape.intermediate, hidden, shape.layer_norm_eps, device),
+        };
+        Self {
+            layer: (0..shape.layers).map(layer).collect(),
+            heads: shape.heads,
+            activation: Activation::from_name(shape.activation).unwrap_or(Activation::Gelu),
+            hidden_dropout: shape.hidden_dropout,
+            attention_dropout: shape.attention_dropout,
+        }
     }
-}
 
-impl Family for Bert {
-    /// Every token type is 0.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
-        let mut hidden = dropout.apply(self.embed(ids, spans), self.hidden_dropout, spans);
-        for layer in &self.encoder.layer {
+    /// Hidden states behind the last layer, `[tokens, hidden]`.
+    pub(super) fn forward(&self, mut hidden: Tensor<2>, spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+        for layer in &self.layer {
             let heads = &layer.attention.self_attention;
             let (q, k, v) = (
                 heads.query.forward(hidden.clone()),
@@ -237,21 +297,29 @@ impl Family for Bert {
         }
         hidden
     }
+}
 
-    fn words(&self) -> &Table {
-        &self.embeddings.word_embeddings
+impl BertOutput {
+    /// All zero, the norm's weights one.
+    pub(super) fn new(from: usize, to: usize, eps: f64, device: &Device) -> Self {
+        Self {
+            dense: zero_linear(from, to, device),
+            layer_norm: LayerNormConfig::new(to).with_epsilon(eps).init(device),
+        }
     }
 
-    fn words_mut(&mut self) -> &mut Table {
-        &mut self.embeddings.word_embeddings
+    /// `drop` is applied between the projection and the sum.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        residual: Tensor<2>,
+        drop: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
     }
 }
 
-impl Bert {
-    fn embed(&self, ids: &[u32], spans: &Spans) -> Tensor<2> {
-        let tables = &self.embeddings;
-        let words = tables.word_embeddings.words(ids, self.padding);
-        let positions = tables.position_embeddings.rows(spans.lengths().flat_map(|length| 0..length as u32));
-        tables.layer_norm.forward(words + positions + tables.token_type_embeddings.row(0))
-    }
+/// A linear layer with a bias, all zero.
+pub(super) fn zero_linear(from: usize, to: usize, device: &Device) -> Linear {
+    LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device)
 }

@@ -34,3 +34,9 @@ pub fn dropout(probabilities: &[(&str, f64)]) -> Option<String> {
     let (key, p) = probabilities.iter().find(|(_, p)| !(0.0..1.0).contains(p))?;
     Some(format!("{key} = {p}; a probability from 0 to below 1 is expected"))
 }
+
+/// The kind of position embeddings, of which only `absolute` ones are known (transformers 5 has no other any more).
+pub fn absolute_positions(kind: Option<&str>) -> Option<String> {
+    let other = kind.filter(|kind| *kind != "absolute")?;
+    Some(format!("position_embedding_type = \"{other}\"; only \"absolute\" is supported"))
+}

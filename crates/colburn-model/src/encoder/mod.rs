@@ -3,8 +3,15 @@
 //! A family is one file: a configuration that mirrors `config.json`, and modules whose fields spell the tensor names of the checkpoint.
 //! To add one, write that file, and name it in [`Encoder`], `family`, `family_mut` and [`read_config`].
 
+mod albert;
 mod bert;
 mod check;
+mod distilbert;
+mod electra;
+mod modernbert;
+mod mpnet;
+mod positions;
+mod roberta;
 mod table;
 
 use std::path::Path;
@@ -18,19 +25,37 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::{
+    albert::{Albert, AlbertConfig},
     bert::{Bert, BertConfig},
+    distilbert::{DistilBert, DistilBertConfig},
+    electra::{Electra, ElectraConfig},
+    modernbert::{ModernBert, ModernBertConfig},
+    mpnet::{Mpnet, MpnetConfig},
+    roberta::{Roberta, RobertaConfig},
     table::Table,
 };
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
 /// The values of `model_type` that are known.
-const SUPPORTED: &str = "bert";
+const SUPPORTED: &str = "albert, bert, camembert, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta";
 
 /// A pretrained encoder.
 #[derive(Module, Debug)]
 pub enum Encoder {
+    /// `model_type` `albert`.
+    Albert(Albert),
     /// `model_type` `bert`.
     Bert(Bert),
+    /// `model_type` `distilbert`.
+    DistilBert(DistilBert),
+    /// `model_type` `electra`.
+    Electra(Electra),
+    /// `model_type` `modernbert`.
+    ModernBert(ModernBert),
+    /// `model_type` `mpnet`.
+    Mpnet(Mpnet),
+    /// `model_type` `roberta`, `xlm-roberta`, `camembert`.
+    Roberta(Roberta),
 }
 
 /// What an encoder can do, whatever its family.
@@ -67,6 +92,11 @@ pub(crate) trait FamilyConfig: std::fmt::Debug {
 
     /// How its checkpoints name their tensors.
     fn checkpoint(&self) -> Checkpoint;
+
+    /// Keys that older or other tools look for in `config.json`, with their values: written where the file that was read has none.
+    fn older_keys(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
 }
 
 /// The tensor names of a family's checkpoints.
@@ -82,8 +112,18 @@ pub(crate) struct Checkpoint {
 
 /// Reads the parsed `config.json` that lies at `path`.
 pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyConfig>> {
+    if json.get("is_decoder").and_then(Value::as_bool) == Some(true) {
+        let message = "is_decoder = true: tokens would attend to those before them only; encoders are supported";
+        return Err(Error::config(path, message));
+    }
     match json.get("model_type").and_then(Value::as_str) {
+        Some("albert") => checked::<AlbertConfig>(path),
         Some("bert") => checked::<BertConfig>(path),
+        Some("distilbert") => checked::<DistilBertConfig>(path),
+        Some("electra") => checked::<ElectraConfig>(path),
+        Some("modernbert") => checked::<ModernBertConfig>(path),
+        Some("mpnet") => checked::<MpnetConfig>(path),
+        Some("roberta" | "xlm-roberta" | "camembert") => checked::<RobertaConfig>(path),
         Some(other) => {
             Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {SUPPORTED}")))
         }
@@ -109,7 +149,7 @@ impl dyn FamilyConfig + '_ {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();
         let mut weights = weights.strip_prefix(prefix);
         let encoder = weights.load_into(self.init(device))?;
-        Ok((encoder, weights.surplus(kept, heads)))
+        Ok((encoder, weights.surplus(kept, heads)?))
     }
 
     /// The encoder with newly drawn weights.
@@ -123,13 +163,25 @@ impl dyn FamilyConfig + '_ {
 impl Encoder {
     fn family(&self) -> &dyn Family {
         match self {
+            Self::Albert(encoder) => encoder,
             Self::Bert(encoder) => encoder,
+            Self::DistilBert(encoder) => encoder,
+            Self::Electra(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
+            Self::Mpnet(encoder) => encoder,
+            Self::Roberta(encoder) => encoder,
         }
     }
 
     fn family_mut(&mut self) -> &mut dyn Family {
         match self {
+            Self::Albert(encoder) => encoder,
             Self::Bert(encoder) => encoder,
+            Self::DistilBert(encoder) => encoder,
+            Self::Electra(encoder) => encoder,
+            Self::ModernBert(encoder) => encoder,
+            Self::Mpnet(encoder) => encoder,
+            Self::Roberta(encoder) => encoder,
         }
     }
 
@@ -170,3 +222,6 @@ impl Encoder {
         Ok(self)
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

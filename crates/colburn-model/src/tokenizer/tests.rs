@@ -1,4 +1,4 @@
-//! Another length than the configured one gives the tokens of a tokenizer that is configured to it; that these are PyLate's is tested
+//! Damaged and contradictory folders are errors. Another length than the configured one gives the tokens of a tokenizer that is configured to it; that these are PyLate's is tested
 //! with the fixtures.
 
 use super::*;
@@ -60,4 +60,86 @@ fn impossible_lengths_are_errors() {
     assert_eq!(error(MOST + 1), "length: 161; at most 160 (max_position_embeddings) is possible");
     assert_eq!(error(3), "length: 3; at least 4 is expected: 3 tokens are special ones");
     assert_eq!(error(0), "length: 0; at least 4 is expected: 3 tokens are special ones");
+}
+
+/// A copy of a model's tokenizer files after `change`, read.
+fn changed(model: &str, change: impl FnOnce(&Path)) -> Result<TextTokenizer> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders").join(model);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "config_sentence_transformers.json", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    }
+    change(folder.path());
+    let config = ColBertConfig::resolve(folder.path(), &ColBertOptions::default()).unwrap();
+    TextTokenizer::load(folder.path(), config, 40)
+}
+
+fn put(file: PathBuf, key: &str, value: serde_json::Value) {
+    let mut all: serde_json::Map<_, _> = files::read_json(&file).unwrap();
+    all.insert(key.to_owned(), value);
+    files::write_json(&file, &all).unwrap();
+}
+
+fn message(result: Result<TextTokenizer>) -> String {
+    result.map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_folder_without_any_vocabulary_is_named() {
+    for model in ["electra", "roberta", "xlm-roberta"] {
+        let error = message(changed(model, |folder| std::fs::remove_file(folder.join("tokenizer.json")).unwrap()));
+        assert!(error.contains("has no tokenizer.json; the fast tokenizer's file is expected"), "{error}");
+    }
+}
+
+#[test]
+fn tokens_that_are_missing_are_named_by_their_role() {
+    let config = |folder: &Path| folder.join("tokenizer_config.json");
+    let error = message(changed("electra", |folder| put(config(folder), "cls_token", serde_json::Value::Null)));
+    assert!(error.contains("tokenizer.json: tokenizer_config.json names no cls_token"), "{error}");
+    let error = message(changed("distilbert", |folder| {
+        for key in ["mask_token", "pad_token"] {
+            put(config(folder), key, serde_json::Value::Null);
+        }
+    }));
+    assert!(error.contains("names no mask, end or padding token"), "{error}");
+    let error = message(changed("electra", |folder| put(config(folder), "cls_token", serde_json::json!(5))));
+    assert!(error.contains("tokenizer_config.json: "), "{error}");
+}
+
+#[test]
+fn ids_around_a_text_count_as_ids() {
+    let processor = serde_json::json!({"type": "BertProcessing", "sep": ["[SEP]", 99999], "cls": ["[CLS]", 2]});
+    let tokenizer = changed("distilbert", |folder| put(folder.join("tokenizer.json"), "post_processor", processor));
+    assert_eq!(tokenizer.unwrap().largest_id(), 99999);
+}
+
+#[test]
+fn damage_at_which_the_library_gives_up_is_an_error() {
+    // A table of characters that sends every `a` behind its end: 4 units, the second of which is the leaf below the first.
+    let mut table: Vec<u8> = (4 * 256u32).to_le_bytes().to_vec();
+    for unit in 0..256u32 {
+        let unit = match unit {
+            0 => 1 << 10,
+            96 => u32::from(b'a') | 1 << 8 | 2 << 10,
+            98 => 1 << 31 | 77,
+            _ => 0,
+        };
+        table.extend(unit.to_le_bytes());
+    }
+    let steps = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": base64(&table)});
+    let tokenizer = changed("xlm-roberta", |folder| put(folder.join("tokenizer.json"), "normalizer", steps)).unwrap();
+    assert!(tokenizer.tokenize(&["b"], Kind::Query).is_ok());
+    let error = tokenizer.tokenize(&["a"], Kind::Query).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json: the tokenizers library gave up"), "{error}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = bytes.chunks(3).flat_map(|chunk| {
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        (0..4)
+            .map(move |at| if at <= chunk.len() { DIGITS[(bits >> (18 - 6 * at) & 63) as usize] as char } else { '=' })
+    });
+    digits.collect()
 }

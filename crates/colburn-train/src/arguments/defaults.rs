@@ -70,6 +70,8 @@ impl Default for TrainingArguments {
             hub_model_id: None,
             hub_strategy: HubStrategy::EverySave,
             hub_private_repo: None,
+            hub_always_push: false,
+            hub_revision: None,
             device: None,
         }
     }

@@ -169,14 +169,19 @@ pub struct TrainingArguments {
     #[serde(deserialize_with = "values::or_default")]
     pub prompts: RunPrompts,
 
-    /// Nothing is uploaded yet: an error when true.
+    /// Whether the model is uploaded to the Hugging Face hub. The token comes from where Hugging Face's tools have it, `HF_TOKEN` or
+    /// `hf auth login`; that it may write is found out before the first step. An upload that fails ends no run.
     pub push_to_hub: bool,
-    /// No effect without `push_to_hub`: the repository.
+    /// The repository, `org/name`; the name of `output_dir`, of whom the token belongs to, if not given.
     pub hub_model_id: Option<String>,
-    /// No effect without `push_to_hub`: what is uploaded when.
+    /// What is uploaded when.
     pub hub_strategy: HubStrategy,
-    /// No effect without `push_to_hub`: whether the repository is private.
+    /// Whether a repository that is made is private; what the organisation's setting is if not given.
     pub hub_private_repo: Option<bool>,
+    /// Whether a checkpoint is uploaded even if the upload of the one before is still going on; it waits until that is done.
+    pub hub_always_push: bool,
+    /// The branch that uploads go to, made if it is not there; `main` if not given.
+    pub hub_revision: Option<String>,
 
     /// The device that the program `colburn` trains on, by name: `flex`, `ndarray`, `wgpu`, `cuda`. The library does not look at it: there
     /// the model comes on its device.
@@ -201,7 +206,7 @@ mod tests {
         "log_on_each_node": true, "logging_dir": null, "logging_strategy": "steps", "logging_first_step": false, "logging_steps": 500,
         "logging_nan_inf_filter": true, "save_strategy": "steps", "save_steps": 500, "save_total_limit": null, "save_safetensors": true,
         "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "push_to_hub": false,
-        "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "load_best_model_at_end": false,
+        "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "hub_always_push": false, "hub_revision": null, "load_best_model_at_end": false,
         "metric_for_best_model": null, "greater_is_better": null, "run_name": null, "dataloader_drop_last": false,
         "train_sampling_strategy": "random", "multi_dataset_batch_sampler": "proportional", "prompts": null, "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;
 

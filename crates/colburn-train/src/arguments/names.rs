@@ -143,18 +143,18 @@ impl Reporter {
     }
 }
 
-/// What is uploaded when; without effect until there is `push_to_hub`.
+/// What `push_to_hub` uploads when. The final model, with the reports of the run, is uploaded in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HubStrategy {
-    /// The final model.
+    /// The final model alone.
     End,
     /// The model of each checkpoint.
     #[default]
     EverySave,
-    /// The model of each checkpoint, and the last checkpoint as a whole.
+    /// The model of each checkpoint, and the last checkpoint as a whole, in the folder `last-checkpoint` of the repository.
     Checkpoint,
-    /// The model of each checkpoint, and all checkpoints as a whole.
+    /// The model of each checkpoint, and all checkpoints as a whole, each in its folder.
     AllCheckpoints,
 }
 

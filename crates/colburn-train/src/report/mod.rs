@@ -44,7 +44,7 @@ pub(crate) fn reporters(report_to: &[Reporter], facts: &RunFacts) -> Vec<Box<dyn
 
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(crate) enum Ending {
     /// All steps are done.
     Finished,
     /// A callback asked for the end.
@@ -54,7 +54,7 @@ enum Ending {
 }
 
 impl Ending {
-    fn of(now: Moment<'_>, control: &TrainerControl) -> Self {
+    pub(crate) fn of(now: Moment<'_>, control: &TrainerControl) -> Self {
         // Where a callback has ended an epoch early, the run is through with fewer steps than planned.
         let planned = Tally::of(now.state).map_or(0, |tally| tally.cursor).max(now.state.global_step);
         match (planned >= now.state.max_steps, control.should_training_stop) {
@@ -152,7 +152,7 @@ impl<R: Report + 'static> Callback for Lasting<R> {
 }
 
 /// A number of the log; NaN for one that is not finite, which JSON has as `null`. None for what is no number.
-fn scalar(value: &Value) -> Option<f64> {
+pub(crate) fn scalar(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::Null => Some(f64::NAN),

@@ -34,6 +34,8 @@ fn arguments_without_effect_change_nothing() {
         args.hub_model_id = Some("name/model".to_owned());
         args.hub_strategy = HubStrategy::End;
         args.hub_private_repo = Some(true);
+        args.hub_always_push = true;
+        args.hub_revision = Some("experiment".to_owned());
         args.torch_empty_cache_steps = Some(1);
         args.device = Some("cuda".to_owned());
     });

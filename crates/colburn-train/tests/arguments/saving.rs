@@ -52,7 +52,8 @@ fn save_safetensors() {
 
 #[test]
 fn push_to_hub() {
-    assert!(refused(|args| args.push_to_hub = true).contains("uploading to the hub is not available yet"));
+    let message = refused(|args| (args.push_to_hub, args.hub_model_id) = (true, Some("a/b/c".to_owned())));
+    assert!(message.contains("`hub_model_id` is \"a/b/c\""), "{message}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod caching;
 mod callbacks;
+mod card;
 mod common;
 mod dropout;
 mod evaluators;

@@ -1,0 +1,82 @@
+//! How much memory attention takes at long lengths: counted by the allocator, so that the numbers do not depend on the machine.
+#![cfg(feature = "flex")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use colburn_ops::{AttentionOptions, Dropout, Spans, attention};
+
+const HIDDEN: usize = 128;
+const HEADS: usize = 2;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; counting beside it touches no memory but two atomic numbers.
+unsafe impl GlobalAlloc for Counting {
+    // SAFETY: as the trait asks for.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    // SAFETY: as the trait asks for.
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes beyond those of the inputs that one pass over a text of this length takes, and with it the way back.
+fn peak(length: usize, window: Option<usize>, backward: bool) -> usize {
+    let device = if backward { Device::flex().autodiff() } else { Device::flex() };
+    let draw = || {
+        let x = Tensor::<2>::random([length, HIDDEN], Distribution::Normal(0.0, 1.0), &device);
+        if backward { x.require_grad() } else { x }
+    };
+    let (q, k, v) = (draw(), draw(), draw());
+    let spans = Spans::from_lengths(&[length]);
+    let options = AttentionOptions { window, ..AttentionOptions::new(HEADS) };
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let output = attention(q.clone(), k, v, &spans, options, &mut Dropout::off());
+    if backward {
+        let gradients = output.sum().backward();
+        assert!(q.grad(&gradients).is_some());
+    } else {
+        assert_eq!(output.dims(), [length, HIDDEN]);
+    }
+    PEAK.load(Relaxed) - before
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[test]
+fn memory_grows_with_the_tokens_and_the_window() {
+    const MIB: usize = 1 << 20;
+    peak(512, Some(64), true);
+    let text = 8192 * HIDDEN * 4;
+
+    // Local layers: twice the text, twice the memory, on the way back too. All scores would be 512 MiB.
+    for backward in [false, true] {
+        let [half, whole] = [4096, 8192].map(|length| peak(length, Some(64), backward));
+        assert!(whole < 2 * half + half / 4, "{half} at 4096, {whole} at 8192");
+        assert!(whole < if backward { 32 } else { 20 } * text, "{whole}");
+    }
+    // A window twice as wide takes no more than twice as much.
+    let [narrow, wide] = [64, 128].map(|window| peak(8192, Some(window), false));
+    assert!(narrow < wide && wide < 2 * narrow + narrow / 4, "{narrow} with a window of 64, {wide} with 128");
+    // Global layers: so many scores at once, whatever the length.
+    let [half, whole] = [4096, 8192].map(|length| peak(length, None, false));
+    assert!(whole < half + half / 4, "{half} at 4096, {whole} at 8192");
+    assert!(whole < 16 * 4 * MIB, "{whole}");
+}

@@ -1,0 +1,96 @@
+//! The arguments of a run, those that are not the defaults first.
+
+use std::fmt::Write as _;
+
+use colburn_model::card::markdown::escape;
+use serde_json::{Map, Value};
+
+use crate::TrainingArguments;
+
+/// Arguments that say nothing of how the model came about: sentence-transformers' list, and `resume_from_checkpoint`, because a run that
+/// goes on is the same run.
+const IGNORED: [&str; 22] = [
+    "do_eval",
+    "do_train",
+    "eval_delay",
+    "eval_steps",
+    "greater_is_better",
+    "log_level",
+    "log_level_replica",
+    "log_on_each_node",
+    "logging_dir",
+    "logging_first_step",
+    "logging_steps",
+    "logging_strategy",
+    "metric_for_best_model",
+    "output_dir",
+    "overwrite_output_dir",
+    "report_to",
+    "resume_from_checkpoint",
+    "run_name",
+    "save_on_each_node",
+    "save_steps",
+    "save_strategy",
+    "save_total_limit",
+];
+
+/// `### Training Hyperparameters`.
+pub(super) fn section(args: &TrainingArguments) -> String {
+    let (all, default) = (shown(args), shown(&TrainingArguments::default()));
+    let changed = all.iter().filter(|(key, value)| default.get(*key) != Some(value));
+    let changed = lines(changed);
+    let mut text = "\n### Training Hyperparameters\n".to_owned();
+    if !changed.is_empty() {
+        let _ = write!(text, "\n#### Non-Default Hyperparameters\n\n{changed}");
+    }
+    let all = lines(all.iter());
+    let _ = write!(
+        text,
+        "\n#### All Hyperparameters\n\n<details><summary>Click to expand</summary>\n\n{all}\n</details>\n"
+    );
+    text
+}
+
+/// The arguments that are shown. What could let somebody in is none of them.
+fn shown(args: &TrainingArguments) -> Map<String, Value> {
+    // JSON has no place for paths that are not UTF-8, and paths are not shown.
+    let args = TrainingArguments { output_dir: Default::default(), logging_dir: None, ..args.clone() };
+    let args = TrainingArguments { resume_from_checkpoint: Default::default(), ..args };
+    let Ok(Value::Object(mut shown)) = serde_json::to_value(args) else { return Map::new() };
+    shown.retain(|key, _| !IGNORED.contains(&key.as_str()) && !key.ends_with("_token"));
+    shown
+}
+
+fn lines<'a>(arguments: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
+    let value = |value: &Value| match value {
+        Value::Null => "None".to_owned(),
+        Value::String(text) => escape(text),
+        other => escape(&other.to_string()),
+    };
+    arguments.map(|(key, argument)| format!("- `{key}`: {}\n", value(argument))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ResumeFromCheckpoint;
+
+    #[test]
+    fn what_was_changed_comes_first() {
+        let args = TrainingArguments {
+            output_dir: "secret/place".into(),
+            learning_rate: 3e-6,
+            prompts: "search|for: ".into(),
+            resume_from_checkpoint: ResumeFromCheckpoint::From("elsewhere/checkpoint-5".into()),
+            ..Default::default()
+        };
+        let text = section(&args);
+        let (changed, all) = text.split_once("#### All Hyperparameters").unwrap();
+        let expected = "\n### Training Hyperparameters\n\n#### Non-Default Hyperparameters\n\n- `learning_rate`: 3e-6\n\
+            - `prompts`: search&#124;for: \n\n";
+        assert_eq!(changed, expected);
+        assert!(all.contains("- `seed`: 42\n") && all.contains("- `learning_rate`: 3e-6\n"), "{all}");
+        assert!(!text.contains("secret") && !text.contains("checkpoint-5"), "{text}");
+        assert!(!section(&TrainingArguments::default()).contains("Non-Default"));
+    }
+}
