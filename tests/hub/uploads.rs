@@ -12,7 +12,7 @@ use crate::{
 /// A folder of a model, with large files and small ones.
 fn folder() -> (tempfile::TempDir, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let weights: Vec<u8> = (0..100_003_u32).map(|at| (at * at >> 7) as u8).collect();
+    let weights: Vec<u8> = (0..100_003_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
     let files: [(&str, &[u8]); 5] = [
         ("config.json", b"{}"),
         ("model.safetensors", &weights),

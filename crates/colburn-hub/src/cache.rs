@@ -118,16 +118,16 @@ impl CacheFolder {
         let pointer = self.snapshot(commit).join(&file.path);
         let parent = pointer.parent().unwrap_or(&self.folder);
         fs::create_dir_all(parent).map_err(io(parent))?;
-        if fs::symlink_metadata(&pointer).is_ok() {
-            fs::remove_file(&pointer).map_err(io(&pointer))?;
+        // Made beside its place: who looks for it meanwhile finds the old one or the new one.
+        let unfinished = parent.join(format!(".{}.{}.incomplete", file.blob, std::process::id()));
+        if fs::symlink_metadata(&unfinished).is_ok() {
+            fs::remove_file(&unfinished).map_err(io(&unfinished))?;
         }
         // From the snapshot's folder, its folders and the commit's up to the repository's.
         let up = "../".repeat(file.path.split('/').count() + 1);
-        match place(&self.blob(&file.blob), &format!("{up}blobs/{}", file.blob), &pointer) {
-            // Another process was quicker.
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(io(&pointer)(error)),
-            _ => Ok(pointer),
-        }
+        place(&self.blob(&file.blob), &format!("{up}blobs/{}", file.blob), &unfinished).map_err(io(&unfinished))?;
+        fs::rename(&unfinished, &pointer).map_err(io(&pointer))?;
+        Ok(pointer)
     }
 }
 

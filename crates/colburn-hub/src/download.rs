@@ -41,6 +41,10 @@ impl Hub {
             return Err(asked.offline(format!("it is not in the cache ({}); {OFFLINE}", pointer.display())));
         }
         let _locked = listing.cached.lock(&file.blob)?;
+        // Who had the lock before may have fetched it.
+        if has_size(&pointer, file.size) {
+            return Ok(pointer);
+        }
         let blob = listing.cached.blob(&file.blob);
         if !has_size(&blob, file.size) {
             self.download(listing, file, &asked, &blob)?;

@@ -100,8 +100,8 @@ fn a_model_is_named_wherever_there_is_one() {
     workspace.succeed(&format!("encode --model model {encode} --output local/ --shard-size 1"));
     succeed(&workspace, &server, &format!("encode --model org/tiny {encode} --output named/ --shard-size 1"));
     let manifest = |folder: &str| workspace.json(&format!("{folder}/manifest.json"));
-    assert_eq!(manifest("named")["settings"]["model"], manifest("local")["settings"]["model"]);
-    assert!(!manifest("named")["settings"]["model"].as_object().unwrap().is_empty());
+    assert_eq!(manifest("named")["model"], manifest("local")["model"]);
+    assert!(!manifest("named")["model"].as_object().unwrap().is_empty());
     assert_eq!(manifest("named")["model_name_or_path"], "org/tiny");
 
     succeed(&workspace, &server, "index create --model org/tiny --input texts.txt --index index");

@@ -32,24 +32,26 @@ pub(super) fn by_name(base: &str, files: &[&str]) -> Vec<Split> {
     if !sharded.is_empty() {
         return by_prefix(sharded);
     }
-    let in_folders = |word: &str| {
-        let starts = ["**/".to_owned(), format!("**/*{SEPARATOR}")];
-        starts
-            .iter()
-            .flat_map(|start| ["", &format!("{SEPARATOR}*")].map(|end| format!("{start}{word}{end}/**")))
-            .collect()
-    };
-    let in_files = |word: &str| vec![format!("**/{word}{SEPARATOR}*"), format!("**/*{SEPARATOR}{word}{SEPARATOR}*")];
-    let ways: [&dyn Fn(&str) -> Vec<String>; 2] = [&in_folders, &in_files];
-    for way in ways {
-        let patterns =
-            KEYWORDS.map(|(split, words)| (split.to_owned(), words.iter().flat_map(|word| way(word)).collect()));
-        let splits = by_patterns(base, patterns.into(), files);
+    for patterns in [folders_of, files_of] {
+        let splits =
+            KEYWORDS.map(|(split, words)| (split.to_owned(), words.iter().flat_map(|word| patterns(word)).collect()));
+        let splits = by_patterns(base, splits.into(), files);
         if !splits.is_empty() {
             return splits;
         }
     }
     by_patterns(base, vec![("train".to_owned(), vec!["**".to_owned()])], files)
+}
+
+/// What is below folders of a split's name (`KEYWORDS_IN_DIR_NAME_BASE_PATTERNS`).
+fn folders_of(word: &str) -> Vec<String> {
+    let starts = ["**/".to_owned(), format!("**/*{SEPARATOR}")];
+    starts.iter().flat_map(|start| ["", &format!("{SEPARATOR}*")].map(|end| format!("{start}{word}{end}/**"))).collect()
+}
+
+/// Files of a split's name (`KEYWORDS_IN_FILENAME_BASE_PATTERNS`).
+fn files_of(word: &str) -> Vec<String> {
+    vec![format!("**/{word}{SEPARATOR}*"), format!("**/*{SEPARATOR}{word}{SEPARATOR}*")]
 }
 
 /// The splits of a configuration on the branch that the hub converts to; those of which it has only the beginning are not splits.
