@@ -174,7 +174,7 @@ impl ModernBertConfig {
             }
         }
         let Thetas { global, local } = self.thetas();
-        let (key, theta) = [("global", global), ("local", local)].into_iter().find(|(_, theta)| !(*theta >= 1.0))?;
+        let (key, theta) = [("global", global), ("local", local)].into_iter().find(|(_, theta)| *theta < 1.0)?;
         Some(format!("the rope_theta of {key} layers is {theta}; a number from 1 on is expected"))
     }
 }
