@@ -182,19 +182,21 @@ impl ModelCard {
 
     /// One entry for each task and dataset, with all their metrics (`eval_results_to_model_index` of huggingface_hub).
     fn model_index(&self, name: &str) -> Value {
-        let mut results: Vec<((&str, Option<&str>), Vec<Value>)> = Vec::new();
+        // Of each task and dataset, the first result and all metrics.
+        let mut results: Vec<(&EvalResult, Vec<Value>)> = Vec::new();
         for result in self.results.iter().filter(|result| result.value.is_finite()) {
-            let key = (result.task.as_str(), result.dataset.as_deref());
             let metric = json!({"type": result.metric, "value": result.value, "name": title(&result.metric)});
-            match results.iter_mut().find(|(other, _)| *other == key) {
+            let same = |other: &EvalResult| other.task == result.task && other.dataset == result.dataset;
+            match results.iter_mut().find(|(first, _)| same(first)) {
                 Some((_, metrics)) => metrics.push(metric),
-                None => results.push((key, vec![metric])),
+                None => results.push((result, vec![metric])),
             }
         }
         if results.is_empty() {
             return Value::Null;
         }
-        let results = results.into_iter().map(|((task, dataset), metrics)| {
+        let results = results.into_iter().map(|(EvalResult { task, dataset, .. }, metrics)| {
+            let dataset = dataset.as_deref();
             let shown = dataset.map_or_else(|| "Unknown".to_owned(), |dataset| dataset.replace(['_', '-'], " "));
             json!({
                 "task": {"type": task.to_lowercase().replace(' ', "-"), "name": task},
