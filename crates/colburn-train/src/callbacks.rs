@@ -48,20 +48,28 @@ impl Callbacks {
         Ok(Self { list, control: TrainerControl::default() })
     }
 
-    /// Tells all of them. The first error ends it.
+    /// Tells all of them. The first error ends it, but for the end of training, which all must learn of: then it is returned at the end.
     pub fn tell(&mut self, event: &Event, args: &TrainingArguments, state: &TrainerState) -> Result<()> {
         let (now, control) = (Moment { args, state }, &mut self.control);
-        self.list.iter_mut().try_for_each(|callback| match event {
-            Event::TrainBegin => callback.on_train_begin(now, control),
-            Event::EpochBegin => callback.on_epoch_begin(now, control),
-            Event::StepBegin => callback.on_step_begin(now, control),
-            Event::StepEnd => callback.on_step_end(now, control),
-            Event::EpochEnd => callback.on_epoch_end(now, control),
-            Event::Log(log) => callback.on_log(now, control, log),
-            Event::Evaluate(metrics) => callback.on_evaluate(now, control, metrics),
-            Event::Save(checkpoint) => callback.on_save(now, control, checkpoint),
-            Event::TrainEnd => callback.on_train_end(now, control),
-        })
+        let mut first = Ok(());
+        for callback in &mut self.list {
+            let told = match event {
+                Event::TrainBegin => callback.on_train_begin(now, control),
+                Event::EpochBegin => callback.on_epoch_begin(now, control),
+                Event::StepBegin => callback.on_step_begin(now, control),
+                Event::StepEnd => callback.on_step_end(now, control),
+                Event::EpochEnd => callback.on_epoch_end(now, control),
+                Event::Log(log) => callback.on_log(now, control, log),
+                Event::Evaluate(metrics) => callback.on_evaluate(now, control, metrics),
+                Event::Save(checkpoint) => callback.on_save(now, control, checkpoint),
+                Event::TrainEnd => callback.on_train_end(now, control),
+            };
+            first = first.and(told);
+            if first.is_err() && !matches!(event, Event::TrainEnd) {
+                break;
+            }
+        }
+        first
     }
 
     /// Puts what they must remember into the state.

@@ -273,10 +273,12 @@ fn finish(
     callbacks.store(&mut state);
     state.save(&args.output_dir)?;
     // Only now, when nothing can be lost by an error of a callback.
-    if let Some(entry) = state.log_history.last().filter(|_| !interrupted) {
-        callbacks.tell(&Event::Log(entry), args, &state)?;
-    }
-    callbacks.tell(&Event::TrainEnd, args, &state)?;
+    let logged = match state.log_history.last().filter(|_| !interrupted) {
+        Some(entry) => callbacks.tell(&Event::Log(entry), args, &state),
+        None => Ok(()),
+    };
+    // Uploads and reports are finished whatever another callback did.
+    logged.and(callbacks.tell(&Event::TrainEnd, args, &state))?;
     let (global_step, metrics) = (state.global_step, metrics.into());
     Ok(TrainOutput {
         model,

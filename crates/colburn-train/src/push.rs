@@ -113,6 +113,11 @@ pub(crate) fn begin(args: &TrainingArguments, hub: Option<Hub>, progress: &Progr
         return Ok(None);
     }
     let hub = hub.unwrap_or_else(Hub::from_env);
+    if args.hub_private_repo.is_none() && args.hub_model_id.as_ref().is_some_and(|id| id.contains('/')) {
+        tracing::warn!(
+            "hub_private_repo is not set: a new repository is public, whatever its organisation's default is"
+        );
+    }
     let repo = hub.create_repo(&repo(args)?, args.hub_private_repo)?;
     if let Some(revision) = &args.hub_revision {
         hub.create_branch(&repo, revision)?;
@@ -250,6 +255,13 @@ impl Worker {
         let thread = std::thread::Builder::new().name("push_to_hub".to_owned()).spawn(upload);
         let thread = thread.map_err(Error::io("the thread of the uploads"))?;
         Ok(Self { jobs, waiting, thread })
+    }
+}
+
+impl Drop for Pusher {
+    /// A run that ends by an error has still given its last checkpoint away.
+    fn drop(&mut self) {
+        self.wait();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ColBert;
+use crate::{ColBert, dense::DenseConfig};
 
 /// `ColBERT((0): Transformer({…}) (1): Dense({…}))`, a line each, with Python's words for values.
 pub(super) fn describe(model: &ColBert) -> String {
@@ -20,6 +20,21 @@ pub(super) fn describe(model: &ColBert) -> String {
     }
     text.push(')');
     text
+}
+
+/// Whether pylate-rs 1.0 gives the model's vectors: it knows two encoders, and takes the first projection for the only one, without bias,
+/// activation or residual.
+pub(super) fn is_read_by_pylate_rs(model: &ColBert) -> bool {
+    let encoder = &model.parts.encoder_json;
+    let has = |key: &str| encoder.get(key).and_then(Value::as_bool) == Some(true);
+    let known = match encoder.get("model_type").and_then(Value::as_str) {
+        Some("bert") => true,
+        Some("modernbert") => !["attention_bias", "mlp_bias", "norm_bias"].into_iter().any(has),
+        _ => false,
+    };
+    let [dense] = model.dense.as_slice() else { return false };
+    let DenseConfig { bias, activation_function, use_residual, .. } = dense.config();
+    known && !bias && !use_residual && activation_function.ends_with(".Identity")
 }
 
 /// Python's `repr` of a value, on one line.

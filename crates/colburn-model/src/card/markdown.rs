@@ -1,6 +1,8 @@
 //! Text as Markdown. What a card tells of data, paths and settings is anybody's text: it must neither break the table that it stands in
 //! nor become a heading, a link or HTML of the page.
 
+use std::{iter::Peekable, str::Chars};
+
 /// Characters that mean something in Markdown, in HTML, or in the mathematics that the hub lets pages have.
 const ACTIVE: &str = "&<>\\`*_[]|~$";
 
@@ -33,9 +35,17 @@ fn escape_with(text: &str, line_break: &str) -> String {
     while let Some(c) = characters.next() {
         let within = before.is_alphanumeric() && characters.peek().is_some_and(|after| after.is_alphanumeric());
         before = c;
+        let www = c == '.'
+            && escaped.len() >= 3
+            && escaped.is_char_boundary(escaped.len() - 3)
+            && escaped[escaped.len() - 3..].eq_ignore_ascii_case("www");
         match c {
             // Between letters it is one, and most names have some.
             '_' if within => escaped.push(c),
+            // Addresses become links by themselves.
+            ':' if text_after(&characters, "//") => escaped.push_str("&#58;"),
+            '.' if www => escaped.push_str("&#46;"),
+            '@' if characters.peek().is_some_and(|after| after.is_alphabetic()) => escaped.push_str("&#64;"),
             '\r' if characters.peek() == Some(&'\n') => {}
             '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => escaped.push_str(line_break),
             '\t' => escaped.push(' '),
@@ -45,6 +55,11 @@ fn escape_with(text: &str, line_break: &str) -> String {
         }
     }
     escaped
+}
+
+/// Whether the rest of a text begins so.
+fn text_after(rest: &Peekable<Chars<'_>>, beginning: &str) -> bool {
+    rest.clone().zip(beginning.chars()).filter(|(a, b)| a == b).count() == beginning.len()
 }
 
 /// A block of code, fenced by more backticks than stand in it.
@@ -109,6 +124,13 @@ mod tests {
         let expected = "# a | `b` **c** <script>x</script> [d](e) \\| $x$ ~~f~~ &amp; _g_ ---\u{fffd}\u{fffd}[31m h";
         assert_eq!(seen, expected);
         assert_eq!(escape("a_b __c__ _d e_ _ 1_2"), "a_b &#95;&#95;c&#95;&#95; &#95;d e&#95; &#95; 1_2");
+    }
+
+    #[test]
+    fn addresses_are_no_links() {
+        let text = "see https://a.b, www.a.b or a@b.c; ndcg@10 is 1: good // www";
+        let expected = "see https&#58;//a.b, www&#46;a.b or a&#64;b.c; ndcg@10 is 1: good // www";
+        assert_eq!(escape(text), expected);
     }
 
     #[test]

@@ -32,6 +32,8 @@ const PLACEHOLDER: &str = "path/to/this/model";
 
 const USAGE: &str = include_str!("usage.md");
 
+const USAGE_PYLATE_RS: &str = include_str!("usage_pylate_rs.md");
+
 /// The version of Burn that this crate is built with, which Burn itself does not say.
 const BURN: &str = "0.22.1";
 
@@ -92,6 +94,8 @@ struct Facts {
     query_length: usize,
     dimensions: usize,
     architecture: String,
+    /// Whether pylate-rs reads it.
+    pylate_rs: bool,
 }
 
 impl NamedDataset {
@@ -114,6 +118,7 @@ impl ModelCard {
             query_length: model.config().query_length,
             dimensions: model.embedding_size(),
             architecture: architecture::describe(model),
+            pylate_rs: architecture::is_read_by_pylate_rs(model),
         };
         Self { base_folder: folder.filter(|_| base.is_none()), base, model: facts, ..Self::default() }
     }
@@ -136,7 +141,9 @@ impl ModelCard {
             format!("---\n{}---\n\n# {}\n\n", yaml::mapping(&self.metadata(&name)), escape(&name)),
             self.introduction(),
             self.description(),
-            USAGE.replace("{{ model_id }}", self.data.model_id.as_deref().unwrap_or(PLACEHOLDER)),
+            USAGE
+                .replace("{{ pylate-rs }}", if self.model.pylate_rs { USAGE_PYLATE_RS } else { "" })
+                .replace("{{ model_id }}", self.data.model_id.as_deref().unwrap_or(PLACEHOLDER)),
             section(&self.evaluation),
             section(&self.training),
             self.versions(),
@@ -231,7 +238,7 @@ impl ModelCard {
     }
 
     fn description(&self) -> String {
-        let Facts { document_length, query_length, dimensions, architecture } = &self.model;
+        let Facts { document_length, query_length, dimensions, architecture, .. } = &self.model;
         let mut lines = vec!["- **Model Type:** PyLate model (ColBERT)".to_owned()];
         lines.push(match (&self.base, &self.base_folder) {
             (Some(Origin { id, revision }), _) => {

@@ -3,7 +3,13 @@
 use super::*;
 
 fn card() -> ModelCard {
-    let model = Facts { document_length: 180, query_length: 32, dimensions: 128, architecture: "ColBERT()".to_owned() };
+    let model = Facts {
+        document_length: 180,
+        query_length: 32,
+        dimensions: 128,
+        architecture: "ColBERT()".to_owned(),
+        pylate_rs: false,
+    };
     ModelCard { model, ..ModelCard::default() }
 }
 
@@ -33,9 +39,12 @@ fn a_plain_card_says_what_the_model_tells() {
     ] {
         assert!(body.lines().any(|found| found == line), "{line}\n{body}");
     }
-    for part in ["## Evaluation", "## Training Details", "{{ model_id", "on the "] {
+    for part in ["## Evaluation", "## Training Details", "{{", "on the ", "pylate-rs"] {
         assert!(!body.contains(part), "{part}");
     }
+    let mut read = card();
+    read.model.pylate_rs = true;
+    assert!(parts(&read).1.contains("\n### pylate-rs\n") && !parts(&read).1.contains("{{"));
 }
 
 #[test]

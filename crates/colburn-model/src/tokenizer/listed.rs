@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
 /// transformers' "no limit", an integer of more than 64 bits, as serde_json writes it, and as it was.
-const NO_LIMIT: (&str, &str) = ("1e30", "1000000000000000019884624838656");
+const NO_LIMIT: (&str, &str) = ("1e+30", "1000000000000000019884624838656");
 
 /// The file with every added token of the tokenizer in its list; `None` when it has no list, or all are there.
 pub(super) fn complete(file: &[u8], tokenizer: &Tokenizer) -> Option<Vec<u8>> {

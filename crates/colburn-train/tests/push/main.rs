@@ -12,7 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use colburn_hub::Hub;
-use colburn_train::{HubStrategy, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainingArguments};
+use colburn_train::{
+    Callback, Error, HubStrategy, Moment, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainerControl,
+    TrainingArguments,
+};
 
 use common::{arguments, logged, rows, trainer};
 use server::{Fault, READ, Server, WRITE};
@@ -151,6 +154,25 @@ fn a_checkpoint_is_left_out_while_another_is_uploaded() {
         ("Training in progress, step 1", "End of training")
     );
     assert_eq!((push.uploads, push.failed), (messages.len(), 0));
+}
+
+/// Fails when training is over.
+struct Spoiler;
+
+impl Callback for Spoiler {
+    fn on_train_end(&mut self, _: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+        Err(Error::Argument { key: "spoiler", value: "1".to_owned(), expected: "nothing".into() })
+    }
+}
+
+#[test]
+fn the_model_is_uploaded_whatever_another_callback_does() {
+    let (server, dir) = (Server::start(), tempfile::tempdir().unwrap());
+    let trainer = trainer(pushing(dir.path())).train_dataset(rows(16)).callback(Spoiler);
+    let error = trainer.hub(hub(&server, Some(WRITE), dir.path())).train().unwrap_err().to_string();
+    assert!(error.contains("spoiler"), "{error}");
+    let (messages, _) = pushed(&server, REPO, "main");
+    assert_eq!(messages.last().unwrap(), "End of training");
 }
 
 #[test]
