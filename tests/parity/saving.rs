@@ -1,4 +1,4 @@
-//! What is saved is PyLate's layout. That PyLate itself reads it is shown by `xtask/fixtures/roundtrip.py`.
+//! What is saved is PyLate's layout. That PyLate itself reads it is shown by `xtask/fixtures/interchange.py`.
 
 use std::fs;
 

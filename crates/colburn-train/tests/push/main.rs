@@ -160,6 +160,10 @@ fn a_checkpoint_is_left_out_while_another_is_uploaded() {
 struct Spoiler;
 
 impl Callback for Spoiler {
+    fn name(&self) -> String {
+        "spoiler".to_owned()
+    }
+
     fn on_train_end(&mut self, _: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
         Err(Error::Argument { key: "spoiler", value: "1".to_owned(), expected: "nothing".into() })
     }
