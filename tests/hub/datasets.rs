@@ -119,6 +119,28 @@ fn without_a_readme_names_tell_splits() {
 }
 
 #[test]
+fn the_format_is_that_of_the_split() {
+    let server = Server::start();
+    let there: [(&str, &[u8]); 6] = [
+        ("corpus/documents.parquet", b"unrelated"),
+        ("train.jsonl", b"train"),
+        ("dev.csv", b"dev in CSV"),
+        ("dev.jsonl", b"dev"),
+        ("test.csv", b"test in CSV"),
+        ("test.parquet", b"test"),
+    ];
+    server.add_dataset("org/plain", &there);
+    let readme = b"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train.*\n  - split: test\n    path: \
+        test.*\n---\n";
+    server.add_dataset("org/told", &[&there[..], &[("README.md", readme)]].concat());
+    for name in ["org/plain", "org/told"] {
+        assert_eq!(rows(&server, name, None, None).unwrap(), ["train"], "{name}");
+        assert_eq!(rows(&server, name, None, Some("test")).unwrap(), ["test"], "{name}");
+    }
+    assert_eq!(rows(&server, "org/plain", None, Some("validation")).unwrap(), ["dev"]);
+}
+
+#[test]
 fn a_snapshot_has_what_matches() {
     let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
     let there: [(&str, &[u8]); 4] =

@@ -1,6 +1,6 @@
 //! Large files: in pieces, and going on where it was.
 
-use std::fs;
+use std::{fs, io::Write, thread, time::Duration};
 
 use colburn::hub::Hub;
 
@@ -108,8 +108,42 @@ fn what_is_no_beginning_of_a_file_is_not_gone_on_with() {
     let blob = pointer.canonicalize().unwrap();
     // The file is damaged, and so is what is left of an earlier download.
     fs::write(&blob, b"damaged").unwrap();
-    fs::write(blob.with_extension("incomplete"), vec![0; SIZE + 1]).unwrap();
+    fs::write(blob.with_extension("colburn.incomplete"), vec![0; SIZE + 1]).unwrap();
     assert!(fetch(&hub(&server, cache.path())).unwrap() == weights);
+
+    // Nor with what another program has begun.
+    fs::write(&blob, b"damaged").unwrap();
+    let others = blob.with_extension("incomplete");
+    fs::write(&others, vec![0; MEGABYTE]).unwrap();
+    assert!(fetch(&hub(&server, cache.path())).unwrap() == weights);
+    assert_eq!(fs::metadata(&others).unwrap().len(), MEGABYTE as u64);
+}
+
+#[test]
+fn a_file_that_somebody_else_has_written_to_is_not_taken() {
+    let ((server, weights), cache) = (large(), tempfile::tempdir().unwrap());
+    server.fail("GET /models/ model.safetensors", 1, Fault::Late(crate::server::SOON));
+    server.fail("GET /models/ model.safetensors", 1, Fault::Late(Duration::from_secs(2)));
+    let blobs = cache.path().join("models--org--name/blobs");
+    let error = thread::scope(|scope| {
+        let fetching = scope.spawn(|| fetch(&hub(&server, cache.path())).unwrap_err());
+        let mut half = loop {
+            let mut entries = fs::read_dir(&blobs).into_iter().flatten().flatten();
+            let path = entries.find(|entry| entry.file_name().to_str().unwrap().ends_with(".colburn.incomplete"));
+            match path {
+                Some(entry) if entry.metadata().is_ok_and(|metadata| metadata.len() == 8 << 20) => {
+                    break fs::File::options().append(true).open(entry.path()).unwrap();
+                }
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
+            assert!(!fetching.is_finished(), "it did not wait for the second piece");
+        };
+        half.write_all(b"others").unwrap();
+        fetching.join().unwrap()
+    });
+    assert!(error.contains(&format!("has {} bytes where the hub has {SIZE}", SIZE + 6)), "{error}");
+    assert!(error.contains("does another program write to it? try it again"), "{error}");
+    assert!(fetch(&hub(&server, cache.path())).unwrap() == weights, "it begins anew");
 }
 
 #[test]

@@ -139,6 +139,19 @@ fn a_wait_that_the_hub_asks_for_is_kept() {
 }
 
 #[test]
+fn too_many_requests_take_a_longer_wait() {
+    let took = |fault: Fault| {
+        let (server, cache) = (server("GET /revision/", 2, fault), tempfile::tempdir().unwrap());
+        let begun = Instant::now();
+        hub(&server, cache.path()).with_first_wait(Duration::from_millis(20)).model(&id("org/name")).unwrap();
+        begun.elapsed()
+    };
+    // Twenty milliseconds and forty, times forty.
+    assert!(took(Fault::Status(429, vec![])) >= Duration::from_millis(2400));
+    assert!(took(Fault::Status(503, vec![])) < Duration::from_millis(2400));
+}
+
+#[test]
 fn a_page_for_people_is_no_answer() {
     for words in ["GET /revision/", "GET /tree/"] {
         let error = error(&server(words, 9, Fault::Html), "org/name", None);

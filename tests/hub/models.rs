@@ -126,6 +126,38 @@ fn large_files_come_from_the_other_address_without_the_token() {
 }
 
 #[test]
+fn a_blob_is_called_what_git_calls_it() {
+    let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
+    server.add_model("org/name", &[("config.json", b"{}"), ("model.safetensors", b"weights")]);
+    let folder = hub(&server, cache.path()).model(&id("org/name")).unwrap();
+    let name = |path: &str| {
+        let blob = folder.join(path).canonicalize().unwrap();
+        blob.file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    // Python calls the weights by the SHA-256 of their contents, 64 digits, which hf-hub does not tell.
+    assert_eq!([name("config.json"), name("model.safetensors")].map(|name| name.len()), [40, 40]);
+}
+
+#[test]
+fn names_that_are_paths_elsewhere_are_names_here() {
+    let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
+    let odd: [(&str, &[u8]); 4] = [
+        ("config.json", b"{}"),
+        ("model.safetensors", b"x"),
+        ("runs/10:30.log", b"a colon"),
+        ("runs/..\\up.log", b"a backslash"),
+    ];
+    server.add_model("org/name", &odd);
+    let hub = hub(&server, cache.path());
+    assert_eq!(files(&hub.model(&id("org/name")).unwrap()), ["config.json", "model.safetensors"]);
+    let all = hub.snapshot(colburn::hub::RepoKind::Model, &id("org/name"), &["runs/*"]);
+    match cfg!(windows) {
+        true => assert!(all.unwrap_err().to_string().contains("this system can have no file of that name")),
+        false => assert_eq!(files(&all.unwrap().join("runs")), ["..\\up.log", "10:30.log"]),
+    }
+}
+
+#[test]
 fn names_without_an_owner_are_names() {
     let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
     server.add_model("bert-base-uncased", &[("config.json", b"{}"), ("model.safetensors", b"x")]);

@@ -1,6 +1,9 @@
 //! Without a network: what has been downloaded is used, nothing is opened, and what is missing is named.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant, SystemTime},
+};
 
 use crate::{
     files, hub, id,
@@ -37,6 +40,70 @@ fn offline_nothing_is_opened() {
     assert_eq!(offline.model(&id("org/name")).unwrap(), folder);
     assert_eq!(offline.dataset(&id("org/data"), None, Some("train")).unwrap(), rows);
     assert!(server.seen("").is_empty());
+}
+
+#[test]
+fn what_the_hub_has_converted_is_found_again() {
+    let (server, cache) = (Server::start(), tempfile::tempdir().unwrap());
+    // With a file to fetch from the data set itself, and without one.
+    for (name, files) in
+        [("org/told", &[("README.md", &b"# zipped"[..]), ("all.zip", b"z")][..]), ("org/zip", &[("all.zip", b"z")])]
+    {
+        server.add_dataset(name, files);
+        server
+            .state()
+            .repository("datasets", name)
+            .commit("refs/convert/parquet", &[("default/train/0000.parquet", b"converted")]);
+        let rows = hub(&server, cache.path()).dataset(&id(name), None, None).unwrap();
+        server.forget();
+        let offline = hub(&server, cache.path()).with_offline(true);
+        assert_eq!(offline.dataset(&id(name), None, Some("train")).unwrap(), rows);
+        assert!(server.seen("").is_empty());
+    }
+}
+
+#[test]
+fn a_cache_that_has_everything_is_only_read() {
+    let (server, cache) = (server(), tempfile::tempdir().unwrap());
+    let folder = hub(&server, cache.path()).model(&id("org/name")).unwrap();
+    let repository = cache.path().join("models--org--name");
+    let reference = repository.join("refs/main");
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    fs::File::options().write(true).open(&reference).unwrap().set_modified(long_ago).unwrap();
+    // In the place of a folder there is a file: nothing can be written there, by nobody.
+    fs::remove_dir_all(repository.join(".listings")).unwrap();
+    fs::write(repository.join(".listings"), "").unwrap();
+    assert_eq!(hub(&server, cache.path()).model(&id("org/name")).unwrap(), folder);
+    assert_eq!(fs::metadata(&reference).unwrap().modified().unwrap(), long_ago, "it said so already");
+    assert_eq!(hub(&server, cache.path()).with_offline(true).model(&id("org/name")).unwrap(), folder);
+}
+
+#[test]
+fn who_has_the_files_does_not_wait_long() {
+    let (server, cache) = (server(), tempfile::tempdir().unwrap());
+    let folder = hub(&server, cache.path()).model(&id("org/name")).unwrap();
+    let impatient = hub(&server, cache.path()).with_lookup_timeout(Duration::from_millis(200));
+    let patient = hub(&server, cache.path()).with_first_wait(Duration::from_secs(3600));
+    for (hub, fault) in [
+        (&impatient, Fault::Late(Duration::from_secs(60))),
+        (&patient, Fault::Status(429, vec![])),
+        (&patient, Fault::Status(429, vec![("Retry-After", "200")])),
+        (&patient, Fault::Drop),
+    ] {
+        server.forget();
+        server.state().faults.clear();
+        server.fail("/revision/", 99, fault);
+        let begun = Instant::now();
+        assert_eq!(hub.model(&id("org/name")).unwrap(), folder);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert_eq!(server.seen("").len(), 1, "it is asked once");
+    }
+    // What is missing is fetched all the same.
+    fs::remove_file(folder.join("a.safetensors")).unwrap();
+    server.state().faults.clear();
+    server.fail("/revision/", 1, Fault::Drop);
+    assert_eq!(hub(&server, cache.path()).model(&id("org/name")).unwrap(), folder);
+    assert_eq!(fs::read(folder.join("a.safetensors")).unwrap(), b"x");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use colburn::hub::{Error, UploadOptions};
 
 use crate::{
     hub, id,
-    server::{Fault, READ, Server, WRITE},
+    server::{Fault, PUSH, READ, Server, WRITE},
 };
 
 /// A folder of a model, with large files and small ones.
@@ -134,7 +134,13 @@ fn refusals_say_what_to_do() {
 
     // It may be there already, made by somebody who was allowed to.
     create(Some(WRITE), "org/name").unwrap();
-    create(Some(READ), "org/name").unwrap();
+    let made = server.state().repository("models", "org/name").branches.clone();
+    assert_eq!(create(Some(PUSH), "org/name").unwrap(), id("org/name"));
+    let error = create(Some(READ), "org/name").unwrap_err().to_string();
+    assert!(error.contains("the token does not allow it (403); one with write access"), "{error}");
+    assert!(error.contains("the hub says: You don't have the rights to write to this repository"), "{error}");
+    assert_eq!(server.state().repository("models", "org/name").branches, made, "asking changes nothing");
+    assert!(create(Some(PUSH), "org/absent").unwrap_err().to_string().contains("the rights to create a model"));
     assert!(upload(Some(READ), "org/name").contains("the token does not allow it (403)"));
     assert!(upload(Some("hf_expired"), "org/name").contains("has it expired?"));
     assert!(!upload(Some("hf_expired"), "org/name").contains("hf_expired"), "the server says it back");

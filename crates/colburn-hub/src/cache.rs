@@ -4,7 +4,9 @@
 
 use std::{
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,8 @@ pub(crate) struct RepoFile {
     /// With `/` between folders.
     pub path: String,
     pub size: u64,
-    /// What it is called in `blobs/`: git's name of it.
+    /// What it is called in `blobs/`: git's name of it. Of a large file that is git's name of what stands for it; Python's tools call its blob
+    /// by the SHA-256 of its contents, and therefore share it at the same commit, where they find it in the snapshot, but not at another.
     pub blob: String,
 }
 
@@ -59,17 +62,20 @@ impl CacheFolder {
         Ok(file)
     }
 
-    /// The commit that a revision was at when it was last looked up.
+    /// The commit that a revision was at when it was last looked up, if anything is known about that commit: its files, or what they are.
     pub fn commit(&self, revision: &str) -> Option<String> {
-        if is_commit(revision) {
-            return self.snapshot(revision).is_dir().then(|| revision.to_owned());
-        }
-        let commit = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?.trim().to_owned();
-        (is_commit(&commit) && self.snapshot(&commit).is_dir()).then_some(commit)
+        let commit = if is_commit(revision) { revision.to_owned() } else { self.reference(revision)? };
+        let is_known = self.snapshot(&commit).is_dir() || self.listing_path(&commit).is_file();
+        (is_commit(&commit) && is_known).then_some(commit)
     }
 
+    fn reference(&self, revision: &str) -> Option<String> {
+        Some(fs::read_to_string(self.folder.join("refs").join(revision)).ok()?.trim().to_owned())
+    }
+
+    /// Notes the commit of a revision, unless that is what is noted: a cache that is only read may be one that cannot be written.
     pub fn remember(&self, revision: &str, commit: &str) -> Result<()> {
-        if is_commit(revision) {
+        if is_commit(revision) || self.reference(revision).as_deref() == Some(commit) {
             return Ok(());
         }
         write(&self.folder.join("refs").join(revision), commit.as_bytes())
@@ -119,10 +125,7 @@ impl CacheFolder {
         let parent = pointer.parent().unwrap_or(&self.folder);
         fs::create_dir_all(parent).map_err(io(parent))?;
         // Made beside its place: who looks for it meanwhile finds the old one or the new one.
-        let unfinished = parent.join(format!(".{}.{}.incomplete", file.blob, std::process::id()));
-        if fs::symlink_metadata(&unfinished).is_ok() {
-            fs::remove_file(&unfinished).map_err(io(&unfinished))?;
-        }
+        let unfinished = parent.join(format!(".{}.{}.incomplete", file.blob, unique()));
         // From the snapshot's folder, its folders and the commit's up to the repository's.
         let up = "../".repeat(file.path.split('/').count() + 1);
         place(&self.blob(&file.blob), &format!("{up}blobs/{}", file.blob), &unfinished).map_err(io(&unfinished))?;
@@ -143,12 +146,16 @@ fn place(blob: &Path, _: &str, pointer: &Path) -> std::io::Result<()> {
 }
 
 impl RepoFile {
-    /// Whether its names lead to a place below the cache's folder and to no other.
+    /// Whether its names lead to a place below the cache's folder and to no other, wherever [`RepoFile::is_storable`].
     pub fn is_safe(&self) -> bool {
-        let path = Path::new(&self.path);
-        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let plain = self.path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !self.path.contains('\0');
         let blob = !self.blob.is_empty() && self.blob.chars().all(|c| c.is_ascii_alphanumeric());
-        plain && blob && !self.path.is_empty() && !self.path.contains(['\\', '\0', ':']) && !self.path.contains("//")
+        plain && blob
+    }
+
+    /// Whether this system can have a file of that name. To Windows `:` and `\` are parts of paths; to others they are characters.
+    pub fn is_storable(&self) -> bool {
+        !(cfg!(windows) && self.path.contains(['\\', ':']))
     }
 
     pub fn name(&self) -> &str {
@@ -171,9 +178,20 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent).map_err(io(parent))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = path.with_file_name(format!("{name}.{}.incomplete", std::process::id()));
-    fs::write(&unfinished, bytes).map_err(io(&unfinished))?;
-    fs::rename(&unfinished, path).map_err(io(path))
+    let unfinished = path.with_file_name(format!("{name}.{}.incomplete", unique()));
+    let written = fs::write(&unfinished, bytes).map_err(io(&unfinished));
+    let placed = written.and_then(|()| fs::rename(&unfinished, path).map_err(io(path)));
+    if placed.is_err() {
+        let _there_may_be_none = fs::remove_file(&unfinished);
+    }
+    placed
+}
+
+/// A part of a name that nobody else uses, neither another thread nor a process of the same number on another machine.
+fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    format!("{}.{now:x}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -235,13 +253,34 @@ mod tests {
         assert_eq!(folder.listing(COMMIT).unwrap(), files);
         folder.remember_listing(COMMIT, &[file("../b.json", 3, "cc")]).unwrap();
         assert_eq!(folder.listing(COMMIT), None);
+
+        // What files there are is enough to know a commit.
+        fs::remove_dir(folder.snapshot(COMMIT)).unwrap();
+        assert_eq!((folder.commit("main").as_deref(), folder.commit(COMMIT).as_deref()), (Some(COMMIT), Some(COMMIT)));
+    }
+
+    #[test]
+    fn several_may_write_the_same() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = folder(cache.path());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| folder.remember_listing(COMMIT, &[file("a", 1, "aa")]).unwrap()));
+            }
+        });
+        assert_eq!(folder.listing(COMMIT).unwrap(), [file("a", 1, "aa")]);
+        assert_eq!(fs::read_dir(folder.path().join(".listings")).unwrap().count(), 1, "nothing is left besides");
     }
 
     #[test]
     fn names_that_lead_out_are_not_safe() {
         assert!(file("a/b c/ü.json", 0, "0a").is_safe());
-        for path in ["", "/a", "../a", "a/../../b", "a/..", "a//b", "./a", "a\\b", "C:\\a", "a\0b"] {
+        for path in ["", "/a", "../a", "a/../../b", "a/..", "a//b", "./a", "a\0b"] {
             assert!(!file(path, 0, "0a").is_safe(), "{path:?}");
+        }
+        for path in ["a\\b", "C:\\a", "..\\a", "10:30.json"] {
+            let file = file(path, 0, "0a");
+            assert_eq!((file.is_safe(), file.is_storable()), (true, !cfg!(windows)), "{path:?}");
         }
         for blob in ["", "..", "a/b", "a.b"] {
             assert!(!file("a", 0, blob).is_safe(), "{blob:?}");

@@ -91,7 +91,8 @@ impl Hub {
     /// When there is no such data set, configuration or split (the message lists those that there are), when it has no file in a format that
     /// is read, and as [`Hub::model`].
     pub fn dataset(&self, id: &RepoId, config: Option<&str>, split: Option<&str>) -> Result<Vec<PathBuf>> {
-        let listing = self.list(RepoKind::Dataset, id)?;
+        let named = self.list(RepoKind::Dataset, id)?;
+        let listing = named.clone();
         let wrong = |message: String| Error::Dataset { what: listing.asked.what(), message };
         let splits = self.splits(&listing, config).and_then(|splits| match splits.is_empty() {
             true => self.converted(&listing, config),
@@ -105,9 +106,9 @@ impl Hub {
             return Err(listing.error(format!("there is no {shard}, of which the name says that it exists,")));
         }
         let files = chosen.files.iter().map(|path| self.fetch(&listing, path)).collect::<Result<Vec<_>>>()?;
-        if listing.online {
-            listing.cached.remember(listing.id.revision(), &listing.commit)?;
-        }
+        // Where the files come from the hub's own copy, both: without a network it is found by way of the first.
+        named.remember();
+        listing.remember();
         Ok(files)
     }
 
@@ -123,17 +124,18 @@ impl Hub {
         };
         let configs = card::configs(&card).map_err(|message| wrong(format!("README.md: {message}")))?;
         let files = readable(&listing.files);
+        let by_name = |folder: &str| in_one_format(layout::by_name(folder, &files));
         if configs.is_empty() {
             // What the hub has converted may have configurations that only a script knew.
             return Ok(match config {
-                None | Some("default") => layout::by_name("", &files),
+                None | Some("default") => by_name(""),
                 Some(_) => Vec::new(),
             });
         }
         let CardConfig { data_dir, data_files, .. } = card::choose(configs, config).map_err(wrong)?;
         Ok(match data_files {
-            None => layout::by_name(&data_dir, &files),
-            Some(patterns) => layout::by_patterns(&data_dir, patterns, &files),
+            None => by_name(&data_dir),
+            Some(patterns) => in_one_format(layout::by_patterns(&data_dir, patterns, &files)),
         })
     }
 
@@ -162,17 +164,28 @@ impl Hub {
             _ if configs.is_empty() => return Err(wrong(format!("{unread}, and {CONVERTED} has none either"))),
             given => return Err(wrong(card::no_config(given, &configs))),
         };
-        let splits = layout::converted(name, &readable(&found.files));
+        let splits = in_one_format(layout::converted(name, &readable(&found.files)));
         Ok((found, splits))
     }
 }
 
-/// The paths of the files in a format that is read: the one that is preferred, of those that there are.
+/// The paths of the files in the formats that are read.
 fn readable(files: &[RepoFile]) -> Vec<&str> {
-    let paths = || files.iter().map(|file| file.path.as_str());
-    let of =
-        |ends: &[&str]| -> Vec<&str> { paths().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect() };
-    FORMATS.iter().map(|ends| of(ends)).find(|found| !found.is_empty()).unwrap_or_default()
+    let paths = files.iter().map(|file| file.path.as_str());
+    paths.filter(|path| FORMATS.iter().any(|ends| is_one_of(path, ends))).collect()
+}
+
+/// The splits, each with its files of the format that is preferred of those that it has: other splits, and files that are none, have no say.
+fn in_one_format(splits: Vec<Split>) -> Vec<Split> {
+    let of = |files: &[String], ends: &[&str]| -> Vec<String> {
+        files.iter().filter(|path| is_one_of(path, ends)).cloned().collect()
+    };
+    let preferred = |files: &[String]| FORMATS.iter().map(|ends| of(files, ends)).find(|found| !found.is_empty());
+    splits.into_iter().filter_map(|split| Some(Split { files: preferred(&split.files)?, ..split })).collect()
+}
+
+fn is_one_of(path: &str, ends: &[&str]) -> bool {
+    ends.iter().any(|end| path.ends_with(end))
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ impl Hub {
     pub(crate) fn fetch(&self, listing: &Listing, path: &str) -> Result<PathBuf> {
         let asked = listing.asked.file(path);
         let Some(file) = listing.file(path) else { return Err(listing.error(format!("there is no file {path}"))) };
+        if !file.is_storable() {
+            return Err(asked.error("this system can have no file of that name"));
+        }
         let pointer = listing.folder().join(path);
         if has_size(&pointer, file.size) {
             return Ok(pointer);
@@ -55,7 +58,8 @@ impl Hub {
     fn download(&self, listing: &Listing, file: &RepoFile, asked: &Asked, blob: &Path) -> Result<()> {
         let parent = blob.parent().unwrap_or(blob);
         fs::create_dir_all(parent).map_err(io(parent))?;
-        let unfinished = parent.join(format!("{}.incomplete", file.blob));
+        // Not the name of huggingface_hub's unfinished files: what another program has begun, by rules of its own, is not gone on with.
+        let unfinished = parent.join(format!("{}.colburn.incomplete", file.blob));
         let mut output = fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
         let mut done = output.metadata().map_err(io(&unfinished))?.len();
         if done > file.size {
@@ -80,6 +84,8 @@ impl Hub {
                 done = 0;
             }
             output.write_all(&bytes).map_err(io(&unfinished))?;
+            // Else a machine that goes down may leave a file of the right length without the contents.
+            output.sync_data().map_err(io(&unfinished))?;
             done += bytes.len() as u64;
             piece = match begun.elapsed() {
                 took if took < QUICK => LARGEST_PIECE.min(piece * 2),
@@ -92,6 +98,14 @@ impl Hub {
             }
         }
         output.sync_all().map_err(io(&unfinished))?;
+        let written = output.metadata().map_err(io(&unfinished))?.len();
+        if written != file.size {
+            output.set_len(0).map_err(io(&unfinished))?;
+            let (size, place) = (file.size, unfinished.display());
+            return Err(asked.error(format!(
+                "{place} has {written} bytes where the hub has {size}: does another program write to it? try it again"
+            )));
+        }
         fs::rename(&unfinished, blob).map_err(io(blob))
     }
 

@@ -19,8 +19,12 @@ pub(crate) struct Asked {
 /// Whether another attempt may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// It may, after the wait that the hub asked for, if it did.
-    After(Option<Duration>),
+    /// It may, and the sooner the better.
+    Soon,
+    /// It may, when the hub has fewer requests of ours to count: it counts those of five minutes.
+    Later,
+    /// It may, after the wait that the hub asks for.
+    After(Duration),
     Never,
 }
 
@@ -69,7 +73,7 @@ impl Asked {
         let message = settings.token.as_ref().map_or(message.clone(), |token| token.hidden_in(&message));
         match again(failure) {
             Again::Never => self.error(message),
-            Again::After(_) => self.unavailable(message),
+            Again::Soon | Again::Later | Again::After(_) => self.unavailable(message),
         }
     }
 
@@ -152,19 +156,20 @@ const LOG_IN: &str = "set HF_TOKEN, or log in with `hf auth login`";
 /// Whether a failed request may be tried again: the hub was busy or broken, or the connection.
 pub(crate) fn again(failure: &HFError) -> Again {
     if let HFError::RateLimited { retry_after, .. } = failure {
-        return Again::After(*retry_after);
+        return retry_after.map_or(Again::Later, Again::After);
     }
     if let Some(Answer { status, .. }) = answer(failure) {
         return match status {
-            408 | 429 | 500 | 502..=504 => Again::After(None),
+            429 => Again::Later,
+            408 | 500 | 502..=504 => Again::Soon,
             _ => Again::Never,
         };
     }
     match failure {
         HFError::Request { source, .. } if !is_not_json(failure) && !source.is_builder() && !source.is_redirect() => {
-            Again::After(None)
+            Again::Soon
         }
-        HFError::CacheLockTimeout { .. } => Again::After(None),
+        HFError::CacheLockTimeout { .. } => Again::Soon,
         _ => Again::Never,
     }
 }

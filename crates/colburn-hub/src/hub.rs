@@ -21,10 +21,43 @@ use crate::{
 const ATTEMPTS: u32 = 5;
 /// The wait after the first failure; it doubles with each one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// How much longer the waits are after too many requests: four of them make up the five minutes in which the hub counts.
+const LATER: u32 = 40;
 /// The longest wait that a hub may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// After so long without an answer the connection counts as lost.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// So long the answer to an upload may take besides the time for its bytes: the hub has them to check, and a commit to make.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// Bytes in a second that an upload has at least.
+const SLOWEST_UPLOAD: u64 = 1_000_000;
+
+/// How often a request is made, and how long an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    attempts: u32,
+    patience: Duration,
+    /// Whether it is made again when no answer came in time. The first one may still be under way.
+    after_silence: bool,
+}
+
+impl Tries {
+    /// For what is answered at once or not at all.
+    pub fn usual() -> Self {
+        Self { attempts: ATTEMPTS, patience: PATIENCE, after_silence: true }
+    }
+
+    /// Where there is another way.
+    pub fn once(patience: Duration) -> Self {
+        Self { attempts: 1, patience, after_silence: false }
+    }
+
+    /// For so many bytes that are sent; two uploads of them at once are never made.
+    pub fn upload(bytes: u64) -> Self {
+        let patience = UPLOAD_PATIENCE + Duration::from_secs(bytes / SLOWEST_UPLOAD);
+        Self { attempts: ATTEMPTS, patience, after_silence: false }
+    }
+}
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +94,7 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     /// The hub of the environment: `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`,
-    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN`, as huggingface_hub reads them. Nothing is opened yet.
+    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_HUB_ETAG_TIMEOUT`, as huggingface_hub reads them. Nothing is opened yet.
     pub fn from_env() -> Self {
         Self { settings: Settings::from_env(), first_wait: FIRST_WAIT, client: Arc::default() }
     }
@@ -98,6 +131,12 @@ impl Hub {
         Self { first_wait: wait, ..self }
     }
 
+    /// How long to wait for what commit a revision is at, where it has been downloaded before and can be used as it was then. Ten seconds
+    /// (`HF_HUB_ETAG_TIMEOUT`) unless set.
+    pub fn with_lookup_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.lookup = timeout)
+    }
+
     /// Where downloaded files are kept.
     pub fn cache(&self) -> &Path {
         &self.settings.cache
@@ -114,11 +153,11 @@ impl Hub {
         format!("{}/{folder}{}", self.settings.endpoint, id.name())
     }
 
-    /// Makes a request, and makes it again where that may help. `patience` is how long an answer may take; uploads may take any time.
+    /// Makes a request, and makes it again where that may help.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         asked: &Asked,
-        patience: Option<Duration>,
+        tries: Tries,
         request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let client = self.client(asked)?;
@@ -126,22 +165,28 @@ impl Hub {
         let mut wait = self.first_wait;
         let mut attempt = 1;
         loop {
-            let (failed, pause) = match answer(client.clone(), request.clone(), patience) {
+            let (failed, pause) = match answer(client.clone(), request.clone(), tries.patience) {
                 Some(Ok(answer)) => return Ok(answer),
-                Some(Err(failure)) => match again(&failure) {
-                    Again::Never => return Err(asked.failed(&failure, &self.settings)),
-                    Again::After(wanted) => (asked.failed(&failure, &self.settings), wanted),
-                },
-                None => (asked.unavailable(format!("no answer from {}", self.settings.endpoint)), None),
+                Some(Err(failure)) => {
+                    let pause = match again(&failure) {
+                        Again::Soon => Some(wait),
+                        Again::Later => Some(wait.saturating_mul(LATER).min(LONGEST_WAIT)),
+                        Again::After(wanted) => Some(wanted).filter(|wanted| *wanted <= LONGEST_WAIT),
+                        Again::Never => None,
+                    };
+                    (asked.failed(&failure, &self.settings), pause)
+                }
+                None => {
+                    let (endpoint, seconds) = (&self.settings.endpoint, tries.patience.as_secs_f64());
+                    let message = format!("no answer from {endpoint} within {seconds:.0} seconds");
+                    (asked.unavailable(message), Some(wait).filter(|_| tries.after_silence))
+                }
             };
-            let pause = pause.unwrap_or(wait);
-            if attempt == ATTEMPTS || pause > LONGEST_WAIT {
-                return Err(failed);
-            }
-            tracing::debug!("{failed}; attempt {} of {ATTEMPTS} in {:.1} s", attempt + 1, pause.as_secs_f64());
-            thread::sleep(pause);
-            wait *= 2;
+            let Some(pause) = pause.filter(|_| attempt < tries.attempts) else { return Err(failed) };
             attempt += 1;
+            tracing::debug!("{failed}; attempt {attempt} of {} in {:.1} s", tries.attempts, pause.as_secs_f64());
+            thread::sleep(pause);
+            wait = wait.saturating_mul(2);
         }
     }
 
@@ -151,7 +196,7 @@ impl Hub {
         asked: &Asked,
         request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        self.ask(asked, Some(PATIENCE), request)
+        self.ask(asked, Tries::usual(), request)
     }
 
     fn client(&self, asked: &Asked) -> Result<HFClientSync> {
@@ -179,9 +224,8 @@ impl Hub {
 fn answer<T: Send + 'static>(
     client: HFClientSync,
     request: Arc<impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static>,
-    patience: Option<Duration>,
+    patience: Duration,
 ) -> Option<HFResult<T>> {
-    let Some(patience) = patience else { return Some(request(&client)) };
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(request(&client)));
     receiver.recv_timeout(patience).ok()
@@ -210,4 +254,41 @@ pub(crate) use at_repository;
 pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     move |source| Error::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// How often a request was made that is never answered, and what came of it.
+    fn unanswered(tries: Tries) -> (u32, Error) {
+        let hub = Hub::from_env().with_offline(false).with_first_wait(Duration::from_millis(1));
+        let asked = Asked::of(RepoKind::Model, &"org/name".parse().unwrap());
+        let count = Arc::new(AtomicU32::new(0));
+        let made = count.clone();
+        let error = hub.ask(&asked, tries, move |_| {
+            made.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        });
+        (count.load(Ordering::Relaxed), error.unwrap_err())
+    }
+
+    #[test]
+    fn an_answer_is_not_waited_for_for_ever() {
+        let soon = Duration::from_millis(100);
+        for (tries, times) in [(Tries::usual(), ATTEMPTS), (Tries::once(soon), 1), (Tries::upload(5), 1)] {
+            let (made, error) = unanswered(Tries { patience: soon, ..tries });
+            assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+            assert_eq!(made, times, "{tries:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_may_take_its_time() {
+        assert_eq!(Tries::upload(0).patience, Duration::from_secs(1800));
+        assert_eq!(Tries::upload(7_200_000_000).patience, Duration::from_secs(1800 + 7200));
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     Error, Hub, RepoId, RepoKind, Result,
     cache::{CacheFolder, RepoFile, is_commit},
     failure::Asked,
-    hub::at_repository,
+    hub::{Tries, at_repository},
 };
 
 /// The files of a repository at a commit.
@@ -37,6 +37,15 @@ impl Listing {
         self.cached.snapshot(&self.commit)
     }
 
+    /// Notes what commit the revision is at, for when there is no network. A cache that cannot be written does not keep a model from being used.
+    pub fn remember(&self) {
+        if self.online
+            && let Err(error) = self.cached.remember(self.id.revision(), &self.commit)
+        {
+            tracing::debug!("{}: its commit is not noted: {error}", self.asked.what());
+        }
+    }
+
     /// An error about the repository, or, where only a part of it may be known, about the cache.
     pub fn error(&self, message: impl Into<String>) -> Error {
         if self.whole {
@@ -58,12 +67,17 @@ impl Hub {
         if self.is_offline() {
             return self.list_cached(kind, id, asked, cached);
         }
-        let listed = self.commit(kind, id, &asked).and_then(|commit| {
+        // Who has the files need not wait long for whether there are newer ones.
+        let known = cached.commit(id.revision());
+        let tries = |is_known| if is_known { Tries::once(self.settings.lookup) } else { Tries::usual() };
+        let listed = self.commit(kind, id, &asked, tries(known.is_some())).and_then(|commit| {
             let files = match cached.listing(&commit) {
                 Some(files) => files,
                 None => {
-                    let files = self.tree(kind, id, &asked, &commit)?;
-                    cached.remember_listing(&commit, &files)?;
+                    let files = self.tree(kind, id, &asked, &commit, tries(known.as_ref() == Some(&commit)))?;
+                    if let Err(error) = cached.remember_listing(&commit, &files) {
+                        tracing::debug!("{}: its files are not noted: {error}", asked.what());
+                    }
                     files
                 }
             };
@@ -73,9 +87,11 @@ impl Hub {
             Ok((commit, files)) => {
                 Ok(Listing { asked, kind, id: id.clone(), commit, cached, files, online: true, whole: true })
             }
-            Err(error @ Error::Unavailable { .. }) if cached.commit(id.revision()).is_some() => {
+            Err(error @ Error::Unavailable { .. }) if known.is_some() => {
                 tracing::warn!("{error}; what has been downloaded is used");
-                self.list_cached(kind, id, asked, cached)
+                let listing = self.list_cached(kind, id, asked, cached)?;
+                // It may have been one lost request: what is missing is still asked for.
+                Ok(Listing { online: listing.whole, ..listing })
             }
             Err(error) => Err(error),
         }
@@ -93,12 +109,12 @@ impl Hub {
     }
 
     /// The commit that a revision is at.
-    fn commit(&self, kind: RepoKind, id: &RepoId, asked: &Asked) -> Result<String> {
+    fn commit(&self, kind: RepoKind, id: &RepoId, asked: &Asked, tries: Tries) -> Result<String> {
         if is_commit(id.revision()) {
             return Ok(id.revision().to_lowercase());
         }
         let wanted = id.clone();
-        let commit = self.ask_soon(asked, move |client| {
+        let commit = self.ask(asked, tries, move |client| {
             let (revision, fields) = (wanted.revision(), vec!["sha".to_owned()]);
             at_repository!(client, kind, wanted, repository => Ok(repository.info().revision(revision).expand(fields).send()?.sha))
         })?;
@@ -109,17 +125,16 @@ impl Hub {
         Err(asked.error(format!("the hub says that it is at commit {commit:?}, which is none")))
     }
 
-    fn tree(&self, kind: RepoKind, id: &RepoId, asked: &Asked, commit: &str) -> Result<Vec<RepoFile>> {
+    fn tree(&self, kind: RepoKind, id: &RepoId, asked: &Asked, commit: &str, tries: Tries) -> Result<Vec<RepoFile>> {
         let (wanted, at) = (id.clone(), commit.to_owned());
-        let entries = self.ask_soon(asked, move |client| {
+        let entries = self.ask(asked, tries, move |client| {
             at_repository!(client, kind, wanted, repository => repository.list_tree().revision(at.as_str()).recursive(true).send())
         })?;
         let files = entries.into_iter().filter_map(|entry| match entry {
             RepoTreeEntry::File { path, oid, size, lfs, .. } => {
-                // The hash of the contents where the hub tells it, else that of what stands for them in git.
-                let size = lfs.as_ref().and_then(|lfs| lfs.size).unwrap_or(size);
-                let blob = lfs.and_then(|lfs| lfs.sha256).unwrap_or(oid);
-                Some(RepoFile { path, size, blob })
+                // The listing has the SHA-256 of large files, too, but hf-hub does not read it: its field `sha256` is always empty here.
+                let size = lfs.and_then(|lfs| lfs.size).unwrap_or(size);
+                Some(RepoFile { path, size, blob: oid })
             }
             RepoTreeEntry::Directory { .. } => None,
         });

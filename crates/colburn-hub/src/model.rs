@@ -42,9 +42,7 @@ impl Hub {
                 listing.file(&join(folder, "config.json")).is_some() && is_encoder(folder, &folders, &listing);
             self.fetch_weights(&listing, folder, encoder)?;
         }
-        if listing.online {
-            listing.cached.remember(id.revision(), &listing.commit)?;
-        }
+        listing.remember();
         Ok(listing.folder())
     }
 

@@ -4,9 +4,12 @@
 use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 const ENDPOINT: &str = "https://huggingface.co";
+/// huggingface_hub's `DEFAULT_ETAG_TIMEOUT`.
+const LOOKUP: Duration = Duration::from_secs(10);
 
 /// What decides where a request goes and what it may do.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct Settings {
     pub token: Option<Token>,
     pub cache: PathBuf,
     pub offline: bool,
+    /// How long the answer to what commit a revision is at is waited for, where an older answer is in the cache.
+    pub lookup: Duration,
 }
 
 /// A secret, which shows itself to nobody but the hub.
@@ -65,11 +70,15 @@ impl Settings {
             true => None,
             false => from_variables.or_else(|| Token::new(&fs::read_to_string(token_path).ok()?)),
         };
+        let seconds = variable("HF_HUB_ETAG_TIMEOUT").and_then(|seconds| seconds.trim().parse::<u32>().ok());
         Self {
             endpoint: endpoint(&variable("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned())),
             token,
             cache,
             offline: is_true(variable("HF_HUB_OFFLINE").or_else(|| variable("TRANSFORMERS_OFFLINE"))),
+            lookup: seconds
+                .filter(|seconds| *seconds > 0)
+                .map_or(LOOKUP, |seconds| Duration::from_secs(seconds.into())),
         }
     }
 }
@@ -125,6 +134,14 @@ mod tests {
             assert_eq!(settings(variables, home).cache, Path::new(cache), "{variables:?}");
         }
         assert_eq!(settings(&[("HF_ENDPOINT", "http://mirror:8080/")], home).endpoint, "http://mirror:8080");
+    }
+
+    #[test]
+    fn a_lookup_takes_so_many_seconds() {
+        for (value, seconds) in [("", 10), ("3", 3), ("0", 10), ("-1", 10), ("long", 10)] {
+            let lookup = settings(&[("HF_HUB_ETAG_TIMEOUT", value)], Path::new("/")).lookup;
+            assert_eq!(lookup, Duration::from_secs(seconds), "{value:?}");
+        }
     }
 
     #[test]

@@ -19,9 +19,7 @@ impl Hub {
             }
             files.try_for_each(|file| self.fetch(&listing, &file.path).map(drop))?;
         }
-        if listing.online {
-            listing.cached.remember(id.revision(), &listing.commit)?;
-        }
+        listing.remember();
         Ok(listing.folder())
     }
 }

@@ -4,7 +4,12 @@ use std::{fs, path::Path};
 
 use hf_hub::{HFError, RepoTypeModel, repository::CommitOperation};
 
-use crate::{Error, Hub, RepoId, RepoKind, Result, failure::Asked, hub::io, pattern::fnmatch};
+use crate::{
+    Error, Hub, RepoId, RepoKind, Result,
+    failure::Asked,
+    hub::{Tries, io},
+    pattern::fnmatch,
+};
 
 /// What no upload takes along: the insides of git, and huggingface_hub's notes (its `DEFAULT_IGNORE_PATTERNS`).
 const NEVER: [&str; 6] =
@@ -29,7 +34,7 @@ impl Hub {
     /// owner it belongs to whom the token belongs to.
     ///
     /// # Errors
-    /// When there is no token or it may not write there, or the network fails.
+    /// When there is no token or it may not write there, also if the repository exists, or the network fails.
     pub fn create_repo(&self, id: &RepoId, private: Option<bool>) -> Result<RepoId> {
         let asked = Asked::of(RepoKind::Model, id).writing();
         self.check_token(&asked)?;
@@ -42,12 +47,17 @@ impl Hub {
         self.ask_soon(&asked, move |client| {
             let request = client.create_repository().repo_id(wanted.name()).repo_type(RepoTypeModel).exist_ok(true);
             match request.maybe_private(private).send() {
-                // A token may write to a repository without being allowed to make any.
+                // A token may write to a repository without being allowed to make any. Whether it may is found out by asking for what
+                // is there already.
                 Err(HFError::Forbidden { context }) => {
                     let (owner, name) = hf_hub::split_id(wanted.name());
-                    match client.model(owner, name).exists().send() {
-                        Ok(true) => Ok(()),
-                        _ => Err(HFError::Forbidden { context }),
+                    let repository = client.model(owner, name);
+                    if !repository.exists().send().unwrap_or(false) {
+                        return Err(HFError::Forbidden { context });
+                    }
+                    match repository.create_branch().branch("main").send() {
+                        Err(HFError::Conflict { .. }) => Ok(()),
+                        other => other,
                     }
                 }
                 other => other.map(drop),
@@ -81,7 +91,8 @@ impl Hub {
     /// has besides stay; hidden ones of git and the cache are left out.
     ///
     /// # Errors
-    /// When the folder cannot be read or has no files, and as [`Hub::create_repo`].
+    /// When the folder cannot be read or has no files, when there is no answer within half an hour and a second for each megabyte, and as
+    /// [`Hub::create_repo`].
     pub fn upload_folder(&self, id: &RepoId, folder: impl AsRef<Path>, options: UploadOptions) -> Result<String> {
         let id = match &options.revision {
             Some(revision) => id.at(revision)?,
@@ -92,19 +103,21 @@ impl Hub {
         let folder = folder.as_ref();
         let target =
             target(options.path_in_repo.as_deref().unwrap_or_default()).map_err(|message| asked.error(message))?;
-        let mut operations = Vec::new();
+        let (mut operations, mut bytes) = (Vec::new(), 0);
         let mut names = files(folder, "")?;
         names.retain(|name| !is_ignored(name, &options.ignore_patterns));
         names.sort();
         for name in names {
-            operations.push(CommitOperation::add_file(format!("{target}{name}"), folder.join(name)));
+            let path = folder.join(&name);
+            bytes += fs::metadata(&path).map_err(io(&path))?.len();
+            operations.push(CommitOperation::add_file(format!("{target}{name}"), path));
         }
         if operations.is_empty() {
             return Err(asked.error(format!("{} has no file to upload", folder.display())));
         }
         let message = options.commit_message.unwrap_or_else(|| "Upload folder using colburn".to_owned());
         let wanted = id.clone();
-        let commit = self.ask(&asked, None, move |client| {
+        let commit = self.ask(&asked, Tries::upload(bytes), move |client| {
             let (owner, name) = hf_hub::split_id(wanted.name());
             let repository = client.model(owner, name);
             let commit = repository.create_commit().operations(operations.clone());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    READ, WRITE,
+    PUSH, READ, WRITE,
     http::{Answer, Request},
     repositories::{Repository, State, is_large, name_of},
     uploads,
@@ -14,7 +14,7 @@ pub fn answer(state: &mut State, request: &Request) -> Answer {
     if request.at_files {
         return large_file(state, request, &parts);
     }
-    if request.token().is_some_and(|token| token != READ && token != WRITE) {
+    if request.token().is_some_and(|token| ![PUSH, READ, WRITE].contains(&token)) {
         return Answer::error(
             401,
             "",

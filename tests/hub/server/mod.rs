@@ -23,6 +23,8 @@ pub use repositories::State;
 
 /// The token that may do everything.
 pub const WRITE: &str = "hf_theTokenThatMayWriteAndThatNobodyMaySee";
+/// The token that may write to what there is, and make no repositories.
+pub const PUSH: &str = "hf_theTokenThatMayPushAndThatNobodyMaySee";
 /// The token that may read what is private, and nothing else.
 pub const READ: &str = "hf_theTokenThatMayReadAndThatNobodyMaySee";
 

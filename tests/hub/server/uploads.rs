@@ -4,22 +4,24 @@
 use serde_json::{Value, json};
 
 use super::{
-    WRITE,
+    PUSH, WRITE,
     http::{Answer, Request},
     repositories::{Repository, State, is_large, name_of},
 };
 
 fn may_write(request: &Request) -> Result<(), Answer> {
     match request.token() {
-        Some(WRITE) => Ok(()),
-        Some(_) => Err(Answer::error(403, "", "You don't have the rights to create a model under this namespace")),
+        Some(WRITE | PUSH) => Ok(()),
+        Some(_) => Err(Answer::error(403, "", "You don't have the rights to write to this repository")),
         None => Err(Answer::error(401, "", "Invalid username or password.")),
     }
 }
 
 pub fn create(state: &mut State, request: &Request) -> Answer {
-    if let Err(answer) = may_write(request) {
-        return answer;
+    match request.token() {
+        Some(WRITE) => {}
+        Some(_) => return Answer::error(403, "", "You don't have the rights to create a model under this namespace"),
+        None => return Answer::error(401, "", "Invalid username or password."),
     }
     let body = request.json();
     let name =
