@@ -15,15 +15,19 @@ use crate::{Error, Result};
 pub const NAME: &str = "manifest.json";
 
 /// Files by which a model is known; those with weights are known by their ending.
-const MODEL_FILES: [&str; 9] = [
+const MODEL_FILES: [&str; 13] = [
     "added_tokens.json",
+    "artifact.metadata",
     "config.json",
     "config_sentence_transformers.json",
+    "merges.txt",
+    "model.safetensors.index.json",
     "modules.json",
     "sentence_bert_config.json",
     "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "vocab.json",
     "vocab.txt",
 ];
 
@@ -155,7 +159,9 @@ pub fn model_files(folder: &Path) -> Result<BTreeMap<String, Fingerprint>> {
         for entry in entries {
             let path = entry.map_err(|source| Error::Read { path: place.clone(), source })?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_file() && (MODEL_FILES.contains(&name.as_str()) || name.ends_with(".safetensors")) {
+            if path.is_file()
+                && (MODEL_FILES.contains(&name.as_str()) || name.ends_with(".safetensors") || name.ends_with(".bin"))
+            {
                 found.insert(inside.join(&name).to_string_lossy().replace('\\', "/"), fingerprint(&path)?);
             }
         }
