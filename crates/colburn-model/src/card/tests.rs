@@ -39,12 +39,12 @@ fn a_plain_card_says_what_the_model_tells() {
     ] {
         assert!(body.lines().any(|found| found == line), "{line}\n{body}");
     }
-    for part in ["## Evaluation", "## Training Details", "{{", "on the ", "pylate-rs"] {
+    for part in ["## Evaluation", "## Training Details", "{{ ", "on the ", "pylate-rs"] {
         assert!(!body.contains(part), "{part}");
     }
     let mut read = card();
     read.model.pylate_rs = true;
-    assert!(parts(&read).1.contains("\n### pylate-rs\n") && !parts(&read).1.contains("{{"));
+    assert!(parts(&read).1.contains("\n### pylate-rs\n") && !parts(&read).1.contains("{{ "));
 }
 
 #[test]
