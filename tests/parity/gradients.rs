@@ -6,7 +6,8 @@ use burn::{
     module::{Module, ModuleVisitor, Param, ParamId},
     tensor::{Gradients, Tensor},
 };
-use colburn::prelude::*;
+use colburn::{data::Collator, loss::Targets, model::TokenBatch, prelude::*};
+use serde_json::Value;
 
 use crate::support::*;
 
@@ -26,6 +27,25 @@ impl ModuleVisitor for Collect<'_> {
         let gradient = if self.transposed[&param.id] { gradient.transpose() } else { gradient };
         self.found.insert(param.id, gradient.into_data().try_to_vec().unwrap());
     }
+}
+
+/// Trains for one step on triplets: compares the loss, within 1e-5 relative, and its gradients.
+///
+/// `losses.Contrastive(model)(features).backward()`.
+pub fn of_triplets(case: &str, model: &ColBert, rows: &Value, loss: &Value, golden: &BTreeMap<String, Golden>) {
+    let rows: Vec<Vec<String>> = rows.as_array().unwrap().iter().map(strings).collect();
+    let count = rows.len();
+    let dataset = Dataset::from_rows(&["query", "positive", "negative"], rows).unwrap();
+    let model = model.clone().train();
+    let collator = Collator::new(model.tokenizer().clone(), dataset).unwrap();
+    let batch = collator.collate(&(0..count).collect::<Vec<_>>()).unwrap();
+    let embeddings = model.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));
+    let (queries, documents) = embeddings.split_at(count);
+    let found = Contrastive::default().forward(&queries, &documents, &Targets::Positives).unwrap();
+    let value = f64::from(found.clone().inner().into_scalar::<f32>());
+    let of_pylate = loss.as_f64().unwrap();
+    assert!((value - of_pylate).abs() <= 1e-5 * of_pylate.abs(), "{case}: loss {value}, PyLate's {of_pylate}");
+    compare(case, &model, &found, golden);
 }
 
 /// Compares the gradients of a loss.

@@ -5,8 +5,7 @@
 
 use std::fs;
 
-use burn::module::Module;
-use colburn::{data::Collator, loss::Targets, model::TokenBatch, prelude::*};
+use colburn::prelude::*;
 use serde_json::Value;
 
 use crate::{gradients, support::*};
@@ -46,19 +45,7 @@ fn layout(name: &str) {
     };
     encode(&model);
 
-    let rows: Vec<Vec<String>> = all["rows"].as_array().unwrap().iter().map(strings).collect();
-    let count = rows.len();
-    let dataset = Dataset::from_rows(&["query", "positive", "negative"], rows).unwrap();
-    let training = model.clone().train();
-    let collator = Collator::new(training.tokenizer().clone(), dataset).unwrap();
-    let batch = collator.collate(&(0..count).collect::<Vec<_>>()).unwrap();
-    let embeddings = training.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));
-    let (queries, documents) = embeddings.split_at(count);
-    let loss = Contrastive::default().forward(&queries, &documents, &Targets::Positives).unwrap();
-    let value = f64::from(loss.clone().inner().into_scalar::<f32>());
-    let of_pylate = golden["loss"].as_f64().unwrap();
-    assert!((value - of_pylate).abs() <= 1e-5 * of_pylate.abs(), "{name}: loss {value}, PyLate's {of_pylate}");
-    gradients::compare(name, &training, &loss, &expected);
+    gradients::of_triplets(name, &model, &all["rows"], &golden["loss"], &expected);
 
     // Whatever it was read from, it is saved in PyLate's layout, in one file, and is the same model.
     let saved = tempfile::tempdir().unwrap();

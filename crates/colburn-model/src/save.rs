@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::card::{self, ModelCard};
-use crate::{ColBert, Error, Result, files, names, weights};
+use crate::{ColBert, Error, Result, encoder::model_class, files, names, weights};
 
 impl ColBert {
     /// Writes the model into a folder, which is made when it does not exist.
@@ -87,6 +87,7 @@ impl ColBert {
     fn encoder_json(&self) -> Value {
         let mut json = (*self.parts.encoder_json).clone();
         if let Value::Object(fields) = &mut json {
+            // What was read may have been a model with a head that is not saved here, or Stanford's.
             if let Some(class) = fields.get("model_type").and_then(Value::as_str).and_then(model_class) {
                 fields.insert("architectures".to_owned(), json!([class]));
             }
@@ -96,23 +97,6 @@ impl ColBert {
         }
         json
     }
-}
-
-/// transformers' class of a bare encoder, which it puts into the `config.json` of what it saves. What was read may have been a model with
-/// a head that is not saved here, or Stanford's.
-fn model_class(model_type: &str) -> Option<&'static str> {
-    const CLASSES: [(&str, &str); 9] = [
-        ("albert", "AlbertModel"),
-        ("bert", "BertModel"),
-        ("camembert", "CamembertModel"),
-        ("distilbert", "DistilBertModel"),
-        ("electra", "ElectraModel"),
-        ("modernbert", "ModernBertModel"),
-        ("mpnet", "MPNetModel"),
-        ("roberta", "RobertaModel"),
-        ("xlm-roberta", "XLMRobertaModel"),
-    ];
-    CLASSES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
 }
 
 /// The files of a folder and of those in it, as paths within it.

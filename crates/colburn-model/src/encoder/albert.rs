@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     Checkpoint, Encoder, Family, FamilyConfig,
-    bert::{BertEmbeddings, zero_linear},
+    bert::{BertEmbeddings, BertShape, zero_linear},
     check,
     table::Table,
 };
@@ -79,34 +79,38 @@ impl Default for AlbertConfig {
     }
 }
 
+impl AlbertConfig {
+    /// What the layers are made of.
+    fn shape(&self) -> BertShape<'_> {
+        BertShape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation: &self.hidden_act,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
 impl FamilyConfig for AlbertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("embedding_size", self.embedding_size),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
             ("num_hidden_groups", self.num_hidden_groups),
             ("inner_group_num", self.inner_group_num),
         ];
-        let dropout = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ];
-        check::sizes(&sizes)
-            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
+        self.shape()
+            .problem(&sizes)
             .or_else(|| {
                 let layers = self.num_hidden_groups.saturating_mul(self.inner_group_num);
                 check::layers("num_hidden_groups × inner_group_num", layers)
             })
-            .or_else(|| {
-                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
-            })
-            .or_else(|| check::activation("hidden_act", &self.hidden_act))
-            .or_else(|| check::dropout(&dropout))
             .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
     }
 

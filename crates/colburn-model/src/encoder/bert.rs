@@ -68,28 +68,30 @@ impl Default for BertConfig {
     }
 }
 
+impl BertConfig {
+    /// What the layers are made of.
+    fn shape(&self) -> BertShape<'_> {
+        BertShape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation: &self.hidden_act,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
 impl FamilyConfig for BertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
         ];
-        let dropout = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ];
-        check::sizes(&sizes)
-            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
-            .or_else(|| {
-                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
-            })
-            .or_else(|| check::activation("hidden_act", &self.hidden_act))
-            .or_else(|| check::dropout(&dropout))
-            .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
+        self.shape().problem(&sizes).or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
     }
 
     fn init(&self, device: &Device) -> Encoder {
@@ -100,19 +102,7 @@ impl FamilyConfig for BertConfig {
                 self.layer_norm_eps,
                 device,
             ),
-            encoder: BertStack::new(
-                &BertShape {
-                    layers: self.num_hidden_layers,
-                    hidden: self.hidden_size,
-                    heads: self.num_attention_heads,
-                    intermediate: self.intermediate_size,
-                    activation: &self.hidden_act,
-                    hidden_dropout: self.hidden_dropout_prob,
-                    attention_dropout: self.attention_probs_dropout_prob,
-                    layer_norm_eps: self.layer_norm_eps,
-                },
-                device,
-            ),
+            encoder: BertStack::new(&self.shape(), device),
             hidden_dropout: self.hidden_dropout_prob,
             padding: self.pad_token_id,
         })
@@ -200,11 +190,30 @@ pub(super) struct BertShape<'a> {
     pub(super) hidden: usize,
     pub(super) heads: usize,
     pub(super) intermediate: usize,
-    /// A name that has been checked.
+    /// A name as `hidden_act` has it.
     pub(super) activation: &'a str,
     pub(super) hidden_dropout: f64,
     pub(super) attention_dropout: f64,
     pub(super) layer_norm_eps: f64,
+}
+
+impl BertShape<'_> {
+    /// What makes the shape, or one of the other sizes of its configuration, unusable; under the keys that BERT's relatives share.
+    pub(super) fn problem(&self, others: &[(&str, usize)]) -> Option<String> {
+        let sizes = [
+            ("hidden_size", self.hidden),
+            ("num_attention_heads", self.heads),
+            ("intermediate_size", self.intermediate),
+        ];
+        let dropout =
+            [("hidden_dropout_prob", self.hidden_dropout), ("attention_probs_dropout_prob", self.attention_dropout)];
+        check::sizes(others)
+            .or_else(|| check::sizes(&sizes))
+            .or_else(|| check::layers("num_hidden_layers", self.layers))
+            .or_else(|| check::heads(("hidden_size", self.hidden), ("num_attention_heads", self.heads)))
+            .or_else(|| check::activation("hidden_act", self.activation))
+            .or_else(|| check::dropout(&dropout))
+    }
 }
 
 /// The layers of BERT, RoBERTa and ELECTRA.

@@ -73,29 +73,31 @@ impl Default for ElectraConfig {
     }
 }
 
+impl ElectraConfig {
+    /// What the layers are made of.
+    fn shape(&self) -> BertShape<'_> {
+        BertShape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation: &self.hidden_act,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
 impl FamilyConfig for ElectraConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("embedding_size", self.embedding_size),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
         ];
-        let dropout = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ];
-        check::sizes(&sizes)
-            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
-            .or_else(|| {
-                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
-            })
-            .or_else(|| check::activation("hidden_act", &self.hidden_act))
-            .or_else(|| check::dropout(&dropout))
-            .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
+        self.shape().problem(&sizes).or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
     }
 
     fn init(&self, device: &Device) -> Encoder {
@@ -108,19 +110,7 @@ impl FamilyConfig for ElectraConfig {
                 device,
             ),
             embeddings_project: narrower.then(|| zero_linear(self.embedding_size, self.hidden_size, device)),
-            encoder: BertStack::new(
-                &BertShape {
-                    layers: self.num_hidden_layers,
-                    hidden: self.hidden_size,
-                    heads: self.num_attention_heads,
-                    intermediate: self.intermediate_size,
-                    activation: &self.hidden_act,
-                    hidden_dropout: self.hidden_dropout_prob,
-                    attention_dropout: self.attention_probs_dropout_prob,
-                    layer_norm_eps: self.layer_norm_eps,
-                },
-                device,
-            ),
+            encoder: BertStack::new(&self.shape(), device),
             hidden_dropout: self.hidden_dropout_prob,
             padding: self.pad_token_id,
         })

@@ -1,7 +1,7 @@
 //! The encoder families, chosen by `model_type` in `config.json`.
 //!
 //! A family is one file: a configuration that mirrors `config.json`, and modules whose fields spell the tensor names of the checkpoint.
-//! To add one, write that file, and name it in [`Encoder`], `family`, `family_mut` and [`read_config`].
+//! To add one, write that file, and name it in [`FAMILIES`], [`Encoder`], `family`, `family_mut` and [`read_config`].
 
 mod albert;
 mod bert;
@@ -36,8 +36,28 @@ use self::{
 };
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
-/// The values of `model_type` that are known.
-const SUPPORTED: &str = "albert, bert, camembert, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta";
+/// The values of `model_type` that are known, with transformers' class of the bare encoder, which it puts into the `config.json` of what it
+/// saves.
+const FAMILIES: [(&str, &str); 9] = [
+    ("albert", "AlbertModel"),
+    ("bert", "BertModel"),
+    ("camembert", "CamembertModel"),
+    ("distilbert", "DistilBertModel"),
+    ("electra", "ElectraModel"),
+    ("modernbert", "ModernBertModel"),
+    ("mpnet", "MPNetModel"),
+    ("roberta", "RobertaModel"),
+    ("xlm-roberta", "XLMRobertaModel"),
+];
+
+/// The class of a bare encoder of this `model_type`.
+pub(crate) fn model_class(model_type: &str) -> Option<&'static str> {
+    FAMILIES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
+}
+
+fn supported() -> String {
+    FAMILIES.map(|(model_type, _)| model_type).join(", ")
+}
 
 /// A pretrained encoder.
 #[derive(Module, Debug)]
@@ -125,11 +145,11 @@ pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyCon
         Some("mpnet") => checked::<MpnetConfig>(path),
         Some("roberta" | "xlm-roberta" | "camembert") => checked::<RobertaConfig>(path),
         Some(other) => {
-            Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {SUPPORTED}")))
+            Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {}", supported())))
         }
         None => {
             let message = "no model_type; a Hugging Face encoder's config.json is expected";
-            Err(Error::config(path, format!("{message} (supported: {SUPPORTED})")))
+            Err(Error::config(path, format!("{message} (supported: {})", supported())))
         }
     }
 }

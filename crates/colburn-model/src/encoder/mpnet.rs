@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::{
     Checkpoint, Encoder, Family, FamilyConfig,
-    bert::{BertIntermediate, BertOutput, zero_linear},
-    check, positions,
+    bert::{BertIntermediate, BertOutput, BertShape, zero_linear},
+    positions,
     table::Table,
 };
 
@@ -75,33 +75,36 @@ impl Default for MpnetConfig {
     }
 }
 
+impl MpnetConfig {
+    /// What the layers are made of.
+    fn shape(&self) -> BertShape<'_> {
+        BertShape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation: &self.hidden_act,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
 impl FamilyConfig for MpnetConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("relative_attention_num_buckets", self.relative_attention_num_buckets),
         ];
-        let dropout = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ];
-        check::sizes(&sizes)
-            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
-            .or_else(|| {
-                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
-            })
-            .or_else(|| check::activation("hidden_act", &self.hidden_act))
-            .or_else(|| check::dropout(&dropout))
-            .or_else(|| positions::problem(self.max_position_embeddings, PADDING))
-            .or_else(|| {
+        self.shape().problem(&sizes).or_else(|| positions::problem(self.max_position_embeddings, PADDING)).or_else(
+            || {
                 let buckets = self.relative_attention_num_buckets;
                 (buckets < BUCKETS)
                     .then(|| format!("relative_attention_num_buckets = {buckets}; at least {BUCKETS} are expected"))
-            })
+            },
+        )
     }
 
     fn init(&self, device: &Device) -> Encoder {

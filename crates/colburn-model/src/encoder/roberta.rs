@@ -74,6 +74,20 @@ impl Default for RobertaConfig {
 }
 
 impl RobertaConfig {
+    /// What the layers are made of.
+    fn shape(&self) -> BertShape<'_> {
+        BertShape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation: &self.hidden_act,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+
     fn vocab_size(&self) -> usize {
         self.vocab_size.unwrap_or(if self.model_type == "roberta" { 50265 } else { 30522 })
     }
@@ -83,23 +97,11 @@ impl FamilyConfig for RobertaConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size()),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
         ];
-        let dropout = [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-        ];
-        check::sizes(&sizes)
-            .or_else(|| check::layers("num_hidden_layers", self.num_hidden_layers))
-            .or_else(|| {
-                check::heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))
-            })
-            .or_else(|| check::activation("hidden_act", &self.hidden_act))
-            .or_else(|| check::dropout(&dropout))
+        self.shape()
+            .problem(&sizes)
             .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
             .or_else(|| positions::problem(self.max_position_embeddings, self.pad_token_id))
     }
@@ -112,19 +114,7 @@ impl FamilyConfig for RobertaConfig {
                 self.layer_norm_eps,
                 device,
             ),
-            encoder: BertStack::new(
-                &BertShape {
-                    layers: self.num_hidden_layers,
-                    hidden: self.hidden_size,
-                    heads: self.num_attention_heads,
-                    intermediate: self.intermediate_size,
-                    activation: &self.hidden_act,
-                    hidden_dropout: self.hidden_dropout_prob,
-                    attention_dropout: self.attention_probs_dropout_prob,
-                    layer_norm_eps: self.layer_norm_eps,
-                },
-                device,
-            ),
+            encoder: BertStack::new(&self.shape(), device),
             hidden_dropout: self.hidden_dropout_prob,
             padding: self.pad_token_id,
         })
