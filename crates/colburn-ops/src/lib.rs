@@ -14,6 +14,8 @@ pub mod device;
 mod dropout;
 mod embeddings;
 mod error;
+#[cfg(feature = "flex")]
+mod fused;
 mod maxsim;
 pub mod memory;
 mod padded;

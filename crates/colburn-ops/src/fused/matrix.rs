@@ -1,0 +1,77 @@
+//! Products of matrices that lie anywhere in an array, transposed or not, without a copy.
+
+/// A matrix within a slice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// From a row to the next, and from a column to the next.
+    strides: [usize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    /// All of the slice, row after row.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::columns_of(values, rows, columns, columns)
+    }
+
+    /// The first so many columns of rows that are `width` apart.
+    ///
+    /// # Panics
+    /// When it does not lie within the slice.
+    pub fn columns_of(values: &'a [f32], rows: usize, columns: usize, width: usize) -> Self {
+        assert!(fits(values.len(), rows, columns, width), "a matrix of {rows} x {columns} beyond its slice");
+        Self { values, rows, columns, strides: [width, 1] }
+    }
+
+    /// Rows for columns.
+    pub fn transposed(self) -> Self {
+        let [row, column] = self.strides;
+        Self { rows: self.columns, columns: self.rows, strides: [column, row], ..self }
+    }
+}
+
+/// Whether `rows` rows that are `width` apart, of so many columns each, lie within so many numbers.
+fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
+    columns <= width && (rows == 0 || columns == 0 || (rows - 1) * width + columns <= numbers)
+}
+
+/// `out = a · b`, or `out += a · b` with `add`. The rows of `out` are `width` apart.
+///
+/// The sum of a place is taken in an order that does not depend on the number of cores.
+///
+/// # Panics
+/// When the shapes do not fit together, or `out` is too short.
+pub(super) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+    let (rows, columns, inner) = (a.rows, b.columns, a.columns);
+    assert_eq!(inner, b.rows, "the inner dimension of a product");
+    assert!(fits(out.len(), rows, columns, width), "a product of {rows} x {columns} beyond its slice");
+    let parallel = if rows * columns * inner < 1 << 21 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) };
+    let stride = |stride: usize| stride as isize;
+    // SAFETY: `a` and `b` lie within their slices, which was asserted when they were made; `out` does, which is asserted above. All are
+    // initialised, and `out`, borrowed mutably, overlaps neither.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            out.as_mut_ptr(),
+            1,
+            stride(width),
+            add,
+            a.values.as_ptr(),
+            stride(a.strides[1]),
+            stride(a.strides[0]),
+            b.values.as_ptr(),
+            stride(b.strides[1]),
+            stride(b.strides[0]),
+            1.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            parallel,
+        );
+    }
+}

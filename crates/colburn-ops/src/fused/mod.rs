@@ -1,0 +1,27 @@
+//! Fused operations of the CPU backend flex, each with its gradient written by hand.
+//!
+//! Burn composes what is not built in, and differentiates the composition: a softmax is five operations, each of which reads and writes
+//! all of its elements, forward and again backward. Here such a composition is one [`Kernel`]: a function of arrays with a gradient, which
+//! goes over them once. [`apply`] brings a kernel into Burn's graph.
+//!
+//! A kernel has a *composed twin*, the same function made of Burn's operations, which every other backend runs and which tests hold the
+//! kernel to.
+
+mod apply;
+mod array;
+mod kernel;
+mod linear;
+mod matrix;
+mod parallel;
+#[cfg(test)]
+mod testing;
+
+use burn::tensor::{DType, Tensor};
+
+pub(crate) use self::linear::linear;
+use crate::device;
+
+/// Whether kernels run where this tensor lies: on flex, in f32.
+pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && device::name(&x.device()) == "flex"
+}
