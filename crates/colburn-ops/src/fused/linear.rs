@@ -105,12 +105,7 @@ mod tests {
         for (seed, [tokens, from, to]) in [[1, 1, 1], [7, 3, 5], [33, 64, 17], [300, 96, 130]].into_iter().enumerate() {
             let seed = 10 * seed as u64;
             let inputs = [random([tokens, from], seed), random([from, to], seed + 1), random([1, to], seed + 2)];
-            agree(
-                inputs.clone(),
-                |[x, w, b]| linear(x, w, Some(b.reshape([to]))),
-                |[x, w, b]| x.matmul(w) + b,
-                1e-5,
-            );
+            agree(inputs.clone(), |[x, w, b]| linear(x, w, Some(b.reshape([to]))), |[x, w, b]| x.matmul(w) + b, 1e-5);
             let [x, w, _] = inputs;
             agree([x, w], |[x, w]| linear(x, w, None), |[x, w]| x.matmul(w), 1e-5);
         }

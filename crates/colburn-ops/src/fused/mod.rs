@@ -11,6 +11,7 @@ mod apply;
 mod array;
 mod kernel;
 mod linear;
+mod math;
 mod matrix;
 mod parallel;
 #[cfg(test)]
