@@ -30,6 +30,16 @@ pub(crate) trait Kernels: Backend {
         c: FloatTensor<Self>,
         d: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+    fn of_7<K: Kernel<7>>(
+        kernel: K,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 macro_rules! implement {
@@ -53,6 +63,7 @@ implement! {
     of_2: 2, a, b;
     of_3: 3, a, b, c;
     of_4: 4, a, b, c, d;
+    of_7: 7, a, b, c, d, e, f, g;
 }
 
 /// The backward step of a kernel.
@@ -125,4 +136,15 @@ pub(crate) fn apply_4<K: Kernel<4>, const A: usize, const B: usize, const C: usi
 ) -> Tensor<R> {
     let (a, b, c, d) = (a.into_dispatch(), b.into_dispatch(), c.into_dispatch(), d.into_dispatch());
     Tensor::from_dispatch(Dispatch::of_4(kernel, a, b, c, d))
+}
+
+/// As [`apply_1`], of a matrix with three matrices and their three vectors.
+pub(crate) fn apply_7<K: Kernel<7>>(
+    kernel: K,
+    a: Tensor<2>,
+    matrices: [Tensor<2>; 3],
+    vectors: [Tensor<1>; 3],
+) -> Tensor<2> {
+    let ([b, c, d], [e, f, g]) = (matrices.map(Tensor::into_dispatch), vectors.map(Tensor::into_dispatch));
+    Tensor::from_dispatch(Dispatch::of_7(kernel, a.into_dispatch(), b, c, d, e, f, g))
 }

@@ -1,13 +1,15 @@
-//! Linear layers: one product forward, two backward, with the bias inside.
+//! Linear layers: one product forward, two backward, with the bias inside. Several layers of one input, such as the projections to queries,
+//! keys and values, write their results side by side, so that nothing has to be put together, or taken apart on the way back.
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 use super::{
-    apply::{apply_2, apply_3},
+    apply::{apply_2, apply_3, apply_4, apply_7},
     array::Array,
     kernel::Kernel,
     matrix::{Matrix, product},
-    parallel::by_rows,
+    parallel::{by_rows, rows_of_part},
 };
 
 /// `x · weight + bias`: `[tokens, from]` by `[from, to]`.
@@ -18,67 +20,135 @@ pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -
     }
 }
 
+/// Three layers of the same input, their results side by side.
+pub(crate) fn three_linears(x: Tensor<2>, weights: [Tensor<2>; 3], biases: Option<[Tensor<1>; 3]>) -> Tensor<2> {
+    match biases {
+        Some(biases) => apply_7(Linear, x, weights, biases),
+        None => {
+            let [a, b, c] = weights;
+            apply_4(Linear, x, a, b, c)
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Linear;
 
+/// The input and the weights.
+#[derive(Clone, Debug)]
+struct Saved<const W: usize> {
+    x: Array,
+    weights: [Array; W],
+}
+
 impl Linear {
-    fn value(x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
-        let ([tokens, from], [_, to]) = (x.shape(), weight.shape());
-        let mut out = by_rows(tokens, to, |_, part| {
-            if let Some(bias) = bias {
-                part.chunks_exact_mut(to).for_each(|row| row.copy_from_slice(bias));
+    fn value<const W: usize>(x: &Array, weights: &[Array; W], biases: Option<&[Array; W]>) -> Array {
+        let ([tokens, from], places) = (x.shape(), Places::of(weights));
+        let mut out = by_rows(tokens, places.width, |_, part| {
+            let Some(biases) = biases else { return };
+            for row in part.chunks_exact_mut(places.width) {
+                places.each(row, biases, |place, bias| place.copy_from_slice(bias));
             }
         });
-        product(&mut out, to, Matrix::new(x, tokens, from), Matrix::new(weight, from, to), bias.is_some());
-        Array::new(out, [tokens, to])
+        let mut first = 0;
+        for weight in weights {
+            let [_, to] = weight.shape();
+            let out = out.get_mut(first..).unwrap_or_default();
+            product(out, places.width, Matrix::new(x, tokens, from), Matrix::new(weight, from, to), biases.is_some());
+            first += to;
+        }
+        Array::new(out, [tokens, places.width])
     }
 
-    fn gradients([x, weight]: [Array; 2], gradient: &Array, wanted: [bool; 2]) -> [Option<Array>; 2] {
-        let ([tokens, from], [_, to]) = (x.shape(), weight.shape());
-        let gradient = Matrix::new(gradient, tokens, to);
-        let by_x = wanted[0].then(|| {
-            let mut out = by_rows(tokens, from, |_, _| ());
-            product(&mut out, from, gradient, Matrix::new(&weight, from, to).transposed(), false);
-            Array::new(out, [tokens, from])
+    fn by_x<const W: usize>(Saved { x, weights }: &Saved<W>, gradient: &[f32]) -> Array {
+        let ([tokens, from], Places { width, .. }) = (x.shape(), Places::of(weights));
+        let mut out = by_rows(tokens, from, |_, _| ());
+        let mut first = 0;
+        for weight in weights {
+            let [_, to] = weight.shape();
+            let gradient = Matrix::columns_of(gradient.get(first..).unwrap_or_default(), tokens, to, width);
+            product(&mut out, from, gradient, Matrix::new(weight, from, to).transposed(), first > 0);
+            first += to;
+        }
+        Array::new(out, [tokens, from])
+    }
+
+    fn by_weight<const W: usize>(Saved { x, weights }: &Saved<W>, gradient: &[f32], number: usize) -> Array {
+        let ([tokens, from], Places { width, firsts }) = (x.shape(), Places::of(weights));
+        let [_, to] = weights[number].shape();
+        let gradient = Matrix::columns_of(gradient.get(firsts[number]..).unwrap_or_default(), tokens, to, width);
+        let mut out = by_rows(from, to, |_, _| ());
+        product(&mut out, to, Matrix::new(x, tokens, from).transposed(), gradient, false);
+        Array::new(out, [from, to])
+    }
+}
+
+/// Where the results of layers lie in a row.
+struct Places<const W: usize> {
+    firsts: [usize; W],
+    width: usize,
+}
+
+impl<const W: usize> Places<W> {
+    fn of(weights: &[Array; W]) -> Self {
+        let mut width = 0;
+        let firsts = weights.each_ref().map(|weight| {
+            let [_, to] = weight.shape();
+            width += to;
+            width - to
         });
-        let by_weight = wanted[1].then(|| {
-            let mut out = by_rows(from, to, |_, _| ());
-            product(&mut out, to, Matrix::new(&x, tokens, from).transposed(), gradient, false);
-            Array::new(out, [from, to])
-        });
-        [by_x, by_weight]
+        Self { firsts, width }
+    }
+
+    fn each(&self, row: &mut [f32], values: &[Array; W], mut write: impl FnMut(&mut [f32], &[f32])) {
+        for (&first, values) in self.firsts.iter().zip(values) {
+            write(&mut row[first..first + values.len()], values);
+        }
     }
 }
 
-impl Kernel<2> for Linear {
-    type Saved = [Array; 2];
+macro_rules! implement {
+    ($count:literal inputs: $weights:literal weights, $($weight:ident),+; $($bias:ident),*) => {
+        impl Kernel<$count> for Linear {
+            type Saved = Saved<$weights>;
 
-    fn forward(&self, [x, weight]: [Array; 2]) -> (Array, Self::Saved) {
-        (Self::value(&x, &weight, None), [x, weight])
-    }
+            fn forward(&self, [x, $($weight,)+ $($bias,)*]: [Array; $count]) -> (Array, Self::Saved) {
+                let weights = [$($weight),+];
+                let biases: &[Array] = &[$($bias),*];
+                let value = Self::value(&x, &weights, biases.try_into().ok());
+                (value, Saved { x, weights })
+            }
 
-    fn backward(&self, saved: Self::Saved, gradient: Array, wanted: [bool; 2]) -> [Option<Array>; 2] {
-        Self::gradients(saved, &gradient, wanted)
-    }
+            fn backward(&self, saved: Self::Saved, gradient: Array, wanted: [bool; $count]) -> [Option<Array>; $count] {
+                let mut by_bias = wanted[1 + $weights..].contains(&true).then(|| column_sums(&gradient));
+                let places = Places::of(&saved.weights);
+                let mut by_input = wanted.map(|_| None);
+                for (input, by_input) in by_input.iter_mut().enumerate().filter(|(input, _)| wanted[*input]) {
+                    *by_input = Some(match input {
+                        0 => Self::by_x(&saved, &gradient),
+                        1..=$weights => Self::by_weight(&saved, &gradient, input - 1),
+                        _ => {
+                            let number = input - 1 - $weights;
+                            let [_, to] = saved.weights[number].shape();
+                            let sums = by_bias.get_or_insert_default();
+                            Array::new(sums[places.firsts[number]..places.firsts[number] + to].to_vec(), [to])
+                        }
+                    });
+                }
+                by_input
+            }
+        }
+    };
 }
 
-impl Kernel<3> for Linear {
-    type Saved = [Array; 2];
-
-    fn forward(&self, [x, weight, bias]: [Array; 3]) -> (Array, Self::Saved) {
-        (Self::value(&x, &weight, Some(&bias)), [x, weight])
-    }
-
-    fn backward(&self, saved: Self::Saved, gradient: Array, [x, weight, bias]: [bool; 3]) -> [Option<Array>; 3] {
-        let [by_x, by_weight] = Self::gradients(saved, &gradient, [x, weight]);
-        [by_x, by_weight, bias.then(|| column_sums(&gradient))]
-    }
-}
+implement!(2 inputs: 1 weights, weight;);
+implement!(3 inputs: 1 weights, weight; bias);
+implement!(4 inputs: 3 weights, a, b, c;);
+implement!(7 inputs: 3 weights, a, b, c; d, e, f);
 
 /// The sum of each column, by parts of the rows whose sums are added in order.
-fn column_sums(x: &Array) -> Array {
+fn column_sums(x: &Array) -> Vec<f32> {
     let [_, width] = x.rows();
-    let rows = super::parallel::rows_of_part(width);
     let sums = |part: &[f32]| {
         let mut sums = vec![0.0f32; width];
         for row in part.chunks_exact(width) {
@@ -86,13 +156,12 @@ fn column_sums(x: &Array) -> Array {
         }
         sums
     };
-    use rayon::prelude::*;
-    let parts: Vec<Vec<f32>> = x.par_chunks((rows * width).max(1)).map(sums).collect();
+    let parts: Vec<Vec<f32>> = x.par_chunks((rows_of_part(width) * width).max(1)).map(sums).collect();
     let mut all = vec![0.0f32; width];
     for part in parts {
         all.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
     }
-    Array::new(all, [width])
+    all
 }
 
 #[cfg(test)]
@@ -101,13 +170,38 @@ mod tests {
     use crate::fused::testing::{agree, random};
 
     #[test]
-    fn agrees_with_its_twin() {
-        for (seed, [tokens, from, to]) in [[1, 1, 1], [7, 3, 5], [33, 64, 17], [300, 96, 130]].into_iter().enumerate() {
+    fn one_layer_agrees_with_its_twin() {
+        let shapes = [[0, 3, 2], [1, 1, 1], [7, 3, 5], [33, 64, 17], [300, 96, 130]];
+        for (seed, [tokens, from, to]) in shapes.into_iter().enumerate() {
             let seed = 10 * seed as u64;
             let inputs = [random([tokens, from], seed), random([from, to], seed + 1), random([1, to], seed + 2)];
             agree(inputs.clone(), |[x, w, b]| linear(x, w, Some(b.reshape([to]))), |[x, w, b]| x.matmul(w) + b, 1e-5);
             let [x, w, _] = inputs;
             agree([x, w], |[x, w]| linear(x, w, None), |[x, w]| x.matmul(w), 1e-5);
+        }
+    }
+
+    #[test]
+    fn three_layers_agree_with_their_twin() {
+        for (seed, [tokens, from, to]) in [[0, 3, 2], [1, 1, 1], [19, 8, 5], [130, 96, 96]].into_iter().enumerate() {
+            let seed = 100 + 10 * seed as u64;
+            let weight = |number| random([from, to + number], seed + number as u64);
+            let bias = |number| random([1, to + number], seed + 4 + number as u64);
+            let x = random([tokens, from], seed + 9);
+            agree(
+                [x.clone(), weight(0), weight(1), weight(2), bias(0), bias(1), bias(2)],
+                |[x, a, b, c, d, e, f]| three_linears(x, [a, b, c], Some([d, e, f].map(|bias| bias.squeeze_dim(0)))),
+                |[x, a, b, c, d, e, f]| {
+                    Tensor::cat(vec![x.clone().matmul(a) + d, x.clone().matmul(b) + e, x.matmul(c) + f], 1)
+                },
+                1e-5,
+            );
+            agree(
+                [x, weight(0), weight(1), weight(2)],
+                |[x, a, b, c]| three_linears(x, [a, b, c], None),
+                |[x, a, b, c]| Tensor::cat(vec![x.clone().matmul(a), x.clone().matmul(b), x.matmul(c)], 1),
+                1e-5,
+            );
         }
     }
 }

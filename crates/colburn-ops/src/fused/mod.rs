@@ -19,7 +19,7 @@ mod testing;
 
 use burn::tensor::{DType, Tensor};
 
-pub(crate) use self::linear::linear;
+pub(crate) use self::linear::{linear, three_linears};
 use crate::device;
 
 /// Whether kernels run where this tensor lies: on flex, in f32.
