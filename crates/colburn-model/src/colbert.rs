@@ -6,7 +6,7 @@ use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Device, Tensor, TensorData},
 };
-use colburn_ops::{Dropout, Embeddings};
+use colburn_ops::{Dropout, Embeddings, Precision};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     config::{self, Saved},
     dense::Dense,
     draw::Draw,
-    encoder::{Encoder, FamilyConfig, read_config},
+    encoder::{Encoder, FamilyConfig, Pass, read_config},
     files,
     layout::Layout,
     names, projections, resolve, stanford,
@@ -72,6 +72,8 @@ pub(crate) struct Parts {
     pub prompt: Option<String>,
     /// Tensors of the checkpoint that take no part, such as the pooler; saved again, so that other tools find them.
     pub surplus: Arc<Vec<(String, TensorData)>>,
+    /// How linear layers are computed.
+    pub precision: Precision,
 }
 
 impl ColBert {
@@ -179,6 +181,7 @@ impl ColBert {
             model_json: Arc::new(model_json),
             prompt,
             surplus: Arc::new(surplus),
+            precision: Precision::F32,
         };
         Ok(Self { encoder, dense, parts })
     }
@@ -204,9 +207,10 @@ impl ColBert {
     }
 
     /// Token vectors as they come out of the last projection.
-    pub(crate) fn project(&self, batch: &TokenBatch, mut dropout: Dropout) -> Tensor<2> {
-        let hidden = self.encoder.forward(&batch.ids, &batch.spans, &mut dropout);
-        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden))
+    pub(crate) fn project(&self, batch: &TokenBatch, dropout: Dropout) -> Tensor<2> {
+        let mut pass = Pass { spans: &batch.spans, dropout, precision: self.parts.precision };
+        let hidden = self.encoder.forward(&batch.ids, &mut pass);
+        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden, &pass))
     }
 
     /// Turns texts into batches for [`ColBert::forward`].
@@ -222,6 +226,18 @@ impl ColBert {
     /// The folder that it was loaded from; that in the cache for a name on the hub.
     pub fn directory(&self) -> &Path {
         &self.parts.directory
+    }
+
+    /// The same weights, with linear layers computed in this precision. A new model's is [`Precision::F32`].
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.parts.precision = precision;
+        self
+    }
+
+    /// How linear layers are computed.
+    pub fn precision(&self) -> Precision {
+        self.parts.precision
     }
 
     /// The ColBERT parameters.

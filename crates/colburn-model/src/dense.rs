@@ -10,6 +10,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use self::activation::DenseActivation;
+use crate::encoder::Pass;
 
 /// Wider ones are mistakes in a file.
 const MOST_FEATURES: usize = 1 << 24;
@@ -104,14 +105,14 @@ struct Slope {
 
 impl Dense {
     /// `[tokens, in_features]` to `[tokens, out_features]`.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = self.linear.forward(x.clone());
+    pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let y = pass.linear(&self.linear, x.clone());
         let slope = self.activation_function.as_ref().map(|slope| slope.weight.val());
         let y = self.activation.forward(y, slope);
         match (self.config.use_residual, &self.residual) {
             (false, _) => y,
             (true, None) => y + x,
-            (true, Some(residual)) => y + residual.forward(x),
+            (true, Some(residual)) => y + pass.linear(residual, x),
         }
     }
 
@@ -126,6 +127,7 @@ mod tests {
     use super::*;
     use crate::weights::{self, Weights};
     use burn::tensor::{Device, TensorData};
+    use colburn_ops::{Dropout, Precision, Spans};
 
     /// A projection loaded from files as PyLate writes them.
     fn load(config: &str, tensors: &[(&str, &[usize], &[f32])]) -> Dense {
@@ -159,8 +161,10 @@ mod tests {
             &[("linear.weight", &[2, 2], &[1.0, -1.0, -1.0, 1.0])],
         );
         let x = Tensor::from_data(TensorData::from([[1.0f32, 2.0, 3.0], [-1.0, 0.5, 0.0]]), &Device::flex());
-        let y = first.forward(x);
-        let z = second.forward(y.clone());
+        let spans = Spans::from_lengths(&[2]);
+        let pass = Pass { spans: &spans, dropout: Dropout::off(), precision: Precision::F32 };
+        let y = first.forward(x, &pass);
+        let z = second.forward(y.clone(), &pass);
         let first = [-1.029_548, 1.983_674_9, -0.395_632_2, -1.114_783];
         let second = [-1.029_548, 4.996_897_7, 0.323_518_63, -1.114_783];
         for (found, expected) in [(y, first), (z, second)] {

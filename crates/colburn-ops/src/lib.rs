@@ -16,20 +16,24 @@ mod embeddings;
 mod error;
 #[cfg(feature = "flex")]
 mod fused;
+mod linear;
 mod maxsim;
 pub mod memory;
 mod padded;
+mod precision;
 mod rotary;
 mod seed;
 mod spans;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
-pub use attention::{AttentionOptions, RelativeBias, attention};
+pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use dropout::Dropout;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
+pub use linear::{linear, three_linears};
 pub use maxsim::{MaskRule, maxsim, maxsim_pairs};
+pub use precision::Precision;
 pub use rotary::Rotary;
 pub use seed::mix;
 pub use spans::Spans;

@@ -55,6 +55,13 @@ impl Rotary {
         ];
         Tensor::cat(turned.into(), 2).reshape([tokens, hidden])
     }
+
+    /// Turns queries and keys of what a projection to queries, keys and values gives, `[tokens, 3 · hidden]`.
+    pub fn apply_packed(&self, qkv: Tensor<2>) -> Tensor<2> {
+        let hidden = qkv.dims()[1] / 3;
+        let turned = self.apply(qkv.clone().narrow(1, 0, 2 * hidden));
+        Tensor::cat(vec![turned, qkv.narrow(1, 2 * hidden, hidden)], 1)
+    }
 }
 
 /// `1 / theta^(2i / head_dim)` for each `i` below half of `head_dim`.

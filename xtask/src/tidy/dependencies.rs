@@ -30,14 +30,15 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("colburn-cli", &["colburn"]),
 ];
 
-/// Foreign crates, with a feature where only that is restricted, and their only user.
-const EXCLUSIVE: [(&str, Option<&str>, &str); 6] = [
-    ("burn", Some("train"), "colburn-train"),
-    ("burn-train", None, "colburn-train"),
-    ("polars", None, "colburn-data"),
-    ("hf-hub", None, "colburn-hub"),
-    ("gemm", None, "colburn-search"),
-    ("next-plaid", None, "colburn-search"),
+/// Foreign crates, with a feature where only that is restricted, and their only users.
+const EXCLUSIVE: [(&str, Option<&str>, &[&str]); 7] = [
+    ("burn", Some("train"), &["colburn-train"]),
+    ("burn-train", None, &["colburn-train"]),
+    ("polars", None, &["colburn-data"]),
+    ("hf-hub", None, &["colburn-hub"]),
+    ("gemm", None, &["colburn-ops", "colburn-search"]),
+    ("pulp", None, &["colburn-ops"]),
+    ("next-plaid", None, &["colburn-search"]),
 ];
 
 /// Crates of ours that must not see a foreign crate at all.
@@ -69,12 +70,13 @@ pub fn exclusive(repository: &Repository) -> Vec<Problem> {
     for (name, manifest) in repository.crates() {
         let path = format!("crates/{name}/Cargo.toml");
         for dependency in manifest.dependencies() {
-            for (foreign, feature, user) in EXCLUSIVE {
+            for (foreign, feature, users) in EXCLUSIVE {
                 let concerned = feature.is_none_or(|feature| dependency.features.iter().any(|given| given == feature));
-                if dependency.name == foreign && concerned && name != user {
+                if dependency.name == foreign && concerned && !users.contains(&name) {
                     let what =
                         feature.map_or(foreign.to_owned(), |feature| format!("{foreign} with the feature {feature}"));
-                    problems.push(Problem::in_file(&path, format!("only {user} may depend on {what}")));
+                    problems
+                        .push(Problem::in_file(&path, format!("only {} may depend on {what}", users.join(" and "))));
                 }
             }
             for (ours, foreign, reason) in ABSENT {
@@ -85,14 +87,14 @@ pub fn exclusive(repository: &Repository) -> Vec<Problem> {
         }
     }
     // What the workspace turns on, every crate gets.
-    for (foreign, feature, user) in EXCLUSIVE {
+    for (foreign, feature, users) in EXCLUSIVE {
         let Some((feature, root)) = feature.zip(repository.file("Cargo.toml")) else {
             continue;
         };
         let shared = super::manifest::Manifest::parse(&root.text).dependencies();
         if shared.iter().any(|shared| shared.name == foreign && shared.features.iter().any(|given| given == feature)) {
-            problems
-                .push(Problem::in_file("Cargo.toml", format!("only {user} may turn on {foreign}'s feature {feature}")));
+            let message = format!("only {} may turn on {foreign}'s feature {feature}", users.join(" and "));
+            problems.push(Problem::in_file("Cargo.toml", message));
         }
     }
     problems
@@ -142,6 +144,7 @@ mod tests {
             ("colburn-cli", "polars.workspace = true"),
             ("colburn-train", "hf-hub = \"1\""),
             ("colburn-data", "burn.workspace = true"),
+            ("colburn-model", "gemm.workspace = true"),
         ] {
             let path = format!("crates/{name}/Cargo.toml");
             let repository = Repository::of(&[(&path, &format!("[dependencies]\n{line}"))]);

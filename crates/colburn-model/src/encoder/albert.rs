@@ -5,11 +5,11 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Dropout, Spans, attention};
+use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig,
+    Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertEmbeddings, BertShape, zero_linear},
     check,
     table::Table,
@@ -224,32 +224,33 @@ struct AlbertAttention {
 }
 
 impl Albert {
-    fn layer(&self, layer: &AlbertLayer, hidden: Tensor<2>, spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn layer(&self, layer: &AlbertLayer, hidden: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
         let AlbertAttention { query, key, value, dense, layer_norm } = &layer.attention;
-        let (q, k, v) = (query.forward(hidden.clone()), key.forward(hidden.clone()), value.forward(hidden.clone()));
         let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-        let context = dense.forward(attention(q, k, v, spans, options, dropout));
-        let hidden = layer_norm.forward(dropout.apply(context, self.hidden_dropout, spans) + hidden);
-        let inner = self.activation.forward(layer.ffn.forward(hidden.clone()));
-        layer.full_layer_layer_norm.forward(layer.ffn_output.forward(inner) + hidden)
+        let context = pass.attention([query, key, value], hidden.clone(), options);
+        let context = pass.linear(dense, context);
+        let hidden = pass.add_norm(layer_norm, context, hidden, self.hidden_dropout);
+        let inner = self.activation.forward(pass.linear(&layer.ffn, hidden.clone()));
+        let output = pass.linear(&layer.ffn_output, inner);
+        pass.add_norm(&layer.full_layer_layer_norm, output, hidden, 0.0)
     }
 }
 
 impl Family for Albert {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = spans.lengths().flat_map(|length| 0..length as u32);
-        let embedded = self.embeddings.forward(words, self.embeddings.position_embeddings.rows(positions));
-        let embedded = dropout.apply(embedded, self.hidden_dropout, spans);
-        let mut hidden = self.encoder.embedding_hidden_mapping_in.forward(embedded);
+        let positions = self.embeddings.position_embeddings.rows(pass.positions());
+        let embedded = self.embeddings.forward(words, positions, pass);
+        let embedded = pass.drop(embedded, self.hidden_dropout);
+        let mut hidden = pass.linear(&self.encoder.embedding_hidden_mapping_in, embedded);
         let groups = &self.encoder.albert_layer_groups;
         let runs_per_group = self.runs as f64 / groups.len() as f64;
         for run in 0..self.runs {
             // Rounded as transformers does, which can fall short of a whole number: 9 / (18 / 14).
             let group = (run as f64 / runs_per_group) as usize;
             for layer in &groups[group.min(groups.len() - 1)].albert_layers {
-                hidden = self.layer(layer, hidden, spans, dropout);
+                hidden = self.layer(layer, hidden, pass);
             }
         }
         hidden

@@ -8,10 +8,10 @@ use burn::{
     nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Dropout, Spans, attention};
+use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, table::Table};
 
 /// The fields of BERT's `config.json`, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -142,11 +142,11 @@ pub struct Bert {
 
 impl Family for Bert {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = spans.lengths().flat_map(|length| 0..length as u32);
-        let embedded = self.embeddings.forward(words, self.embeddings.position_embeddings.rows(positions));
-        self.encoder.forward(dropout.apply(embedded, self.hidden_dropout, spans), spans, dropout)
+        let positions = self.embeddings.position_embeddings.rows(pass.positions());
+        let embedded = self.embeddings.forward(words, positions, pass);
+        self.encoder.forward(pass.drop(embedded, self.hidden_dropout), pass)
     }
 
     fn words(&self) -> &Table {
@@ -179,8 +179,8 @@ impl BertEmbeddings {
     }
 
     /// The normalised sum of the embeddings of words and positions, `[tokens, width]` each, and of token type 0.
-    pub(super) fn forward(&self, words: Tensor<2>, positions: Tensor<2>) -> Tensor<2> {
-        self.layer_norm.forward(words + positions + self.token_type_embeddings.row(0))
+    pub(super) fn forward(&self, words: Tensor<2>, positions: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        pass.norm(&self.layer_norm, words + positions + self.token_type_embeddings.row(0))
     }
 }
 
@@ -289,20 +289,14 @@ impl BertStack {
     }
 
     /// Hidden states behind the last layer, `[tokens, hidden]`.
-    pub(super) fn forward(&self, mut hidden: Tensor<2>, spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    pub(super) fn forward(&self, mut hidden: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
         for layer in &self.layer {
-            let heads = &layer.attention.self_attention;
-            let (q, k, v) = (
-                heads.query.forward(hidden.clone()),
-                heads.key.forward(hidden.clone()),
-                heads.value.forward(hidden.clone()),
-            );
+            let BertSelfAttention { query, key, value } = &layer.attention.self_attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let context = attention(q, k, v, spans, options, dropout);
-            let mut drop = |x| dropout.apply(x, self.hidden_dropout, spans);
-            hidden = layer.attention.output.forward(context, hidden, &mut drop);
-            let inner = self.activation.forward(layer.intermediate.dense.forward(hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, &mut drop);
+            let context = pass.attention([query, key, value], hidden.clone(), options);
+            hidden = layer.attention.output.forward(context, hidden, self.hidden_dropout, pass);
+            let inner = self.activation.forward(pass.linear(&layer.intermediate.dense, hidden.clone()));
+            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, pass);
         }
         hidden
     }
@@ -317,14 +311,9 @@ impl BertOutput {
         }
     }
 
-    /// `drop` is applied between the projection and the sum.
-    pub(super) fn forward(
-        &self,
-        x: Tensor<2>,
-        residual: Tensor<2>,
-        drop: impl FnOnce(Tensor<2>) -> Tensor<2>,
-    ) -> Tensor<2> {
-        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
+    /// With dropout between the projection and the sum.
+    pub(super) fn forward(&self, x: Tensor<2>, residual: Tensor<2>, dropout: f64, pass: &mut Pass) -> Tensor<2> {
+        pass.add_norm(&self.layer_norm, pass.linear(&self.dense, x), residual, dropout)
     }
 }
 

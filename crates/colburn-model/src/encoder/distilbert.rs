@@ -5,10 +5,10 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Dropout, Spans, attention};
+use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, bert::zero_linear, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, bert::zero_linear, check, table::Table};
 
 /// Added to the variance in layer norms; no key of the configuration.
 const LAYER_NORM_EPS: f64 = 1e-12;
@@ -185,21 +185,21 @@ struct FeedForward {
 
 impl Family for DistilBert {
     /// Nothing is dropped behind the attention's output projection, where BERT does.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, self.padding);
-        let positions = tables.position_embeddings.rows(spans.lengths().flat_map(|length| 0..length as u32));
-        let mut hidden = dropout.apply(tables.layer_norm.forward(words + positions), self.dropout, spans);
+        let positions = tables.position_embeddings.rows(pass.positions());
+        let embedded = pass.add_norm(&tables.layer_norm, words, positions, 0.0);
+        let mut hidden = pass.drop(embedded, self.dropout);
         for layer in &self.transformer.layer {
             let MultiHeadSelfAttention { q_lin, k_lin, v_lin, out_lin } = &layer.attention;
-            let (q, k, v) =
-                (q_lin.forward(hidden.clone()), k_lin.forward(hidden.clone()), v_lin.forward(hidden.clone()));
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let context = attention(q, k, v, spans, options, dropout);
-            hidden = layer.sa_layer_norm.forward(out_lin.forward(context) + hidden);
-            let inner = self.activation.forward(layer.ffn.lin1.forward(hidden.clone()));
-            let output = dropout.apply(layer.ffn.lin2.forward(inner), self.dropout, spans);
-            hidden = layer.output_layer_norm.forward(output + hidden);
+            let context = pass.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
+            let context = pass.linear(out_lin, context);
+            hidden = pass.add_norm(&layer.sa_layer_norm, context, hidden, 0.0);
+            let inner = self.activation.forward(pass.linear(&layer.ffn.lin1, hidden.clone()));
+            let output = pass.linear(&layer.ffn.lin2, inner);
+            hidden = pass.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
         }
         hidden
     }

@@ -5,11 +5,10 @@ use burn::{
     nn::Linear,
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Dropout, Spans};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig,
+    Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertEmbeddings, BertShape, BertStack, zero_linear},
     check,
     table::Table,
@@ -161,16 +160,16 @@ pub struct Electra {
 
 impl Family for Electra {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = spans.lengths().flat_map(|length| 0..length as u32);
-        let embedded = self.embeddings.forward(words, self.embeddings.position_embeddings.rows(positions));
-        let embedded = dropout.apply(embedded, self.hidden_dropout, spans);
+        let positions = self.embeddings.position_embeddings.rows(pass.positions());
+        let embedded = self.embeddings.forward(words, positions, pass);
+        let embedded = pass.drop(embedded, self.hidden_dropout);
         let hidden = match &self.embeddings_project {
-            Some(project) => project.forward(embedded),
+            Some(project) => pass.linear(project, embedded),
             None => embedded,
         };
-        self.encoder.forward(hidden, spans, dropout)
+        self.encoder.forward(hidden, pass)
     }
 
     fn words(&self) -> &Table {

@@ -10,6 +10,7 @@ mod distilbert;
 mod electra;
 mod modernbert;
 mod mpnet;
+mod pass;
 mod positions;
 mod roberta;
 mod table;
@@ -20,10 +21,10 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use colburn_ops::{Dropout, Spans};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use self::pass::Pass;
 use self::{
     albert::{Albert, AlbertConfig},
     bert::{Bert, BertConfig},
@@ -81,7 +82,7 @@ pub enum Encoder {
 /// What an encoder can do, whatever its family.
 trait Family {
     /// Hidden states of a packed run: the `ids` of all tokens to `[tokens, hidden]`.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2>;
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2>;
 
     /// The embeddings of the vocabulary.
     fn words(&self) -> &Table;
@@ -206,8 +207,8 @@ impl Encoder {
     }
 
     /// Hidden states of a packed run, `[tokens, hidden]`.
-    pub fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
-        self.family().forward(ids, spans, dropout)
+    pub(crate) fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+        self.family().forward(ids, pass)
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {

@@ -11,11 +11,11 @@ use burn::{
     nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Dropout, Rotary, Spans, attention};
+use colburn_ops::{Activation, AttentionOptions, Rotary};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, table::Table};
 
 const FULL: &str = "full_attention";
 const SLIDING: &str = "sliding_attention";
@@ -339,33 +339,33 @@ struct ModernBertMlp {
 }
 
 impl Family for ModernBert {
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let words = self.embeddings.tok_embeddings.words(ids, self.padding);
-        let mut hidden = dropout.apply(self.embeddings.norm.forward(words), self.embedding_dropout, spans);
+        let embedded = pass.norm(&self.embeddings.norm, words);
+        let mut hidden = pass.drop(embedded, self.embedding_dropout);
         let [_, width] = hidden.dims();
-        let rotary = |theta| Rotary::new(spans, width / self.heads, theta, &hidden.device());
+        let rotary = |theta| Rotary::new(pass.spans, width / self.heads, theta, &hidden.device());
         let (global, local) = (rotary(self.thetas.global), rotary(self.thetas.local));
         for layer in &self.layers {
             let input = match &layer.attn_norm {
-                Some(norm) => norm.forward(hidden.clone()),
+                Some(norm) => pass.norm(norm, hidden.clone()),
                 None => hidden.clone(),
             };
-            let qkv = layer.attn.wqkv.forward(input);
+            let qkv = pass.linear(&layer.attn.wqkv, input);
             let rotary = if layer.window.is_some() { &local } else { &global };
-            let qk = rotary.apply(qkv.clone().narrow(1, 0, 2 * width));
-            let (q, k, v) =
-                (qk.clone().narrow(1, 0, width), qk.narrow(1, width, width), qkv.narrow(1, 2 * width, width));
             let options = AttentionOptions {
                 dropout: self.attention_dropout,
                 window: layer.window,
                 ..AttentionOptions::new(self.heads)
             };
-            let context = layer.attn.wo.forward(attention(q, k, v, spans, options, dropout));
-            hidden = hidden + dropout.apply(context, self.attention_dropout, spans);
-            let inner = self.activation.gated(layer.mlp.wi.forward(layer.mlp_norm.forward(hidden.clone())));
-            hidden = hidden + layer.mlp.wo.forward(dropout.apply(inner, self.mlp_dropout, spans));
+            let context = pass.attend(rotary.apply_packed(qkv), options);
+            let context = pass.linear(&layer.attn.wo, context);
+            hidden = pass.add(context, hidden, self.attention_dropout);
+            let inner = pass.linear(&layer.mlp.wi, pass.norm(&layer.mlp_norm, hidden.clone()));
+            let inner = pass.drop(self.activation.gated(inner), self.mlp_dropout);
+            hidden = pass.add(pass.linear(&layer.mlp.wo, inner), hidden, 0.0);
         }
-        self.final_norm.forward(hidden)
+        pass.norm(&self.final_norm, hidden)
     }
 
     fn words(&self) -> &Table {

@@ -6,11 +6,11 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Dropout, RelativeBias, Spans, attention};
+use colburn_ops::{Activation, AttentionOptions, RelativeBias};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig,
+    Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertIntermediate, BertOutput, BertShape, zero_linear},
     positions,
     table::Table,
@@ -216,25 +216,25 @@ struct MpnetSelfAttention {
 }
 
 impl Family for Mpnet {
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, Some(PADDING));
-        let positions = positions::embed(&tables.position_embeddings, ids, spans, PADDING);
-        let mut hidden = dropout.apply(tables.layer_norm.forward(words + positions), self.hidden_dropout, spans);
+        let positions = positions::embed(&tables.position_embeddings, ids, pass.spans, PADDING);
+        let embedded = pass.add_norm(&tables.layer_norm, words, positions, 0.0);
+        let mut hidden = pass.drop(embedded, self.hidden_dropout);
         let bias = RelativeBias { table: self.encoder.relative_attention_bias.weight.val(), bucket };
         for layer in &self.encoder.layer {
             let MpnetSelfAttention { q, k, v, o } = &layer.attention.attn;
-            let (q, k, v) = (q.forward(hidden.clone()), k.forward(hidden.clone()), v.forward(hidden.clone()));
             let options = AttentionOptions {
                 dropout: self.attention_dropout,
                 bias: Some(bias.clone()),
                 ..AttentionOptions::new(self.heads)
             };
-            let context = attention(q, k, v, spans, options, dropout);
-            let mut drop = |x| dropout.apply(x, self.hidden_dropout, spans);
-            hidden = layer.attention.layer_norm.forward(drop(o.forward(context)) + hidden);
-            let inner = self.activation.forward(layer.intermediate.dense.forward(hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, &mut drop);
+            let context = pass.attention([q, k, v], hidden.clone(), options);
+            let context = pass.linear(o, context);
+            hidden = pass.add_norm(&layer.attention.layer_norm, context, hidden, self.hidden_dropout);
+            let inner = self.activation.forward(pass.linear(&layer.intermediate.dense, hidden.clone()));
+            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, pass);
         }
         hidden
     }

@@ -5,11 +5,10 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Dropout, Spans};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig,
+    Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertEmbeddings, BertShape, BertStack},
     check, positions,
     table::Table,
@@ -154,11 +153,12 @@ pub struct Roberta {
 
 impl Family for Roberta {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], spans: &Spans, dropout: &mut Dropout) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, Some(self.padding));
-        let embedded = tables.forward(words, positions::embed(&tables.position_embeddings, ids, spans, self.padding));
-        self.encoder.forward(dropout.apply(embedded, self.hidden_dropout, spans), spans, dropout)
+        let positions = positions::embed(&tables.position_embeddings, ids, pass.spans, self.padding);
+        let embedded = tables.forward(words, positions, pass);
+        self.encoder.forward(pass.drop(embedded, self.hidden_dropout), pass)
     }
 
     fn words(&self) -> &Table {

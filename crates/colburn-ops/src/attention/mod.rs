@@ -75,6 +75,13 @@ pub fn attention(
     in_rectangles(q, k, v, spans, options, dropout, scores)
 }
 
+/// [`attention`] of queries, keys and values that lie side by side: `[tokens, 3 · hidden]`.
+pub fn attention_packed(qkv: Tensor<2>, spans: &Spans, options: AttentionOptions, dropout: &mut Dropout) -> Tensor<2> {
+    let hidden = qkv.dims()[1] / 3;
+    let part = |number: usize| qkv.clone().narrow(1, number * hidden, hidden);
+    attention(part(0), part(1), part(2), spans, options, dropout)
+}
+
 /// [`attention`] with at most so many scores at once.
 fn in_rectangles(
     q: Tensor<2>,

@@ -63,7 +63,7 @@ fn differentiated<const D: usize, const N: usize>(
 }
 
 fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_to_vec().unwrap()
+    x.into_data().try_to_vec().expect("numbers of f32")
 }
 
 /// Whether all numbers are near those expected, relative to the largest of these.
