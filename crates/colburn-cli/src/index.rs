@@ -46,6 +46,7 @@ fn create(arguments: &CreateArguments) -> Result<()> {
     let device = by_name(arguments.documents.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.documents.input)?;
     let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
+    let model = arguments.documents.precision.of(model);
     fill(created(arguments, &model)?, documents, &model, &arguments.documents)
 }
 
@@ -72,7 +73,7 @@ fn add(arguments: &AddArguments) -> Result<()> {
     let device = by_name(arguments.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.input)?;
     refuse_line_numbers(&index, &documents, arguments)?;
-    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
     index.check_model(&model)?;
     index.check_encoding(&opened::encoding(&model, arguments.pool_factor)?)?;
     fill(index, documents, &model, arguments)

@@ -25,7 +25,7 @@ pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     }
     let queries = queries(&candidates, arguments)?;
     let texts = texts(&candidates, arguments)?;
-    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
 
     let mut results = Vec::with_capacity(queries.len());
     for (queries, candidates) in stretches(&queries, &candidates) {

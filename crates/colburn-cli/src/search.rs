@@ -36,7 +36,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         Format::of(path)?.check_ids(queries.iter().map(|query| query.id.as_str()))?;
     }
     let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
-    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
     let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();

@@ -13,6 +13,7 @@ use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use colburn_eval::Evaluator;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
+use colburn_ops::Precision;
 
 use crate::callbacks::{Callbacks, Event};
 use crate::card::{self, RunCard, Subject};
@@ -129,6 +130,10 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     let size = found.into_iter().chain(args.mini_batch_size).min();
     let mini_batches = MiniBatches { size, auto: args.auto_find_batch_size };
     announce(&progress, &args, &plan, &model, &rows, resumed.as_deref());
+    let precision = model.precision();
+    if args.bf16 {
+        model = model.with_precision(Precision::Bf16);
+    }
     let model = TrainingModel::new(model.train(), losses);
     let mini_batches = preflight::run(&model, &train, &evaluation, mini_batches, &args)?;
     // From here on files of the run are changed.
@@ -152,7 +157,7 @@ pub(crate) fn train(trainer: Trainer) -> Result<TrainOutput> {
     };
     let started = Instant::now();
     let (model, outcome, registration) = launch(run, model, train, handle_interrupt)?;
-    let output = finish(&args, model, outcome, card.as_deref(), started, &progress);
+    let output = finish(&args, model.with_precision(precision), outcome, card.as_deref(), started, &progress);
     // Without it, one Ctrl-C would end the process in the middle of saving.
     drop(registration);
     #[cfg(feature = "hub")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use colburn::search::Dtype;
 
-use super::DeviceArgument;
+use super::{DeviceArgument, PrecisionArgument};
 
 /// Keep the embeddings of documents on disk, to be searched.
 #[derive(Args, Debug)]
@@ -69,6 +69,8 @@ pub struct AddArguments {
     #[arg(long, value_name = "N", default_value = "1")]
     pub pool_factor: NonZeroUsize,
     #[command(flatten)]
+    pub precision: PrecisionArgument,
+    #[command(flatten)]
     pub device: DeviceArgument,
 }
 
@@ -129,6 +131,8 @@ pub struct SearchArguments {
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
     #[command(flatten)]
+    pub precision: PrecisionArgument,
+    #[command(flatten)]
     pub device: DeviceArgument,
 }
 
@@ -178,6 +182,8 @@ pub struct RerankArguments {
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
+    #[command(flatten)]
+    pub precision: PrecisionArgument,
     #[command(flatten)]
     pub device: DeviceArgument,
 }

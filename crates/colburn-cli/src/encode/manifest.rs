@@ -60,6 +60,8 @@ pub struct Settings {
     pub length: Option<usize>,
     pub pool_factor: usize,
     pub protected_tokens: usize,
+    #[serde(default)]
+    pub bf16: bool,
     pub device: String,
     /// The files of the model, by their names in its folder.
     pub model: BTreeMap<String, Fingerprint>,

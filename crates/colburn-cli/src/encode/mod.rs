@@ -38,7 +38,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     {
         return Err(Error::Texts { path: target.path, message: safetensors::too_many() });
     }
-    let model = ColBert::from_pretrained(&arguments.model, &device)?;
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
     let kind = Kind::from(arguments.kind);
     let options = arguments.options();
     // A length that cannot be is an error before anything is written.
@@ -128,6 +128,7 @@ fn settings(
         length: options.length,
         pool_factor: options.pool_factor,
         protected_tokens: options.protected_tokens,
+        bf16: arguments.precision.bf16,
         device: device.to_owned(),
         model: manifest::model_files(model.directory())?,
         input,

@@ -154,8 +154,8 @@ fn arguments_that_cannot_be() {
             "training argument `mini_batch_size` is 0; a whole number of at least 1 is expected",
         ),
         (
-            "training.bf16=true",
-            "training argument `bf16` is true; training in half precision is not available yet; leave `bf16` out",
+            "training.fp16=true",
+            "training argument `fp16` is true; there is no scaling of the loss, which f16 needs; `bf16` needs none",
         ),
         (
             "training.lr_scheduler_kwargs.num_cycles=2",

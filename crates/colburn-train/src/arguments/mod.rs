@@ -94,9 +94,10 @@ pub struct TrainingArguments {
     pub adam_epsilon: f64,
     /// The global gradient norm is clipped to this; 0 means no clipping.
     pub max_grad_norm: f64,
-    /// Half precision is not available yet: an error when true.
+    /// f16 is not available, for there is no scaling of the loss: an error when true.
     pub fp16: bool,
-    /// Half precision is not available yet: an error when true.
+    /// Whether the products of linear layers are computed with factors rounded to bf16. Everything else is f32, also the weights that are
+    /// trained and saved. Evaluations during the training compute likewise.
     pub bf16: bool,
 
     /// When loss, gradient norm and learning rate are logged.
