@@ -25,7 +25,7 @@ mod spans;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
-pub use attention::{AttentionOptions, RelativeBias, attention};
+pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use dropout::Dropout;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
