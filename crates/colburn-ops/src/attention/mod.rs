@@ -1,7 +1,8 @@
 //! Multi-head attention over a packed run: every token attends to the keys of its own sequence, or to those near it.
 //!
-//! This is the composed form, made of Burn's operations. [`rectangles`] lays the work out: sequences of similar length together, so that a
-//! batch of short queries and long documents pays for little padding, and long ones in blocks, so that memory stays bounded.
+//! On flex it is a kernel. Elsewhere it is composed of Burn's operations, and [`rectangles`] lays the work out: sequences of similar
+//! length together, so that a batch of short queries and long documents pays for little padding, and long ones in blocks, so that memory
+//! stays bounded.
 
 mod rectangles;
 #[cfg(all(test, feature = "flex"))]
@@ -41,6 +42,11 @@ impl AttentionOptions {
     pub fn new(heads: usize) -> Self {
         Self { heads, dropout: 0.0, window: None, bias: None }
     }
+
+    /// A window that holds every sequence is none.
+    fn within(self, spans: &Spans) -> Self {
+        Self { window: self.window.filter(|&window| window < spans.max_length()), ..self }
+    }
 }
 
 /// What is added to the scores, by the distance from query to key (Shaw et al. 2018, Raffel et al. 2020).
@@ -61,8 +67,12 @@ pub struct RelativeBias {
 /// `q`, `k`, `v` and the result: `[tokens, hidden]`, heads side by side in the hidden dimension.
 ///
 /// # Memory
-/// With a window it grows with tokens × window. Without one, a bounded number of scores exists at a time, so that
-/// it grows with the tokens; but on an autodiff device the weights of all scores, heads × length² of each sequence, are kept for the gradient.
+/// On flex no scores are kept, in training neither: besides the tensors themselves memory grows with tokens × heads. Elsewhere it grows with
+/// tokens × window; without a window a bounded number of scores exists at a time, but on an autodiff device the weights of all scores,
+/// heads × length² of each sequence, are kept for the gradient.
+///
+/// # Panics
+/// When a tensor has not as many rows as there are tokens, or `heads` does not divide the hidden size.
 pub fn attention(
     q: Tensor<2>,
     k: Tensor<2>,
@@ -71,36 +81,64 @@ pub fn attention(
     options: AttentionOptions,
     dropout: &mut Dropout,
 ) -> Tensor<2> {
-    let scores = most_scores(&q.device());
-    in_rectangles(q, k, v, spans, options, dropout, scores)
-}
-
-/// [`attention`] of queries, keys and values that lie side by side: `[tokens, 3 · hidden]`.
-pub fn attention_packed(qkv: Tensor<2>, spans: &Spans, options: AttentionOptions, dropout: &mut Dropout) -> Tensor<2> {
-    let hidden = qkv.dims()[1] / 3;
-    let part = |number: usize| qkv.clone().narrow(1, number * hidden, hidden);
-    attention(part(0), part(1), part(2), spans, options, dropout)
-}
-
-/// [`attention`] with at most so many scores at once.
-fn in_rectangles(
-    q: Tensor<2>,
-    k: Tensor<2>,
-    v: Tensor<2>,
-    spans: &Spans,
-    options: AttentionOptions,
-    dropout: &mut Dropout,
-    scores: usize,
-) -> Tensor<2> {
-    if spans.tokens() == 0 {
+    let [_, hidden] = check_shapes([&q, &k, &v], spans, &options, 1);
+    let masks = dropout.site(options.dropout);
+    if spans.tokens() * hidden == 0 {
         return q;
     }
-    // A window that holds every sequence is none.
-    let options = AttentionOptions { window: options.window.filter(|&window| window < spans.max_length()), ..options };
+    let options = options.within(spans);
+    #[cfg(feature = "flex")]
+    if crate::fused::runs_on(&q) {
+        return crate::fused::attention([q, k, v], spans, options, masks);
+    }
+    let scores = most_scores(&q.device());
+    in_rectangles([q, k, v], spans, options, masks, scores)
+}
+
+/// [`attention`] of queries, keys and values side by side, as one product with three weights side by side gives them.
+///
+/// # Shapes
+/// `qkv`: `[tokens, 3 · hidden]`; the result: `[tokens, hidden]`.
+///
+/// # Panics
+/// As [`attention`].
+pub fn attention_packed(qkv: Tensor<2>, spans: &Spans, options: AttentionOptions, dropout: &mut Dropout) -> Tensor<2> {
+    let [_, hidden] = check_shapes([&qkv], spans, &options, 3);
+    #[cfg(feature = "flex")]
+    if spans.tokens() * hidden > 0 && crate::fused::runs_on(&qkv) {
+        let masks = dropout.site(options.dropout);
+        return crate::fused::attention_packed(qkv, spans, options.within(spans), masks);
+    }
+    let [q, k, v] = [0, 1, 2].map(|part| qkv.clone().narrow(1, part * hidden, hidden));
+    attention(q, k, v, spans, options, dropout)
+}
+
+/// Tokens, and the hidden size of a head times heads, of tensors that hold so many of them side by side.
+fn check_shapes<const N: usize>(
+    inputs: [&Tensor<2>; N],
+    spans: &Spans,
+    options: &AttentionOptions,
+    parts: usize,
+) -> [usize; 2] {
+    let [tokens, width] = inputs[0].dims();
+    for input in inputs {
+        assert_eq!(input.dims(), [spans.tokens(), width], "the shape of an input of attention");
+    }
+    assert!(width.is_multiple_of(parts * options.heads), "{} heads of {width} numbers", options.heads);
+    [tokens, width / parts]
+}
+
+/// [`attention`] composed of Burn's operations, with at most so many scores at once.
+pub(crate) fn in_rectangles(
+    [q, k, v]: [Tensor<2>; 3],
+    spans: &Spans,
+    options: AttentionOptions,
+    masks: Option<Masks>,
+    scores: usize,
+) -> Tensor<2> {
     let device = q.device();
     let head_dim = q.dims()[1] / options.heads;
     let q = q * (1.0 / (head_dim as f64).sqrt());
-    let masks = dropout.site(options.dropout);
     let mut places = vec![0i32; spans.tokens()];
     let mut start = 0;
     let mut in_order = true;

@@ -87,8 +87,8 @@ fn check(spans: &Spans, windows: &[Option<usize>], bounds: &[usize]) {
         let slow_gradients = (slow.clone() * weights.clone()).sum().backward();
         for &bound in bounds {
             let what = format!("window {window:?}, bias {biased}, dropout {p}, at most {bound} scores");
-            let [q, k, v] = inputs.clone();
-            let fast = in_rectangles(q, k, v, spans, options.clone(), &mut Dropout::seeded(11), bound);
+            let masks = Dropout::seeded(11).site(p);
+            let fast = in_rectangles(inputs.clone(), spans, options.clone().within(spans), masks, bound);
             close(fast.clone().inner(), slow.clone().inner(), &what);
             let gradients = (fast * weights.clone()).sum().backward();
             for x in inputs.iter().chain(biased.then_some(&table)) {

@@ -9,6 +9,7 @@
 
 mod apply;
 mod array;
+mod attention;
 mod kernel;
 mod linear;
 mod math;
@@ -19,6 +20,7 @@ mod testing;
 
 use burn::tensor::{DType, Tensor};
 
+pub(crate) use self::attention::{attention, attention_packed};
 pub(crate) use self::linear::{linear, three_linears};
 use crate::device;
 

@@ -1,0 +1,204 @@
+//! One head of one sequence: where its rows lie, which keys a query sees, and its factors laid out for products.
+
+use std::{cell::Cell, ops::Range};
+
+use pulp::Simd;
+
+use super::product::{LANES, Left, Product};
+use crate::dropout::Masks;
+
+/// Queries whose scores are computed at once.
+pub(super) const QUERIES: usize = 48;
+/// Keys of these scores: with the queries 36 KiB, so that they are still in the cache when their softmax is taken.
+pub(super) const KEYS: usize = 192;
+/// Keys that lie side by side in a transposed factor.
+const PANEL: usize = 64;
+
+/// The columns of a head in rows of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub values: &'a [f32],
+    /// From a row to the next.
+    pub stride: usize,
+    /// Where the head begins in the first row.
+    pub start: usize,
+    /// Numbers of the head in a row.
+    pub width: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.values[row * self.stride + self.start..][..self.width]
+    }
+
+    /// `scale` times these rows, each filled up with zeros to whole vectors, one after the other.
+    #[inline(always)]
+    pub fn pack(&self, rows: Range<usize>, scale: f32, packed: &mut [f32]) {
+        let width = self.width.next_multiple_of(LANES);
+        for (row, packed) in rows.zip(packed.chunks_exact_mut(width)) {
+            let (blocks, rest) = self.row(row).as_chunks::<LANES>();
+            let (packed, last) = packed.as_chunks_mut::<LANES>();
+            for (packed, block) in packed.iter_mut().zip(blocks) {
+                *packed = block.map(|value| scale * value);
+            }
+            debug_assert!(last.is_empty());
+            if !rest.is_empty() {
+                let mut block = [0.0; LANES];
+                block.iter_mut().zip(rest).for_each(|(place, value)| *place = scale * value);
+                packed[blocks.len()] = block;
+            }
+        }
+    }
+
+    /// The transpose of the first `rows` rows in panels of [`PANEL`] of them, the last one narrower, filled up with zeros to whole vectors.
+    #[inline(always)]
+    pub fn pack_transposed(&self, rows: usize, packed: &mut [f32]) {
+        for first in (0..rows).step_by(PANEL) {
+            let width = PANEL.min(rows.next_multiple_of(LANES) - first);
+            let panel = &mut packed[first * self.width..][..width * self.width];
+            for place in (0..width).step_by(LANES) {
+                let lines: [&[f32]; LANES] = std::array::from_fn(|line| {
+                    let row = first + place + line;
+                    if row < rows { self.row(row) } else { &[] }
+                });
+                if lines[LANES - 1].is_empty() {
+                    for (column, packed) in panel.chunks_exact_mut(width).enumerate() {
+                        let block = lines.map(|line| line.get(column).copied().unwrap_or(0.0));
+                        packed[place..place + LANES].copy_from_slice(&block);
+                    }
+                    continue;
+                }
+                for (column, packed) in panel.chunks_exact_mut(width).enumerate() {
+                    packed[place..place + LANES].copy_from_slice(&lines.map(|line| line[column]));
+                }
+            }
+        }
+    }
+}
+
+/// What one task works on.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub q: Rows<'a>,
+    pub k: Rows<'a>,
+    pub v: Rows<'a>,
+    /// Tokens of the sequence, and how many of them are keys.
+    pub length: usize,
+    pub keys: usize,
+    pub window: Option<usize>,
+    pub masks: Option<Masks>,
+    /// The number of the text and that of the head: what masks are found by.
+    pub text: usize,
+    pub head: usize,
+    /// What is added to a score, by the distance from query to key, and the place of distance 0.
+    pub bias: Option<(&'a [f32], usize)>,
+}
+
+impl Head<'_> {
+    /// Numbers of the head in a row, filled up to whole vectors.
+    pub fn width(&self) -> usize {
+        self.q.width.next_multiple_of(LANES)
+    }
+
+    pub fn scale(&self) -> f32 {
+        (1.0 / (self.q.width as f64).sqrt()) as f32
+    }
+
+    /// The keys that these queries see: all that any of them does.
+    pub fn seen(&self, queries: Range<usize>) -> Range<usize> {
+        let Some(window) = self.window else { return 0..self.keys };
+        let end = self.keys.min(queries.end.saturating_add(window));
+        queries.start.saturating_sub(window).min(end)..end
+    }
+
+    /// The keys seen by these queries in parts of at most [`KEYS`] places, each beginning at a multiple of [`LANES`].
+    pub fn parts(&self, queries: Range<usize>) -> impl Iterator<Item = Part> + use<> {
+        let seen = self.seen(queries);
+        let first = seen.start / LANES * LANES;
+        let places = if seen.is_empty() { 0 } else { seen.end.next_multiple_of(LANES) - first };
+        // Parts about equally large: a narrow last one would cost nearly as much as a whole one.
+        let step = places.div_ceil(places.div_ceil(KEYS).max(1)).next_multiple_of(LANES).max(LANES);
+        (0..places).step_by(step).map(move |place| {
+            let (first, places) = (first + place, step.min(places - place));
+            Part { first, places, keys: places.min(seen.end - first) }
+        })
+    }
+
+    /// The products of packed rows with the keys of a part, transposed in panels: rows that are [`KEYS`] apart.
+    #[inline(always)]
+    pub fn products<S: Simd>(&self, simd: S, rows: (&[f32], usize), panels: &[f32], part: &Part, out: &mut [f32]) {
+        let (rows, count) = rows;
+        let inner = self.q.width;
+        let mut place = 0;
+        while place < part.places {
+            let key = part.first + place;
+            let first = key / PANEL * PANEL;
+            let width = PANEL.min(self.keys.next_multiple_of(LANES) - first);
+            let columns = (first + width - key).min(part.places - place);
+            simd.vectorize(Product {
+                out: &mut out[place..],
+                left: Left::Rows(rows, self.width()),
+                right: &panels[first * inner + key - first..],
+                strides: [KEYS, width],
+                rows: count,
+                columns,
+                inner,
+                add: false,
+            });
+            place += columns;
+        }
+    }
+
+    /// The places of a part that a query sees.
+    pub fn places(&self, query: usize, part: &Part) -> Range<usize> {
+        let Range { start, end } = self.seen(query..query + 1);
+        let place = |key: usize| key.saturating_sub(part.first).min(part.places);
+        place(start)..place(end).max(place(start))
+    }
+
+    /// The bias of a query and the keys of a part.
+    pub fn bias(&self, query: usize, part: &Part) -> Option<&[f32]> {
+        self.bias.map(|(values, zero)| &values[zero + part.first - query..][..part.places])
+    }
+
+    /// What dropout multiplies the weights of a query with, at these places of a part.
+    pub fn mask<'m>(&self, query: usize, part: &Part, places: Range<usize>, mask: &'m mut [f32]) -> Option<&'m [f32]> {
+        let masks = self.masks?;
+        let weight = (self.head * self.length + query) * self.length + part.first + places.start;
+        masks.fill(self.text, weight, &mut mask[places]);
+        Some(&mask[..part.places])
+    }
+}
+
+/// Some of the keys, and what fills them up to whole vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub first: usize,
+    /// A multiple of [`LANES`].
+    pub places: usize,
+    /// How many of the places hold a key.
+    pub keys: usize,
+}
+
+/// So many numbers for each of these uses, whole cache lines each, in memory that the thread keeps for its next head.
+pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+    /// A thread keeps at most so many: long texts are rare, and what they need is dear to keep.
+    const KEPT: usize = 1 << 20;
+    thread_local! {
+        static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    }
+    let lengths = lengths.map(|length| length.next_multiple_of(LANES));
+    let total = lengths.iter().sum::<usize>() + LANES;
+    // Taken out, not borrowed, so that it does not matter what else the thread does meanwhile.
+    let mut scratch = SCRATCH.take();
+    if scratch.len() < total {
+        scratch.resize(total, 0.0);
+    }
+    let offset = scratch.as_ptr().align_offset(64).min(LANES);
+    let mut rest = &mut scratch[offset..];
+    let result = work(lengths.map(|length| rest.split_off_mut(..length).unwrap_or_default()));
+    if scratch.len() <= KEPT {
+        SCRATCH.set(scratch);
+    }
+    result
+}
