@@ -7,8 +7,11 @@
 //! A kernel has a *composed twin*, the same function made of Burn's operations, which every other backend runs and which tests hold the
 //! kernel to.
 
+mod activate;
 mod apply;
 mod array;
+mod curve;
+mod gated;
 mod kernel;
 mod linear;
 mod math;
@@ -19,6 +22,9 @@ mod testing;
 
 use burn::tensor::{DType, Tensor};
 
+pub(crate) use self::activate::activate;
+pub(crate) use self::curve::Curve;
+pub(crate) use self::gated::gated;
 pub(crate) use self::linear::{linear, three_linears};
 use crate::device;
 
