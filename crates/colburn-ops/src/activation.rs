@@ -1,7 +1,7 @@
 //! The activations of encoders' feed-forward layers, exact in value and gradient on every backend.
 //!
 //! Burn's own `gelu` computes its gradient by the tanh formula on some backends (off by up to 1e-3), so GELU is composed from `erf`
-//! here and differentiated by autodiff.
+//! here and differentiated by autodiff. On the CPU the functions that encoders have are fused kernels.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -9,6 +9,9 @@ use burn::tensor::{
     Tensor,
     activation::{relu, sigmoid},
 };
+
+#[cfg(feature = "flex")]
+use crate::fused;
 
 /// An activation function, by the name that `hidden_act` of a Hugging Face `config.json` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +91,26 @@ impl Activation {
 
     /// Applies the function to every element.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        if let Some(curve) = fused::Curve::of(self).filter(|_| fused::runs_on(&x)) {
+            return fused::activate(curve, x);
+        }
+        self.composed(x)
+    }
+
+    /// The same, made of Burn's operations.
+    pub(crate) fn composed<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Gelu => gelu(x),
+            Self::Gelu => {
+                let cdf = (x.clone() * FRAC_1_SQRT_2).erf().add_scalar(1.0) * 0.5;
+                x * cdf
+            }
             Self::Gelu10 => gelu(x).clamp_max(10.0),
-            Self::GeluNew => gelu_new(x),
+            Self::GeluNew => {
+                let cube = x.clone() * x.clone() * x.clone();
+                let inner = (x.clone() + cube * 0.044715) * (2.0 / PI).sqrt();
+                x * (inner.tanh().add_scalar(1.0) * 0.5)
+            }
             Self::QuickGelu => x.clone() * sigmoid(x * 1.702),
             Self::Relu => relu(x),
             Self::Relu2 => {
@@ -113,22 +132,28 @@ impl Activation {
     /// # Shapes
     /// `x`: `[tokens, 2 · width]`; the result: `[tokens, width]`.
     pub fn gated(self, x: Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "flex")]
+        if let Some(curve) = fused::Curve::of(self).filter(|_| fused::runs_on(&x)) {
+            return fused::gated(curve, x);
+        }
+        self.gated_composed(x)
+    }
+
+    /// The same, made of Burn's operations.
+    pub(crate) fn gated_composed(self, x: Tensor<2>) -> Tensor<2> {
         let width = x.dims()[1] / 2;
-        self.forward(x.clone().narrow(1, 0, width)) * x.narrow(1, width, width)
+        self.composed(x.clone().narrow(1, 0, width)) * x.narrow(1, width, width)
     }
 }
 
 /// GELU with the error function: `x · (1 + erf(x / √2)) / 2` (Hendrycks and Gimpel 2016; `torch.nn.functional.gelu`).
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cdf = (x.clone() * FRAC_1_SQRT_2).erf().add_scalar(1.0) * 0.5;
-    x * cdf
+    Activation::Gelu.forward(x)
 }
 
 /// GELU by the tanh formula: `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))` (`gelu_new` of transformers).
 pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cube = x.clone() * x.clone() * x.clone();
-    let inner = (x.clone() + cube * 0.044715) * (2.0 / PI).sqrt();
-    x * (inner.tanh().add_scalar(1.0) * 0.5)
+    Activation::GeluNew.forward(x)
 }
 
 /// With e = eˣ, tanh(ln(1 + e)) is n / (n + 2) for n = e (e + 2), which beyond 20 is 1.

@@ -7,9 +7,12 @@
 //! A kernel has a *composed twin*, the same function made of Burn's operations, which every other backend runs and which tests hold the
 //! kernel to.
 
+mod activate;
 mod apply;
 mod array;
 mod attention;
+mod curve;
+mod gated;
 mod kernel;
 mod linear;
 mod math;
@@ -21,6 +24,9 @@ mod testing;
 use burn::tensor::{DType, Tensor};
 
 pub(crate) use self::attention::{attention, attention_packed};
+pub(crate) use self::activate::activate;
+pub(crate) use self::curve::Curve;
+pub(crate) use self::gated::gated;
 pub(crate) use self::linear::{linear, three_linears};
 use crate::device;
 

@@ -50,6 +50,19 @@ pub(crate) fn agree<const D: usize, const N: usize>(
     }
 }
 
+/// Holds a function to give the same, to the bit, in value and gradients, on 1, 2 and 3 threads.
+pub(crate) fn same_on_any_threads<const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    function: impl Fn([Tensor<D>; N]) -> Tensor<2> + Sync,
+) {
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| differentiated(&inputs, &function))
+    };
+    let one = on(1);
+    assert!([2, 3].into_iter().all(|threads| on(threads) == one), "other numbers on more threads");
+}
+
 fn differentiated<const D: usize, const N: usize>(
     inputs: &[Tensor<D>; N],
     function: impl Fn([Tensor<D>; N]) -> Tensor<2>,
