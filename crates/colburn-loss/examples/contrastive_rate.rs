@@ -14,8 +14,9 @@ use colburn_ops::{Embeddings, Spans};
 fn main() -> Result<(), Box<dyn Error>> {
     colburn_ops::memory::keep_freed();
     let given: Vec<usize> = std::env::args().skip(1).map(|argument| argument.parse()).collect::<Result<_, _>>()?;
-    let [batch, group, query_tokens, document_tokens, dim, warmup, steps] =
-        given.try_into().map_err(|_| "seven numbers: batch, documents, query tokens, document tokens, dim, warm-up, steps")?;
+    let [batch, group, query_tokens, document_tokens, dim, warmup, steps] = given
+        .try_into()
+        .map_err(|_| "seven numbers: batch, documents, query tokens, document tokens, dim, warm-up, steps")?;
     let device = Device::flex().autodiff();
     let queries = unit_vectors(batch * query_tokens, dim, 1);
     let documents = unit_vectors(batch * group * document_tokens, dim, 2);
