@@ -1,5 +1,5 @@
 //! The command line of `cargo xtask`, read with the standard library alone: the tasks must build in seconds, so they have
-//! no dependencies.
+//! next to no dependencies.
 
 use crate::Result;
 
@@ -9,6 +9,12 @@ pub struct Arguments(Vec<String>);
 impl Arguments {
     pub fn from_env() -> Self {
         Self(std::env::args().skip(1).collect())
+    }
+
+    /// The words of a line, for tests.
+    #[cfg(test)]
+    pub fn of(line: &str) -> Self {
+        Self(line.split_whitespace().map(str::to_owned).collect())
     }
 
     /// Takes the first argument, the name of the command.
@@ -45,13 +51,9 @@ impl Arguments {
 mod tests {
     use super::Arguments;
 
-    fn arguments(line: &str) -> Arguments {
-        Arguments(line.split_whitespace().map(str::to_owned).collect())
-    }
-
     #[test]
     fn options_are_taken_in_any_order_and_both_spellings() {
-        let mut given = arguments("parity --minilm=/models/minilm --device flex");
+        let mut given = Arguments::of("parity --minilm=/models/minilm --device flex");
         assert_eq!(given.command().as_deref(), Some("parity"));
         assert_eq!(given.option("--device"), Ok(Some("flex".into())));
         assert_eq!(given.option("--minilm"), Ok(Some("/models/minilm".into())));
@@ -61,8 +63,8 @@ mod tests {
 
     #[test]
     fn a_missing_value_and_a_surplus_argument_are_errors() {
-        assert!(arguments("--device").option("--device").is_err());
-        assert!(arguments("--device --minilm").option("--device").is_err());
-        assert!(arguments("surplus").finish().is_err());
+        assert!(Arguments::of("--device").option("--device").is_err());
+        assert!(Arguments::of("--device --minilm").option("--device").is_err());
+        assert!(Arguments::of("surplus").finish().is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! runs the same on every system. This file names the commands; each has a file of its own.
 
 mod arguments;
+mod bench;
 mod ci;
 mod cuda;
 mod fixtures;
@@ -24,6 +25,8 @@ usage: cargo xtask COMMAND
   tidy                                      the architecture invariants, as checks on the repository's files
   fixtures [--python PYTHON]                how the parity fixtures are made; with --python, make them
   parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
+  bench [--python PYTHON] [--only WORKS]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
+                                            named scaling and profile; docs/performance.md lists the other options
   cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";
 
 enum Command {
@@ -32,6 +35,7 @@ enum Command {
     Tidy,
     Fixtures { python: Option<PathBuf> },
     Parity { device: parity::Device, minilm: Option<PathBuf> },
+    Bench(bench::Options),
     Cuda { stand_in: Option<PathBuf> },
 }
 
@@ -46,6 +50,7 @@ impl Command {
                 device: arguments.option("--device")?.ok_or("parity needs --device flex|ndarray|wgpu")?.parse()?,
                 minilm: arguments.option("--minilm")?.map(PathBuf::from),
             },
+            Some("bench") => Self::Bench(bench::Options::parse(&mut arguments)?),
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
             Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
         };
@@ -63,6 +68,7 @@ impl Command {
             Self::Tidy => tidy::run(),
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
             Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
+            Self::Bench(options) => bench::run(options),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }
     }

@@ -47,7 +47,7 @@ pub fn succeeds(command: &mut Command) -> bool {
 }
 
 /// The command as one would type it, changed variables in front.
-fn describe(command: &Command) -> String {
+pub fn describe(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {
         words.push(format!("{}={}", name.display(), quoted(&value.unwrap_or_default().to_string_lossy())));

@@ -1,0 +1,94 @@
+//! What the numbers were measured on and with: a ratio of two programs means little without it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::setup::Setup;
+use crate::process::repository;
+
+/// Above this many runnable threads at the start, somebody else is working here.
+const BUSY: f64 = 0.5;
+
+/// Facts by name.
+pub fn facts(setup: &Setup, busy: Option<f64>) -> Vec<(&'static str, String)> {
+    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
+    let rate = &setup.rate;
+    let mut facts = vec![
+        ("processor", processor()),
+        ("cores", cores),
+        ("rustc", first_line(Command::new("rustc").arg("--version"))),
+        ("colburn", format!("{} at {}", setup.programs.colburn.display(), commit())),
+        (
+            "f32 matrix products, [3225, 384] · [384, 1536]",
+            format!("{:.0} GFLOP/s (best {:.0})", rate.median, rate.best),
+        ),
+    ];
+    if let Some(busy) = busy {
+        let warning = if busy > BUSY { ": the machine is not idle, so ratios are rough" } else { "" };
+        facts.push(("load at the start", format!("{busy:.2}{warning}")));
+    }
+    if let Some(prepared) = &setup.prepared {
+        for name in ["pylate", "torch", "transformers", "python", "threads"] {
+            let value = &prepared.facts[name];
+            facts.push((if name == "threads" { "threads of torch" } else { name }, plain(value)));
+        }
+    }
+    facts
+}
+
+pub fn json(facts: &[(&'static str, String)]) -> Value {
+    facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Runnable threads in the mean of the last minute, where the system says so.
+pub fn load() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+fn processor() -> String {
+    let linux = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model_name(&text));
+    linux.unwrap_or_else(|| first_line(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"])))
+}
+
+/// The first processor's name in `/proc/cpuinfo`, with the instruction sets that matter here.
+fn model_name(text: &str) -> Option<String> {
+    let field = |key: &str| {
+        let line = text.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == key))?;
+        line.split_once(':').map(|(_, value)| value.trim())
+    };
+    let name = field("model name")?;
+    let flags: Vec<&str> = field("flags").unwrap_or_default().split(' ').collect();
+    let known: Vec<&str> =
+        ["avx2", "avx512f", "avx512_bf16", "amx_bf16"].into_iter().filter(|flag| flags.contains(flag)).collect();
+    Some(format!("{name} ({})", known.join(", ")))
+}
+
+fn commit() -> String {
+    let mut describe = Command::new("git");
+    first_line(describe.args(["describe", "--always", "--dirty"]).current_dir(repository()))
+}
+
+fn first_line(command: &mut Command) -> String {
+    let output = command.output().ok().filter(|output| output.status.success());
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").to_owned()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_has_a_name_and_instruction_sets() {
+        let text =
+            "processor\t: 0\nmodel name\t: AMD EPYC 9B45\nflags\t\t: fpu avx2 avx512f avx512_bf16\n\nprocessor\t: 1\n";
+        assert_eq!(model_name(text).as_deref(), Some("AMD EPYC 9B45 (avx2, avx512f, avx512_bf16)"));
+        assert_eq!(model_name("Processor: ARM\n"), None);
+    }
+}

