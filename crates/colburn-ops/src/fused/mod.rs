@@ -13,13 +13,16 @@ mod kernel;
 mod linear;
 mod math;
 mod matrix;
+mod maxsim;
 mod parallel;
+mod parts;
 #[cfg(test)]
 mod testing;
 
 use burn::tensor::{DType, Tensor};
 
 pub(crate) use self::linear::linear;
+pub(crate) use self::maxsim::maxsim;
 use crate::device;
 
 /// Whether kernels run where this tensor lies: on flex, in f32.
