@@ -1,10 +1,12 @@
 //! MaxSim, the score of late interaction (Khattab and Zaharia 2020): the sum over query tokens of the best product with a document token.
 //!
-//! This is the composed form. All pairs go through one product of query tokens with document tokens; its size is query tokens ×
-//! padded document tokens.
+//! On the CPU backend flex it is one kernel that keeps no products. Elsewhere it is composed: all pairs go through one product of query
+//! tokens with document tokens; its size is query tokens × padded document tokens.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+#[cfg(feature = "flex")]
+use crate::fused;
 use crate::{Embeddings, Error, Result, padded::Padded};
 
 /// What becomes of document tokens that do not count in scoring.
@@ -29,13 +31,22 @@ const LOWEST: f32 = -1e30;
 /// When the widths differ.
 pub fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> Result<Tensor<2>> {
     check(queries, documents)?;
+    if queries.spans.tokens() == 0 || documents.spans.tokens() == 0 {
+        return Ok(Tensor::zeros([queries.len(), documents.len()], &queries.values.device()));
+    }
+    #[cfg(feature = "flex")]
+    if fused_here(queries, documents) {
+        return Ok(fused::maxsim(queries, documents, rule, false));
+    }
+    Ok(composed(queries, documents, rule))
+}
+
+/// [`maxsim`] of Burn's operations; there are tokens on both sides.
+pub(crate) fn composed(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> Tensor<2> {
     let device = queries.values.device();
     let all: Vec<usize> = (0..documents.len()).collect();
     let padded = Padded::new(&documents.spans, &all);
     let (query_tokens, rows, width) = (queries.spans.tokens(), padded.rows(), padded.width);
-    if queries.is_empty() || rows == 0 || query_tokens == 0 || documents.spans.tokens() == 0 {
-        return Ok(Tensor::zeros([queries.len(), rows], &device));
-    }
     let products = queries.values.clone().matmul(padded.gather(documents.values.clone()).transpose());
     let products = products.reshape([query_tokens, rows, width]);
     let products = match unused(&padded, documents, &device) {
@@ -49,7 +60,7 @@ pub fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> R
         Some(floors) => best.max_pair(floors.reshape([1, rows]).expand([query_tokens, rows])),
         None => best,
     };
-    Ok(membership(queries, &device).matmul(best))
+    membership(queries, &device).matmul(best)
 }
 
 /// MaxSim of each query with the documents of its own group, `[queries, documents / queries]`: query `i` with the documents
@@ -59,16 +70,26 @@ pub fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> R
 /// When the widths differ, or the documents do not divide evenly among the queries.
 pub fn maxsim_pairs(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> Result<Tensor<2>> {
     check(queries, documents)?;
-    let (count, device) = (queries.len(), queries.values.device());
+    let count = queries.len();
     if count == 0 || !documents.len().is_multiple_of(count) {
         return Err(Error::Groups { queries: count, documents: documents.len() });
     }
+    if queries.spans.tokens() == 0 || documents.spans.tokens() == 0 {
+        return Ok(Tensor::zeros([count, documents.len() / count], &queries.values.device()));
+    }
+    #[cfg(feature = "flex")]
+    if fused_here(queries, documents) {
+        return Ok(fused::maxsim(queries, documents, rule, true));
+    }
+    Ok(pairs_composed(queries, documents, rule))
+}
+
+/// [`maxsim_pairs`] of Burn's operations; there are tokens on both sides, and the documents divide evenly among the queries.
+pub(crate) fn pairs_composed(queries: &Embeddings, documents: &Embeddings, rule: MaskRule) -> Tensor<2> {
+    let (count, device) = (queries.len(), queries.values.device());
     let group = documents.len() / count;
     let (query_rows, document_rows): (Vec<usize>, Vec<usize>) = ((0..count).collect(), (0..documents.len()).collect());
     let (left, right) = (Padded::new(&queries.spans, &query_rows), Padded::new(&documents.spans, &document_rows));
-    if group == 0 || queries.spans.tokens() == 0 || documents.spans.tokens() == 0 {
-        return Ok(Tensor::zeros([count, group], &device));
-    }
     let dim = queries.dim();
     let q = left.gather(queries.values.clone()).reshape([count, left.width, dim]);
     let d = right.gather(documents.values.clone()).reshape([count, group * right.width, dim]);
@@ -88,7 +109,13 @@ pub fn maxsim_pairs(queries: &Embeddings, documents: &Embeddings, rule: MaskRule
         Some(unused) => best.mask_fill(unused.reshape([count, left.width, 1]).expand([count, left.width, group]), 0.0),
         None => best,
     };
-    Ok(best.sum_dim(1).reshape([count, group]))
+    best.sum_dim(1).reshape([count, group])
+}
+
+/// Whether both lie where the kernel runs.
+#[cfg(feature = "flex")]
+fn fused_here(queries: &Embeddings, documents: &Embeddings) -> bool {
+    queries.dim() > 0 && fused::runs_on(&queries.values) && fused::runs_on(&documents.values)
 }
 
 /// Whether the parts of both go together, and both have the same width.
@@ -106,15 +133,17 @@ fn unused(padded: &Padded, documents: &Embeddings, device: &Device) -> Option<Te
     padded.unused(device, |sequence, place| documents.mask[documents.spans.range(sequence).start + place])
 }
 
-/// The least value that a maximum of each document can take; `None` when none of them has one.
+/// The least value that a maximum over this document can take.
+pub(crate) fn least(documents: &Embeddings, document: usize, rule: MaskRule) -> f32 {
+    let tokens = &documents.mask[documents.spans.range(document)];
+    let nothing_counts = !tokens.contains(&true);
+    let floored = rule == MaskRule::Zero && (documents.floor[document] || tokens.contains(&false));
+    if nothing_counts || floored { 0.0 } else { f32::NEG_INFINITY }
+}
+
+/// The least values of all documents; `None` when none of them has one.
 fn floors(documents: &Embeddings, rows: &[usize], rule: MaskRule, device: &Device) -> Option<Tensor<1>> {
-    let floor = |&row: &usize| {
-        let tokens = &documents.mask[documents.spans.range(row)];
-        let nothing_counts = !tokens.iter().any(|&counts| counts);
-        let floored = rule == MaskRule::Zero && (documents.floor[row] || !tokens.iter().all(|&counts| counts));
-        if nothing_counts || floored { 0.0 } else { 2.0 * LOWEST }
-    };
-    let floors: Vec<f32> = rows.iter().map(floor).collect();
+    let floors: Vec<f32> = rows.iter().map(|&row| least(documents, row, rule).max(2.0 * LOWEST)).collect();
     let some = floors.contains(&0.0);
     some.then(|| Tensor::from_data(TensorData::new(floors, [rows.len()]), device))
 }

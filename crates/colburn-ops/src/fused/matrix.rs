@@ -44,10 +44,19 @@ fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
 /// # Panics
 /// When the shapes do not fit together, or `out` is too short.
 pub(super) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+    let small = a.rows * b.columns * a.columns < 1 << 21;
+    multiply(out, width, a, b, add, if small { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) });
+}
+
+/// [`product`] on the core that calls it: for tiles, of which other cores have others.
+pub(super) fn tile(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+    multiply(out, width, a, b, add, gemm::Parallelism::None);
+}
+
+fn multiply(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool, parallel: gemm::Parallelism) {
     let (rows, columns, inner) = (a.rows, b.columns, a.columns);
     assert_eq!(inner, b.rows, "the inner dimension of a product");
     assert!(fits(out.len(), rows, columns, width), "a product of {rows} x {columns} beyond its slice");
-    let parallel = if rows * columns * inner < 1 << 21 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) };
     let stride = |stride: usize| stride as isize;
     // SAFETY: `a` and `b` lie within their slices, which was asserted when they were made; `out` does, which is asserted above. All are
     // initialised, and `out`, borrowed mutably, overlaps neither.

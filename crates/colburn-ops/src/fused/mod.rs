@@ -17,7 +17,9 @@ mod kernel;
 mod linear;
 mod math;
 mod matrix;
+mod maxsim;
 mod parallel;
+mod parts;
 #[cfg(test)]
 mod testing;
 
@@ -28,6 +30,8 @@ pub(crate) use self::activate::activate;
 pub(crate) use self::curve::Curve;
 pub(crate) use self::gated::gated;
 pub(crate) use self::linear::{linear, three_linears};
+pub(crate) use self::linear::linear;
+pub(crate) use self::maxsim::maxsim;
 use crate::device;
 
 /// Whether kernels run where this tensor lies: on flex, in f32.

@@ -37,7 +37,7 @@ pub(super) fn by_rows_with<R: Send>(
     (values, besides)
 }
 
-fn zeroed(places: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+pub(super) fn zeroed(places: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     for place in &mut *places {
         place.write(0.0);
     }
