@@ -1,7 +1,7 @@
 //! The forward pass of one head: the softmax of a query's scores is taken part by part of the keys, with the largest score so far taken
 //! out and the sums corrected when a larger one comes (Milakov and Gimelshein 2018, Dao et al. 2022). No score outlives its part.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::{
     head::{Head, KEYS, QUERIES, with_scratch},
@@ -17,69 +17,80 @@ pub(super) struct Forward<'a> {
     pub sums: &'a mut [[f32; 2]],
 }
 
-impl WithSimd for Forward<'_> {
+impl Forward<'_> {
+    pub fn run(self, arch: Arch) {
+        let (width, keys) = (self.head.width(), self.head.keys);
+        let panels = self.head.q.width * keys.next_multiple_of(LANES);
+        let lengths = [panels, keys * width, QUERIES * width, QUERIES * KEYS, QUERIES * width, KEYS];
+        with_scratch(lengths, |scratch| arch.dispatch(Pass { task: self, scratch }));
+    }
+}
+
+struct Pass<'a> {
+    task: Forward<'a>,
+    scratch: [&'a mut [f32]; 6],
+}
+
+impl WithSimd for Pass<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { head, mut out, sums } = self;
+        let Forward { head, mut out, sums } = self.task;
+        let [k, v, q, weights, values, mask] = self.scratch;
         let (width, keys) = (head.width(), head.keys);
-        let panels = head.q.width * keys.next_multiple_of(LANES);
-        let lengths = [panels, keys * width, QUERIES * width, QUERIES * KEYS, QUERIES * width, KEYS];
-        with_scratch(lengths, |[k, v, q, weights, values, mask]| {
-            head.k.pack_transposed(keys, k);
-            head.v.pack(0..keys, 1.0, v);
-            let blocks = out.chunks_mut(QUERIES).zip(sums.chunks_mut(QUERIES)).enumerate();
-            for (block, (out, sums)) in blocks {
-                let first = block * QUERIES;
-                let queries = first..first + out.len();
-                head.q.pack(queries.clone(), head.scale(), q);
-                sums.fill([f32::NEG_INFINITY, 0.0]);
-                let mut add = false;
-                for part in head.parts(queries.clone()) {
-                    head.products(simd, (q, queries.len()), k, &part, weights);
-                    let rows = weights.chunks_exact_mut(KEYS).zip(values.chunks_exact_mut(width)).zip(&mut *sums);
-                    for (query, ((weights, values), sums)) in queries.clone().zip(rows) {
-                        let weights = &mut weights[..part.places];
-                        let places = head.places(query, &part);
-                        if places.is_empty() {
-                            weights.fill(0.0);
-                            continue;
-                        }
-                        weights[..places.start].fill(f32::NEG_INFINITY);
-                        weights[places.end..].fill(f32::NEG_INFINITY);
-                        let largest = biased_largest(simd, weights, head.bias(query, &part)).max(sums[0]);
-                        let correction = (sums[0] - largest).exp();
-                        let mask = head.mask(query, &part, places, mask);
-                        let sum = exponentials(simd, weights, largest, mask);
-                        *sums = [largest, sums[1] * correction + sum];
-                        if add && correction != 1.0 {
-                            values.iter_mut().for_each(|value| *value *= correction);
-                        }
-                    }
-                    simd.vectorize(Product {
-                        out: values,
-                        left: Left::Rows(weights, KEYS),
-                        right: &v[part.first * width..],
-                        strides: [width, width],
-                        rows: queries.len(),
-                        columns: width,
-                        inner: part.keys,
-                        add,
-                    });
-                    add = true;
-                }
-                for ((out, values), sums) in out.iter_mut().zip(values.chunks_exact(width)).zip(sums) {
-                    sums[1] = if sums[1] > 0.0 { 1.0 / sums[1] } else { 0.0 };
-                    // Without any key there was no part either, and the values are of another block.
-                    if sums[1] == 0.0 {
-                        out.fill(0.0);
+        head.k.pack_transposed(keys, k);
+        head.v.pack(0..keys, 1.0, v);
+        let blocks = out.chunks_mut(QUERIES).zip(sums.chunks_mut(QUERIES)).enumerate();
+        for (block, (out, sums)) in blocks {
+            let first = block * QUERIES;
+            let queries = first..first + out.len();
+            head.q.pack(queries.clone(), head.scale(), q);
+            sums.fill([f32::NEG_INFINITY, 0.0]);
+            let mut add = false;
+            for part in head.parts(queries.clone()) {
+                head.products(simd, (q, queries.len()), k, &part, weights);
+                let rows = weights.chunks_exact_mut(KEYS).zip(values.chunks_exact_mut(width)).zip(&mut *sums);
+                for (query, ((weights, values), sums)) in queries.clone().zip(rows) {
+                    let weights = &mut weights[..part.places];
+                    let places = head.places(query, &part);
+                    if places.is_empty() {
+                        weights.fill(0.0);
                         continue;
                     }
-                    out.iter_mut().zip(values).for_each(|(out, value)| *out = value * sums[1]);
+                    weights[..places.start].fill(f32::NEG_INFINITY);
+                    weights[places.end..].fill(f32::NEG_INFINITY);
+                    let largest = biased_largest(simd, weights, head.bias(query, &part)).max(sums[0]);
+                    let correction = (sums[0] - largest).exp();
+                    let mask = head.mask(query, &part, places, mask);
+                    let sum = exponentials(simd, weights, largest, mask);
+                    *sums = [largest, sums[1] * correction + sum];
+                    if add && correction != 1.0 {
+                        values.iter_mut().for_each(|value| *value *= correction);
+                    }
                 }
+                simd.vectorize(Product {
+                    out: values,
+                    left: Left::Rows(weights, KEYS),
+                    right: &v[part.first * width..],
+                    strides: [width, width],
+                    rows: queries.len(),
+                    columns: width,
+                    inner: part.keys,
+                    add,
+                });
+                add = true;
             }
-        });
+            for ((out, values), sums) in out.iter_mut().zip(values.chunks_exact(width)).zip(sums) {
+                sums[1] = if sums[1] > 0.0 { 1.0 / sums[1] } else { 0.0 };
+                // Without any key there was no part either, and the values are of another block.
+                if sums[1] == 0.0 {
+                    out.fill(0.0);
+                    continue;
+                }
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = value * sums[1]);
+            }
+        }
     }
 }
 

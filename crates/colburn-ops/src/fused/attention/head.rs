@@ -181,7 +181,7 @@ pub(super) struct Part {
 }
 
 /// So many numbers for each of these uses, whole cache lines each, in memory that the thread keeps for its next head.
-pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+pub(super) fn with_scratch<const N: usize>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N])) {
     /// A thread keeps at most so many: long texts are rare, and what they need is dear to keep.
     const KEPT: usize = 1 << 20;
     thread_local! {
@@ -196,9 +196,8 @@ pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl Fn
     }
     let offset = scratch.as_ptr().align_offset(64).min(LANES);
     let mut rest = &mut scratch[offset..];
-    let result = work(lengths.map(|length| rest.split_off_mut(..length).unwrap_or_default()));
+    work(lengths.map(|length| rest.split_off_mut(..length).unwrap_or_default()));
     if scratch.len() <= KEPT {
         SCRATCH.set(scratch);
     }
-    result
 }

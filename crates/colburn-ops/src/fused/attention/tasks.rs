@@ -101,7 +101,7 @@ impl Tasks<'_> {
             let of_heads = by_head(out, hidden, self.head_dim()).into_par_iter();
             let sums = sums.par_chunks_mut(self.spans().length(sequence));
             of_heads.zip(sums).enumerate().for_each(|(head, (out, sums))| {
-                self.kernel.arch.dispatch(Forward { head: self.head(sequence, head), out, sums });
+                Forward { head: self.head(sequence, head), out, sums }.run(self.kernel.arch);
             });
         });
         (Array::new(out, [tokens, hidden]), sums)
@@ -143,14 +143,15 @@ impl Tasks<'_> {
                     let start = first * hidden + head * self.head_dim();
                     Rows { values, stride: hidden, start, width: self.head_dim() }
                 };
-                self.kernel.arch.dispatch(Backward {
+                let task = Backward {
                     head: self.head(sequence, head),
                     out: rows(out),
                     gradient: rows(gradient),
                     sums: &sums[head * length..][..length],
                     by: [by_q, by_k, by_v],
                     by_bias,
-                });
+                };
+                task.run(self.kernel.arch);
             });
             (length, by_bias)
         });
