@@ -11,21 +11,33 @@ mod activate;
 mod apply;
 mod array;
 mod curve;
+mod drop;
 mod gated;
+mod gather;
 mod kernel;
+mod lanes;
 mod linear;
 mod math;
 mod matrix;
+mod norm;
+mod norm_rows;
+mod normalize;
 mod parallel;
+mod rotary;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use burn::tensor::{DType, Tensor};
 
 pub(crate) use self::activate::activate;
 pub(crate) use self::curve::Curve;
+pub(crate) use self::drop::{drop, drop_add};
 pub(crate) use self::gated::gated;
+pub(crate) use self::gather::gather;
 pub(crate) use self::linear::{linear, three_linears};
+pub(crate) use self::norm::{drop_add_norm, layer_norm};
+pub(crate) use self::normalize::normalize;
+pub(crate) use self::rotary::turn;
 use crate::device;
 
 /// Whether kernels run where this tensor lies: on flex, in f32.
