@@ -6,7 +6,7 @@ use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Device, Tensor, TensorData},
 };
-use colburn_ops::{Dropout, Embeddings, Precision};
+use colburn_ops::{Dropout, Embeddings, Precision, normalize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -298,33 +298,4 @@ fn fit_vocabulary(encoder: Encoder, tokenizer: &TextTokenizer, folder: &Path, dr
         return Err(Error::config(folder.join("tokenizer.json"), message));
     }
     Ok(encoder)
-}
-
-/// `torch.nn.functional.normalize`: every row divided by its L2 norm, or by 1e-12 where that is larger.
-fn normalize(x: Tensor<2>) -> Tensor<2> {
-    // Bounded before the root, whose gradient at 0 is infinite.
-    let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
-    x / norm
-}
-
-#[cfg(all(test, feature = "flex"))]
-mod tests {
-    use super::*;
-
-    // x = torch.tensor([[3., 4.], [0., 0.]], requires_grad=True)
-    // y = torch.nn.functional.normalize(x, dim=-1); (y * torch.tensor([[1., 0.], [0., 0.]])).sum().backward(); print(y, x.grad)
-    #[test]
-    fn a_row_of_zeros_has_a_finite_gradient() {
-        let device = Device::flex().autodiff();
-        let x = Tensor::<2>::from_data([[3.0, 4.0], [0.0, 0.0]], &device).require_grad();
-        let y = normalize(x.clone());
-        let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
-        let gradients = (y.clone() * weights).sum().backward();
-        let values = y.inner().into_data().try_to_vec::<f32>().unwrap();
-        assert_eq!(values, [0.6, 0.8, 0.0, 0.0]);
-        let gradient = x.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
-        for (found, expected) in gradient.iter().zip([0.128, -0.096, 0.0, 0.0]) {
-            assert!((found - expected).abs() < 1e-6, "{gradient:?}");
-        }
-    }
 }

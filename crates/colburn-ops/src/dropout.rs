@@ -6,8 +6,12 @@
 //!
 //! Masks are made on the host, so that all backends have the same ones.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 
+#[cfg(feature = "flex")]
+use crate::fused;
 use crate::{Spans, mix};
 
 /// Which elements one forward pass drops.
@@ -54,15 +58,18 @@ impl Dropout {
     /// # Shapes
     /// `x` and the result: `[tokens, width]`.
     pub fn apply(&mut self, x: Tensor<2>, p: f64, spans: &Spans) -> Tensor<2> {
-        let Some(masks) = self.site(p) else { return x };
-        let [tokens, width] = x.dims();
-        let mut mask = vec![0.0; tokens * width];
-        for text in 0..spans.len() {
-            let range = spans.range(text);
-            masks.fill(text, 0, &mut mask[range.start * width..range.end * width]);
+        let Some(masks) = self.rows(p, spans) else { return x };
+        #[cfg(feature = "flex")]
+        if fused::runs_on(&x) {
+            return fused::drop(x, masks);
         }
-        let mask = Tensor::from_data(TensorData::new(mask, [tokens, width]), &x.device());
-        x * mask
+        x.clone() * masks.tensor(&x)
+    }
+
+    /// The masks of the next place in the network for a packed run; none when nothing is dropped there.
+    pub(crate) fn rows(&mut self, p: f64, spans: &Spans) -> Option<RowMasks> {
+        let masks = self.site(p)?;
+        Some(RowMasks { masks, ends: (0..spans.len()).map(|text| spans.range(text).end).collect() })
     }
 
     /// The next place in the network; none when nothing is dropped there.
@@ -87,6 +94,15 @@ pub(crate) struct Masks {
 impl Masks {
     /// What multiplies the elements of a text from `start` on: 0 or the scale.
     pub fn fill(&self, text: usize, start: usize, mask: &mut [f32]) {
+        #[cfg(feature = "flex")]
+        pulp::Arch::new().dispatch(Fill { masks: self, text, start, mask });
+        #[cfg(not(feature = "flex"))]
+        self.fill_here(text, start, mask);
+    }
+
+    /// The same with the instructions that the caller is compiled for.
+    #[inline(always)]
+    pub fn fill_here(&self, text: usize, start: usize, mask: &mut [f32]) {
         let key = mix(mix(self.seed, self.first + text as u64), self.site);
         // A number of 64 bits decides on two neighbours.
         let value = |half: u64| if half & 0xffff_ffff < self.threshold { 0.0 } else { self.scale };
@@ -96,16 +112,68 @@ impl Masks {
             *first = value(mix(key, pair) >> 32);
             pair += 1;
         }
-        let mut pairs = rest.chunks_exact_mut(2);
-        for two in &mut pairs {
+        let (pairs, last) = rest.as_chunks_mut::<2>();
+        for two in pairs {
             let draw = mix(key, pair);
-            two[0] = value(draw);
-            two[1] = value(draw >> 32);
+            *two = [value(draw), value(draw >> 32)];
             pair += 1;
         }
-        if let [last] = pairs.into_remainder() {
+        if let [last] = last {
             *last = value(mix(key, pair));
         }
+    }
+}
+
+#[cfg(feature = "flex")]
+struct Fill<'a> {
+    masks: &'a Masks,
+    text: usize,
+    start: usize,
+    mask: &'a mut [f32],
+}
+
+#[cfg(feature = "flex")]
+impl pulp::WithSimd for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.masks.fill_here(self.text, self.start, self.mask);
+    }
+}
+
+/// The masks of one place in the network for all rows of a packed run.
+#[derive(Clone, Debug)]
+pub(crate) struct RowMasks {
+    masks: Masks,
+    /// The row behind the last one of each text.
+    ends: Arc<[usize]>,
+}
+
+impl RowMasks {
+    /// What multiplies the rows from `row` on, of `width` elements each.
+    #[inline(always)]
+    pub fn fill(&self, mut row: usize, width: usize, mut mask: &mut [f32]) {
+        let mut text = self.ends.partition_point(|&end| end <= row);
+        while !mask.is_empty() {
+            let Some(&end) = self.ends.get(text) else {
+                // These rows are of no text.
+                mask.fill(0.0);
+                return;
+            };
+            let (here, later) = mask.split_at_mut(((end - row) * width).min(mask.len()));
+            let start = if text == 0 { 0 } else { self.ends[text - 1] };
+            self.masks.fill_here(text, (row - start) * width, here);
+            (row, text, mask) = (end, text + 1, later);
+        }
+    }
+
+    /// All of them, as a tensor beside this one.
+    pub fn tensor(&self, x: &Tensor<2>) -> Tensor<2> {
+        let [tokens, width] = x.dims();
+        let mut mask = vec![0.0; tokens * width];
+        self.fill(0, width, &mut mask);
+        Tensor::from_data(TensorData::new(mask, [tokens, width]), &x.device())
     }
 }
 
@@ -164,5 +232,29 @@ mod tests {
         let part = Spans::from_lengths(&lengths[1..3]);
         let some = values(Dropout::seeded(9).from_text(1).apply(ones(6, 3), 0.4, &part));
         assert_eq!(some, all[3 * 3..9 * 3]);
+    }
+
+    #[test]
+    fn masks_are_those_of_the_hash_one_by_one() {
+        let masks = Dropout::seeded(11).from_text(2).site(0.3).unwrap();
+        let key = mix(mix(11, 2 + 5), 1);
+        let one = |place: usize| {
+            let half = mix(key, place as u64 / 2) >> (32 * (place % 2)) & 0xffff_ffff;
+            if half < masks.threshold { 0.0 } else { masks.scale }
+        };
+        for arch in fused::testing::instruction_sets() {
+            for (start, length) in [(0, 0), (0, 1), (1, 1), (1, 2), (0, 33), (7, 64), (16, 301), (33, 1000)] {
+                let mut mask = vec![f32::NAN; length];
+                arch.dispatch(Fill { masks: &masks, text: 5, start, mask: &mut mask });
+                let expected: Vec<f32> = (start..start + length).map(one).collect();
+                assert_eq!(mask, expected, "{arch:?}: {length} from {start}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_always_leaves_nothing() {
+        let spans = Spans::from_lengths(&[10]);
+        assert_eq!(values(Dropout::seeded(1).apply(ones(10, 10), 1.0, &spans)), vec![0.0; 100]);
     }
 }

@@ -16,9 +16,11 @@ mod embeddings;
 mod error;
 #[cfg(feature = "flex")]
 mod fused;
+mod gather;
 mod linear;
 mod maxsim;
 pub mod memory;
+mod norm;
 mod padded;
 mod precision;
 mod rotary;
@@ -31,8 +33,10 @@ pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed}
 pub use dropout::Dropout;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
+pub use gather::gather;
 pub use linear::{linear, three_linears};
 pub use maxsim::{MaskRule, maxsim, maxsim_pairs};
+pub use norm::{drop_add, drop_add_norm, layer_norm, normalize};
 pub use precision::Precision;
 pub use rotary::Rotary;
 pub use seed::mix;

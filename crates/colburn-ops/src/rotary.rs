@@ -4,6 +4,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Spans;
+#[cfg(feature = "flex")]
+use crate::fused;
 
 /// The rotation of every token of a packed run, by its position in its sequence. One for all layers with the same base.
 ///
@@ -42,11 +44,37 @@ impl Rotary {
     /// # Shapes
     /// `x` and the result: `[tokens, heads · head_dim]`, of any number of heads.
     pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        let [tokens, hidden] = x.dims();
-        let half = self.cos.dims()[2];
-        if tokens == 0 || half == 0 {
+        if x.dims()[0] == 0 || self.cos.dims()[2] == 0 {
             return x;
         }
+        #[cfg(feature = "flex")]
+        if fused::runs_on(&x) {
+            let columns = x.dims()[1];
+            return fused::turn(x, columns, self.cos.clone(), self.sin.clone());
+        }
+        self.composed(x)
+    }
+
+    /// Turns queries and keys, and leaves values as they are.
+    ///
+    /// # Shapes
+    /// `qkv` and the result: `[tokens, 3 · hidden]`, queries, keys and values side by side.
+    pub fn apply_packed(&self, qkv: Tensor<2>) -> Tensor<2> {
+        let [tokens, all] = qkv.dims();
+        if tokens == 0 || self.cos.dims()[2] == 0 {
+            return qkv;
+        }
+        let hidden = all / 3;
+        #[cfg(feature = "flex")]
+        if fused::runs_on(&qkv) {
+            return fused::turn(qkv, 2 * hidden, self.cos.clone(), self.sin.clone());
+        }
+        self.composed_packed(qkv, hidden)
+    }
+
+    fn composed(&self, x: Tensor<2>) -> Tensor<2> {
+        let [tokens, hidden] = x.dims();
+        let half = self.cos.dims()[2];
         let x = x.reshape([tokens, hidden / (2 * half), 2 * half]);
         let (first, second) = (x.clone().narrow(2, 0, half), x.narrow(2, half, half));
         let turned = [
@@ -56,11 +84,8 @@ impl Rotary {
         Tensor::cat(turned.into(), 2).reshape([tokens, hidden])
     }
 
-    /// Turns queries and keys of what a projection to queries, keys and values gives, `[tokens, 3 · hidden]`.
-    pub fn apply_packed(&self, qkv: Tensor<2>) -> Tensor<2> {
-        let hidden = qkv.dims()[1] / 3;
-        let turned = self.apply(qkv.clone().narrow(1, 0, 2 * hidden));
-        Tensor::cat(vec![turned, qkv.narrow(1, 2 * hidden, hidden)], 1)
+    fn composed_packed(&self, qkv: Tensor<2>, hidden: usize) -> Tensor<2> {
+        Tensor::cat(vec![self.composed(qkv.clone().narrow(1, 0, 2 * hidden)), qkv.narrow(1, 2 * hidden, hidden)], 1)
     }
 }
 
@@ -120,5 +145,26 @@ mod tests {
             assert!((products[position * 40 + position + 9] - products[9]).abs() < 1e-5);
         }
         assert!((products[9] - products[0]).abs() > 1e-2);
+    }
+
+    #[test]
+    fn kernels_agree_with_their_twins() {
+        use crate::fused::testing::{agree, random, same_on_any_threads};
+        let device = Device::flex();
+        for (lengths, head_dim, heads) in
+            [(vec![1], 2, 1), (vec![3, 0, 4], 6, 3), (vec![5, 9], 34, 2), (vec![40, 1, 90], 64, 6)]
+        {
+            let spans = Spans::from_lengths(&lengths);
+            let rotary = Rotary::new(&spans, head_dim, 10_000.0, &device);
+            let hidden = heads * head_dim;
+            let x = random([spans.tokens(), hidden], 1);
+            agree([x], |[x]| rotary.apply(x), |[x]| rotary.composed(x), 1e-6);
+            let qkv = random([spans.tokens(), 3 * hidden], 2);
+            let twin = |[x]: [Tensor<2>; 1]| rotary.composed_packed(x, hidden);
+            agree([qkv.clone()], |[x]| rotary.apply_packed(x), twin, 1e-6);
+            // In place, for nobody else holds the array.
+            agree([qkv.clone()], |[x]| rotary.apply_packed(x * 1.0), twin, 1e-6);
+            same_on_any_threads([qkv], |[x]| rotary.apply_packed(x));
+        }
     }
 }

@@ -5,6 +5,7 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A seed for each position, unlike that of its neighbours: the number at `position` of the SplitMix64 sequence that starts at `seed`
 /// (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014).
+#[inline]
 pub fn mix(seed: u64, position: u64) -> u64 {
     let mut z = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(GAMMA));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

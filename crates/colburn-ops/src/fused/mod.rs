@@ -12,26 +12,38 @@ mod apply;
 mod array;
 mod attention;
 mod curve;
+mod drop;
 mod gated;
+mod gather;
 mod kernel;
+mod lanes;
 mod linear;
 mod math;
 mod matrix;
 mod maxsim;
+mod norm;
+mod norm_rows;
+mod normalize;
+mod parallel;
 mod parallel;
 mod parts;
+mod rotary;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use burn::tensor::{DType, Tensor};
 
-pub(crate) use self::attention::{attention, attention_packed};
 pub(crate) use self::activate::activate;
+pub(crate) use self::attention::{attention, attention_packed};
 pub(crate) use self::curve::Curve;
+pub(crate) use self::drop::{drop, drop_add};
 pub(crate) use self::gated::gated;
+pub(crate) use self::gather::gather;
 pub(crate) use self::linear::{linear, three_linears};
-pub(crate) use self::linear::linear;
 pub(crate) use self::maxsim::maxsim;
+pub(crate) use self::norm::{drop_add_norm, layer_norm};
+pub(crate) use self::normalize::normalize;
+pub(crate) use self::rotary::turn;
 use crate::device;
 
 /// Whether kernels run where this tensor lies: on flex, in f32.
