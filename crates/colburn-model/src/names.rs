@@ -1,7 +1,7 @@
 //! Every parameter under the name that PyTorch's checkpoints give it.
 //!
 //! The path of fields is the name, with some differences of spelling: Rust's `layer_norm` and `self_attention` are `LayerNorm` and
-//! `self` there, ModernBERT's `wqkv`, `wi` and `wo` begin with a capital, a norm's `gamma` and `beta` are `weight` and `bias`. And Burn keeps a linear weight as `[in, out]`, PyTorch as
+//! `self` there, ModernBERT's `wqkv`, `wi` and `wo` begin with a capital. And Burn keeps a linear weight as `[in, out]`, PyTorch as
 //! `[out, in]`. The variant of an enum is no part of a name.
 
 use burn::{
@@ -48,8 +48,6 @@ impl Trail {
             "wqkv" => "Wqkv",
             "wi" => "Wi",
             "wo" => "Wo",
-            "gamma" => "weight",
-            "beta" => "bias",
             other => other,
         });
         spelled.collect::<Vec<_>>().join(".")

@@ -2,7 +2,7 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig, Linear},
+    nn::Linear,
     tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions};
@@ -12,6 +12,7 @@ use super::{
     Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertEmbeddings, BertShape, zero_linear},
     check,
+    norm::LayerNorm,
     table::Table,
 };
 
@@ -116,7 +117,7 @@ impl FamilyConfig for AlbertConfig {
 
     fn init(&self, device: &Device) -> Encoder {
         let hidden = self.hidden_size;
-        let norm = || LayerNormConfig::new(hidden).with_epsilon(self.layer_norm_eps).init(device);
+        let norm = || LayerNorm::new(hidden, self.layer_norm_eps, true, device);
         let linear = |from, to| zero_linear(from, to, device);
         let layer = |_| AlbertLayer {
             full_layer_layer_norm: norm(),

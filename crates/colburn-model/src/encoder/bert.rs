@@ -5,13 +5,13 @@
 
 use burn::{
     module::Module,
-    nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
+    nn::{Initializer, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, norm::LayerNorm, table::Table};
 
 /// The fields of BERT's `config.json`, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -174,7 +174,7 @@ impl BertEmbeddings {
             word_embeddings: Table::zeros(words, width, device),
             position_embeddings: Table::zeros(positions, width, device),
             token_type_embeddings: Table::zeros(types, width, device),
-            layer_norm: LayerNormConfig::new(width).with_epsilon(eps).init(device),
+            layer_norm: LayerNorm::new(width, eps, true, device),
         }
     }
 
@@ -305,10 +305,7 @@ impl BertStack {
 impl BertOutput {
     /// All zero, the norm's weights one.
     pub(super) fn new(from: usize, to: usize, eps: f64, device: &Device) -> Self {
-        Self {
-            dense: zero_linear(from, to, device),
-            layer_norm: LayerNormConfig::new(to).with_epsilon(eps).init(device),
-        }
+        Self { dense: zero_linear(from, to, device), layer_norm: LayerNorm::new(to, eps, true, device) }
     }
 
     /// With dropout between the projection and the sum.

@@ -2,13 +2,13 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig, Linear},
+    nn::Linear,
     tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, bert::zero_linear, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, bert::zero_linear, check, norm::LayerNorm, table::Table};
 
 /// Added to the variance in layer norms; no key of the configuration.
 const LAYER_NORM_EPS: f64 = 1e-12;
@@ -80,7 +80,7 @@ impl FamilyConfig for DistilBertConfig {
     fn init(&self, device: &Device) -> Encoder {
         let dim = self.dim;
         let linear = |from, to| zero_linear(from, to, device);
-        let norm = || LayerNormConfig::new(dim).with_epsilon(LAYER_NORM_EPS).init(device);
+        let norm = || LayerNorm::new(dim, LAYER_NORM_EPS, true, device);
         let layer = |_| TransformerBlock {
             attention: MultiHeadSelfAttention {
                 q_lin: linear(dim, dim),

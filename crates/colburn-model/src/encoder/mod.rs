@@ -10,6 +10,7 @@ mod distilbert;
 mod electra;
 mod modernbert;
 mod mpnet;
+mod norm;
 mod pass;
 mod positions;
 mod roberta;

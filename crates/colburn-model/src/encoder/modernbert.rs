@@ -8,14 +8,14 @@ mod tests;
 
 use burn::{
     module::Module,
-    nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
+    nn::{Initializer, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions, Rotary};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, table::Table};
+use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, norm::LayerNorm, table::Table};
 
 const FULL: &str = "full_attention";
 const SLIDING: &str = "sliding_attention";
@@ -214,7 +214,7 @@ impl FamilyConfig for ModernBertConfig {
 
     fn init(&self, device: &Device) -> Encoder {
         let (hidden, inner) = (self.hidden_size, self.intermediate_size);
-        let norm = || LayerNormConfig::new(hidden).with_epsilon(self.norm_eps).with_bias(self.norm_bias).init(device);
+        let norm = || LayerNorm::new(hidden, self.norm_eps, self.norm_bias, device);
         let linear = |from, to, bias| {
             LinearConfig::new(from, to).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
         };

@@ -3,7 +3,7 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig, Linear},
+    nn::Linear,
     tensor::{Device, Tensor},
 };
 use colburn_ops::{Activation, AttentionOptions, RelativeBias};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     Checkpoint, Encoder, Family, FamilyConfig, Pass,
     bert::{BertIntermediate, BertOutput, BertShape, zero_linear},
+    norm::LayerNorm,
     positions,
     table::Table,
 };
@@ -109,7 +110,7 @@ impl FamilyConfig for MpnetConfig {
 
     fn init(&self, device: &Device) -> Encoder {
         let (hidden, eps) = (self.hidden_size, self.layer_norm_eps);
-        let norm = || LayerNormConfig::new(hidden).with_epsilon(eps).init(device);
+        let norm = || LayerNorm::new(hidden, eps, true, device);
         let linear = |from, to| zero_linear(from, to, device);
         let layer = |_| MpnetLayer {
             attention: MpnetAttention {

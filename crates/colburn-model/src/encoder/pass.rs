@@ -2,11 +2,12 @@
 //!
 //! Each step is one operation of `colburn-ops`, so that a backend with kernels for them goes over the hidden states once a step.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::Tensor,
+use super::norm::LayerNorm;
+use burn::{nn::Linear, tensor::Tensor};
+use colburn_ops::{
+    AttentionOptions, Dropout, Precision, Spans, attention_packed, drop_add, drop_add_norm, layer_norm, linear,
+    three_linears,
 };
-use colburn_ops::{AttentionOptions, Dropout, Precision, Spans, attention_packed, linear, three_linears};
 
 /// What goes through the layers beside the hidden states.
 pub(crate) struct Pass<'a> {
@@ -46,21 +47,28 @@ impl Pass<'_> {
 
     /// A norm.
     pub fn norm(&self, norm: &LayerNorm, x: Tensor<2>) -> Tensor<2> {
-        norm.forward(x)
+        let (weight, bias, eps) = parts(norm);
+        layer_norm(x, weight, bias, eps)
     }
 
     /// A norm of what a sublayer gives, after dropout, and what went into it: post-norm encoders.
     pub fn add_norm(&mut self, norm: &LayerNorm, x: Tensor<2>, residual: Tensor<2>, dropout: f64) -> Tensor<2> {
-        norm.forward(self.drop(x, dropout) + residual)
+        let (weight, bias, eps) = parts(norm);
+        drop_add_norm(x, residual, weight, bias, eps, dropout, self.spans, &mut self.dropout)
     }
 
     /// What a sublayer gives, after dropout, and what went into it: pre-norm encoders.
     pub fn add(&mut self, x: Tensor<2>, residual: Tensor<2>, dropout: f64) -> Tensor<2> {
-        self.drop(x, dropout) + residual
+        drop_add(x, residual, dropout, self.spans, &mut self.dropout)
     }
 
     /// Dropout by itself.
     pub fn drop(&mut self, x: Tensor<2>, probability: f64) -> Tensor<2> {
         self.dropout.apply(x, probability, self.spans)
     }
+}
+
+/// Weight, bias and epsilon.
+fn parts(norm: &LayerNorm) -> (Tensor<1>, Option<Tensor<1>>, f64) {
+    (norm.weight.val(), norm.bias.as_ref().map(|bias| bias.val()), norm.eps)
 }

@@ -3,8 +3,9 @@
 use burn::{
     module::{Module, Param},
     nn::Initializer,
-    tensor::{Bool, Device, Int, Tensor, TensorData},
+    tensor::{Device, Tensor},
 };
+use colburn_ops::gather;
 
 /// An embedding matrix, `[rows, dim]`.
 #[derive(Module, Debug)]
@@ -20,11 +21,7 @@ impl Table {
 
     /// The rows of these numbers, `[numbers, dim]`.
     pub fn rows(&self, numbers: impl IntoIterator<Item = u32>) -> Tensor<2> {
-        let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
-        let count = numbers.len();
-        let table = self.weight.val();
-        let numbers = Tensor::<1, Int>::from_data(TensorData::new(numbers, [count]), &table.device());
-        table.select(0, numbers)
+        gather(self.weight.val(), &numbers.into_iter().collect::<Vec<_>>(), None)
     }
 
     /// One row, `[1, dim]`.
@@ -37,12 +34,6 @@ impl Table {
     /// The rows of token ids, `[tokens, dim]`. A padding token written in a text has an embedding, but, as `padding_idx` has it in
     /// PyTorch, no gradient reaches that row.
     pub fn words(&self, ids: &[u32], padding: Option<u32>) -> Tensor<2> {
-        let words = self.rows(ids.iter().copied());
-        let Some(padding) = padding.filter(|padding| ids.contains(padding)) else { return words };
-        let frozen: Vec<bool> = ids.iter().map(|&id| id == padding).collect();
-        let shape = words.dims();
-        let frozen = Tensor::<2, Bool>::from_data(TensorData::new(frozen, [shape[0], 1]), &words.device());
-        let constant = words.clone().detach();
-        words.mask_where(frozen.expand(shape), constant)
+        gather(self.weight.val(), ids, padding)
     }
 }

@@ -25,7 +25,6 @@ mod norm;
 mod norm_rows;
 mod normalize;
 mod parallel;
-mod parallel;
 mod parts;
 mod rotary;
 #[cfg(test)]

@@ -1,0 +1,27 @@
+//! Layer normalisation with its weights. Burn's own module keeps its epsilon to itself, which the fused operations need.
+
+use burn::{
+    module::{Module, Param},
+    nn::Initializer,
+    tensor::{Device, Tensor},
+};
+
+/// A norm over the hidden dimension (`torch.nn.LayerNorm`).
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    pub(crate) eps: f64,
+}
+
+impl LayerNorm {
+    /// That of new models: weights one, biases zero.
+    pub fn new(width: usize, eps: f64, bias: bool, device: &Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([width], device),
+            bias: bias.then(|| Initializer::Zeros.init([width], device)),
+            eps,
+        }
+    }
+}
