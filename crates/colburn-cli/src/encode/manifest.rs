@@ -213,6 +213,7 @@ mod tests {
             length: Some(64),
             pool_factor: 2,
             protected_tokens: 1,
+            bf16: false,
             device: "flex".into(),
             model: [("config.json".to_owned(), fingerprint)].into(),
             input: [("a.jsonl".to_owned(), 5)].into(),
