@@ -35,7 +35,7 @@ enum Command {
     Tidy,
     Fixtures { python: Option<PathBuf> },
     Parity { device: parity::Device, minilm: Option<PathBuf> },
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
     Cuda { stand_in: Option<PathBuf> },
 }
 
@@ -50,7 +50,7 @@ impl Command {
                 device: arguments.option("--device")?.ok_or("parity needs --device flex|ndarray|wgpu")?.parse()?,
                 minilm: arguments.option("--minilm")?.map(PathBuf::from),
             },
-            Some("bench") => Self::Bench(bench::Options::parse(&mut arguments)?),
+            Some("bench") => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
             Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
         };
@@ -68,7 +68,7 @@ impl Command {
             Self::Tidy => tidy::run(),
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
             Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
-            Self::Bench(options) => bench::run(options),
+            Self::Bench(options) => bench::run(*options),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }
     }

@@ -21,28 +21,43 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 pub use self::options::Options;
-use self::options::Work;
+use self::options::{ALL, Work};
 use self::setup::Setup;
 use crate::Result;
 
 pub fn run(options: Options) -> Result<()> {
     let load = machine::load();
+    if options.wants(Work::Profile) {
+        profile::find_perf()?;
+    }
     if let Some(path) = &options.output {
         writable(path)?;
     }
     let mut setup = Setup::new(options)?;
-    let mut rows = Vec::new();
-    for work in [Work::Train, Work::TrainFull, Work::TrainBf16].into_iter().filter(|work| setup.options.wants(*work)) {
-        rows.extend(training::measure(&setup, work)?);
+    let (mut rows, mut texts, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut scaling, mut profile) = (Value::Null, Value::Null);
+    for work in ALL.into_iter().filter(|work| setup.options.wants(*work)) {
+        // What one work cannot do must not cost the numbers of those before it.
+        let done = match work {
+            Work::Train | Work::TrainFull | Work::TrainBf16 => {
+                training::measure(&setup, work).map(|more| rows.extend(more))
+            }
+            Work::Encode => encoding::measure(&setup).map(|more| rows.extend(more)),
+            Work::Loss => loss::measure(&setup).map(|one| rows.push(one)),
+            Work::Scaling => scaling::measure(&setup).map(|(text, numbers)| {
+                texts.push(text);
+                scaling = numbers;
+            }),
+            Work::Profile => profile::measure(&setup).map(|(text, numbers)| {
+                texts.push(text);
+                profile = numbers;
+            }),
+        };
+        if let Err(message) = done {
+            eprintln!("error: {}: {message}", work.name());
+            failed.push(work.name());
+        }
     }
-    if setup.options.wants(Work::Encode) {
-        rows.extend(encoding::measure(&setup)?);
-    }
-    if setup.options.wants(Work::Loss) {
-        rows.push(loss::measure(&setup)?);
-    }
-    let scaling = setup.options.wants(Work::Scaling).then(|| scaling::measure(&setup)).transpose()?;
-    let profile = setup.options.wants(Work::Profile).then(|| profile::measure(&setup)).transpose()?;
     setup.measure_again()?;
 
     let facts = machine::facts(&setup, load);
@@ -52,23 +67,22 @@ pub fn run(options: Options) -> Result<()> {
     if !rows.is_empty() {
         println!("\n{}\n\n{}", how(&setup.options, setup.pylate.is_some()), table::markdown(&rows, &setup.rate));
     }
-    for (text, _) in scaling.iter().chain(&profile) {
+    for text in texts {
         println!("\n{text}");
     }
     if let Some(path) = &setup.options.output {
-        let numbers = |section: Option<(String, Value)>| section.map_or(Value::Null, |(_, numbers)| numbers);
         let all = json!({
             "machine": machine::json(&facts),
             "options": format!("{:?}", setup.options),
             "gflops": { "median": setup.rate.median, "best": setup.rate.best },
             "prepared": setup.prepared.as_ref().map(|prepared| prepared.facts.clone()),
             "works": rows.iter().map(|row| row.json(&setup.rate)).collect::<Vec<_>>(),
-            "scaling": numbers(scaling),
-            "profile": numbers(profile),
+            "scaling": scaling,
+            "profile": profile,
         });
         std::fs::write(path, format!("{all:#}\n")).map_err(|error| format!("--output {}: {error}", path.display()))?;
     }
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(format!("these works failed, as said above: {}", failed.join(", "))) }
 }
 
 /// Before a quarter of an hour of measurements, not after it.

@@ -21,7 +21,8 @@ pub enum Work {
 
 /// The works of the table, in its order. The other two are about colburn alone and are run when named.
 const TABLE: [Work; 5] = [Work::Train, Work::TrainFull, Work::TrainBf16, Work::Encode, Work::Loss];
-const ALL: [Work; 7] =
+/// All works, in the order in which they are run.
+pub const ALL: [Work; 7] =
     [Work::Train, Work::TrainFull, Work::TrainBf16, Work::Encode, Work::Loss, Work::Scaling, Work::Profile];
 
 impl Work {

@@ -17,11 +17,16 @@ const FREQUENCY: &str = "99";
 /// Functions that are named after the table.
 const NAMED: usize = 15;
 
+/// Before anything is measured.
+pub fn find_perf() -> Result<()> {
+    if process::succeeds(Command::new("perf").arg("--version")) {
+        return Ok(());
+    }
+    Err("profile needs `perf` (Debian: `apt-get install linux-perf`), and it is not on the path".into())
+}
+
 /// The table, and its numbers.
 pub fn measure(setup: &Setup) -> Result<(String, Value)> {
-    if !process::succeeds(Command::new("perf").arg("--version")) {
-        return Err("profile needs `perf` (Debian: `apt-get install linux-perf`), and it is not on the path".into());
-    }
     let rows = training::rows(setup)?;
     let steps = setup.options.warmup + setup.options.steps;
     let job = Job {

@@ -1,7 +1,9 @@
 //! Which part of a training step a function belongs to, by its name and by who called it.
 //!
-//! A stack is read from the innermost function outwards, and the first that a group knows decides: the copy within attention is a copy. A kernel
-//! on SIMD registers often has no name of its own, only that of its dispatch; then its caller's counts.
+//! A stack is read from the innermost function outwards, and the first that a group knows decides: the copy within attention is a copy. Only an
+//! elementwise function belongs to its caller where that is attention, MaxSim or the optimizer. A kernel on SIMD registers often has no name of its
+//! own, only that of its dispatch; then its caller's counts. The types that a generic function was made for are in its name only when the
+//! binary was built with `-C symbol-mangling-version=v0`; without, work that was handed to another thread can be nameless.
 
 /// A group of functions.
 pub struct Group {
@@ -27,15 +29,23 @@ pub const READING: Group = Group {
     ],
 };
 
+const OPTIMIZER: &str = "optimizer";
+const ATTENTION: &str = "attention";
+const LOSS: &str = "MaxSim and loss";
+const ELEMENTWISE: &str = "elementwise";
+
+/// The training loop: what called it says nothing about the part of a step.
+const LOOP: Group = Group {
+    name: "loop",
+    patterns: &["burn_train::learner", "10burn_train", "colburn_train::training", "colburn_train8training"],
+};
+
 /// In order: where a name fits several, the first is taken.
 pub const GROUPS: [Group; 7] = [
     Group { name: "matrix products", patterns: &["gemm", "matmul"] },
-    Group {
-        name: "optimizer",
-        patterns: &["adamw", "optimizer", "clip_grad", "grad_norm", "gradients", "colburn_train"],
-    },
-    Group { name: "attention", patterns: &["attention", "softmax", "rotary"] },
-    Group { name: "MaxSim and loss", patterns: &["maxsim", "xtr", "contrastive", "cross_entropy"] },
+    Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::gradients", "train9gradients"] },
+    Group { name: ATTENTION, patterns: &["attention", "softmax", "rotary"] },
+    Group { name: LOSS, patterns: &["maxsim", "xtr", "contrastive", "cross_entropy"] },
     Group {
         name: "copies and allocation",
         patterns: &[
@@ -64,7 +74,7 @@ pub const GROUPS: [Group; 7] = [
         ],
     },
     Group {
-        name: "elementwise",
+        name: ELEMENTWISE,
         patterns: &[
             "erf",
             "expf",
@@ -118,8 +128,14 @@ pub fn group(stack: &[&str]) -> &'static str {
     if stack.iter().any(|name| knows(&READING, name)) {
         return READING.name;
     }
+    let step = &stack[..stack.iter().position(|name| knows(&LOOP, name)).unwrap_or(stack.len())];
     let of_name = |name: &&str| GROUPS.iter().find(|group| knows(group, name)).map(|group| group.name);
-    stack.iter().find_map(of_name).unwrap_or(OTHER)
+    let innermost = step.iter().find_map(of_name).unwrap_or(OTHER);
+    if innermost != ELEMENTWISE {
+        return innermost;
+    }
+    let owner = |name: &str| [OPTIMIZER, ATTENTION, LOSS].into_iter().find(|owner| *owner == name);
+    step.iter().filter_map(of_name).find_map(owner).unwrap_or(innermost)
 }
 
 /// The stacks that `perf script -F ip,sym` prints: a line a function, innermost first, and a blank line between stacks.
@@ -154,7 +170,16 @@ mod tests {
             (&["colburn_train::adamw::AdamW::step"], "optimizer"),
             (&["colburn_ops::maxsim::scores"], "MaxSim and loss"),
             (&["do_sched_yield", "rayon_core::registry::WorkerThread::wait_until_cold"], "waiting for work"),
-            (&["main"], OTHER),
+            (
+                &[
+                    "burn_flex::ops::binary::binary_op",
+                    "colburn_train::adamw::Step::map",
+                    "colburn_train::training::Training::step",
+                ],
+                "optimizer",
+            ),
+            (&["expf", "colburn_ops::attention::weights", "colburn_model::encoder::bert::layer"], "attention"),
+            (&["main", "colburn_train::training::Training<AdamW>::step", "burn_train::learner::Learner"], OTHER),
             (&[], OTHER),
         ] {
             assert_eq!(group(stack), expected, "{stack:?}");
