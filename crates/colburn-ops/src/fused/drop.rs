@@ -9,7 +9,7 @@ use super::{
     apply::{apply_1, apply_2},
     array::Array,
     kernel::Kernel,
-    parallel::rows_of_part,
+    parallel::{by_rows, rows_of_part},
 };
 use crate::dropout::RowMasks;
 
@@ -65,13 +65,23 @@ impl Kernel<2> for DropAdd {
     }
 
     fn backward(&self, (): (), gradient: Array, [x, residual]: [bool; 2]) -> [Option<Array>; 2] {
-        let by_residual = residual.then(|| gradient.clone());
-        let by_x = x.then(|| match &self.masks {
-            Some(masks) => masked(self.arch, masks, gradient),
-            None => gradient,
-        });
-        [by_x, by_residual]
+        match (&self.masks, x, residual) {
+            (Some(masks), true, false) => [Some(masked(self.arch, masks, gradient)), None],
+            // The residual stream gets the gradient itself.
+            (Some(masks), true, true) => [Some(masked_copy(self.arch, masks, &gradient)), Some(gradient)],
+            _ => [x.then(|| gradient.clone()), residual.then_some(gradient)],
+        }
     }
+}
+
+/// The array times its masks.
+fn masked_copy(arch: Arch, masks: &RowMasks, x: &Array) -> Array {
+    let [rows, width] = x.rows();
+    let out = by_rows(rows, width, |first, values| {
+        values.copy_from_slice(&x[first * width..][..values.len()]);
+        arch.dispatch(Part { masks: Some(masks), first, width, values, residual: None });
+    });
+    Array::new(out, [rows, width])
 }
 
 /// The array times its masks, in place where nobody else holds it.
@@ -164,6 +174,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_sum_of_which_one_is_a_constant_has_the_gradient_of_the_other() {
+        let (constant, masks) = (random([20, 17], 3), masks(20));
+        let other = || constant.clone().autodiff();
+        agree(
+            [random([20, 17], 1)],
+            |[x]| drop_add(x.autodiff(), other(), Some(masks.clone())),
+            |[x]| x.clone().autodiff() * masks.tensor(&x) + other(),
+            1e-6,
+        );
     }
 
     #[test]
