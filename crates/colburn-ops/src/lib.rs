@@ -18,6 +18,7 @@ mod error;
 mod fused;
 mod maxsim;
 pub mod memory;
+pub mod optim;
 mod padded;
 mod rotary;
 mod seed;

@@ -7,6 +7,7 @@
 //! A kernel has a *composed twin*, the same function made of Burn's operations, which every other backend runs and which tests hold the
 //! kernel to.
 
+mod adamw;
 mod apply;
 mod array;
 mod kernel;
@@ -17,10 +18,11 @@ mod maxsim;
 mod parallel;
 mod parts;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use burn::tensor::{DType, Tensor};
 
+pub(crate) use self::adamw::{adamw, squared_norm};
 pub(crate) use self::linear::linear;
 pub(crate) use self::maxsim::maxsim;
 use crate::device;
