@@ -21,6 +21,7 @@ mod linear;
 mod maxsim;
 pub mod memory;
 mod norm;
+pub mod optim;
 mod padded;
 mod precision;
 mod rotary;

@@ -12,6 +12,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, container::TensorContainer};
 use colburn_model::Parameter;
+use colburn_ops::optim::AdamWUpdate;
 
 use crate::{Result, TrainingArguments, learning_rates};
 
@@ -89,7 +90,18 @@ impl AdamW {
     ///
     /// The work is done on tensors without autodiff, and the updated parameters are again what they were: leaves that require gradients.
     pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams, learning_rate: f64) -> M {
-        module.map(&mut Step { optimizer: self, gradients, learning_rate })
+        self.step_scaled(module, gradients, 1.0, learning_rate)
+    }
+
+    /// As [`AdamW::step`], of gradients that are multiplied with `factor` on the way, without a pass of its own.
+    pub(crate) fn step_scaled<M: Module>(
+        &mut self,
+        module: M,
+        gradients: GradientsParams,
+        factor: f64,
+        learning_rate: f64,
+    ) -> M {
+        module.map(&mut Step { optimizer: self, gradients, factor, learning_rate })
     }
 
     pub(crate) fn parameter(&self, id: &ParamId) -> Option<&Parameter> {
@@ -104,27 +116,28 @@ impl AdamW {
         self.moments.register(id, moments);
     }
 
-    fn update<const D: usize>(&mut self, id: ParamId, weight: Tensor<D>, gradient: Tensor<D>, rate: f64) -> Tensor<D> {
-        let AdamWConfig { betas: (beta1, beta2), epsilon, weight_decay } = self.config;
-        let moments = self.moments.remove(&id).unwrap_or_else(|| Moments {
+    fn update<const D: usize>(
+        &mut self,
+        id: ParamId,
+        weight: Tensor<D>,
+        gradient: Tensor<D>,
+        factor: f64,
+        rate: f64,
+    ) -> Tensor<D> {
+        let AdamWConfig { betas, epsilon, weight_decay } = self.config;
+        // Taken out, so that nothing else holds them and they can be written over.
+        let Moments { step, exp_avg, exp_avg_sq } = self.moments.remove(&id).unwrap_or_else(|| Moments {
             step: 0,
             exp_avg: gradient.zeros_like(),
             exp_avg_sq: gradient.zeros_like(),
         });
-        let step = moments.step + 1;
-        let exp_avg = moments.exp_avg.clone() + (gradient.clone() - moments.exp_avg) * (1.0 - beta1);
-        let exp_avg_sq = moments.exp_avg_sq * beta2 + gradient.square() * (1.0 - beta2);
-
-        let exponent = step as f64;
-        let (correction1, correction2) = (1.0 - beta1.powf(exponent), 1.0 - beta2.powf(exponent));
-        let denominator = exp_avg_sq.clone().sqrt() / correction2.sqrt() + epsilon;
         let decay = match self.parameters.get(&id) {
             Some(parameter) if decays(&parameter.name) => rate * weight_decay,
             _ => 0.0,
         };
-        let weight = if decay == 0.0 { weight } else { weight * (1.0 - decay) };
-        let weight = weight - exp_avg.clone() / denominator * (rate / correction1);
-
+        let step = step + 1;
+        let update = AdamWUpdate { betas, epsilon, rate, decay, step, factor };
+        let (weight, [exp_avg, exp_avg_sq]) = update.apply(weight, gradient, [exp_avg, exp_avg_sq]);
         self.moments.register(id, Moments { step, exp_avg, exp_avg_sq });
         weight
     }
@@ -133,6 +146,7 @@ impl AdamW {
 struct Step<'a> {
     optimizer: &'a mut AdamW,
     gradients: GradientsParams,
+    factor: f64,
     learning_rate: f64,
 }
 
@@ -146,7 +160,7 @@ impl ModuleMapper for Step<'_> {
         let (id, weight, mapper) = param.consume();
         let checkpointing = weight.gradient_checkpointing_strategy();
         let rate = self.learning_rate * self.optimizer.multipliers.get(&id).copied().unwrap_or(1.0);
-        let updated = self.optimizer.update(id, weight.inner(), gradient.inner(), rate);
+        let updated = self.optimizer.update(id, weight.inner(), gradient.inner(), self.factor, rate);
         let updated = match checkpointing {
             Some(strategy) => updated.autodiff().with_gradient_checkpointing_strategy(strategy).require_grad(),
             None => updated,

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use colburn_ops::optim::squared_norm;
 
 /// The sum of squares of each gradient, a tensor of one element each, in the order of the parameters. A parameter that occurs twice in the
 /// module counts once.
@@ -43,10 +44,7 @@ impl ModuleVisitor for SquaredNorms<'_> {
             return;
         }
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            // In two reductions: flex sums a large tensor at once in an order that depends on the number of threads.
-            let squares = gradient.inner().square();
-            let rows = if D > 1 { squares.sum_dim(D - 1) } else { squares };
-            self.sums.push(rows.sum());
+            self.sums.push(squared_norm(gradient));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::optim::GradientsParams;
 use colburn_model::ColBert;
 
-use crate::{AdamW, Result};
+use crate::{AdamW, Result, gradients::scale};
 
 /// An optimizer of a ColBERT model: [`AdamW`], any of Burn's, or one's own.
 ///
@@ -29,6 +29,13 @@ pub trait Optimizer: Send {
     /// Updates the parameters that have a gradient. The model lies on a device with autodiff, the gradients on the same without; the updated
     /// parameters require gradients as before, and have their ids.
     fn step(&mut self, model: ColBert, gradients: GradientsParams, learning_rate: f64) -> ColBert;
+
+    /// As [`Optimizer::step`], of gradients that are yet to be multiplied with `clip`, 1 for nothing: the trainer calls this one. By default
+    /// they are multiplied, in a pass over them of its own, and handed to [`Optimizer::step`].
+    fn step_clipped(&mut self, model: ColBert, gradients: GradientsParams, clip: f64, learning_rate: f64) -> ColBert {
+        let gradients = if clip == 1.0 { gradients } else { scale(&model, gradients, clip) };
+        self.step(model, gradients, learning_rate)
+    }
 
     /// Writes the state of all parameters that have one, such that [`Optimizer::load`] gives exactly it to a model of the same shape:
     /// ids of parameters are random, so it goes by [`ColBert::parameters`]' names.
@@ -55,6 +62,10 @@ impl Optimizer for AdamW {
 
     fn step(&mut self, model: ColBert, gradients: GradientsParams, learning_rate: f64) -> ColBert {
         Self::step(self, model, gradients, learning_rate)
+    }
+
+    fn step_clipped(&mut self, model: ColBert, gradients: GradientsParams, clip: f64, learning_rate: f64) -> ColBert {
+        self.step_scaled(model, gradients, clip, learning_rate)
     }
 
     fn save(&self, model: &ColBert, path: &Path) -> Result<()> {

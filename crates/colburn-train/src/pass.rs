@@ -1,4 +1,4 @@
-//! From the batches of an optimizer step to its gradients: forward and backward, averaged, measured, clipped.
+//! From the batches of an optimizer step to its gradients: forward and backward, averaged and measured.
 //!
 //! Randomness is dropout alone. It follows from the seed, the number of the micro-batch and the text, so a step drops the same whatever
 //! came before it: another evaluation, another process.
@@ -16,8 +16,10 @@ use crate::{Error, Result, TrainingArguments, gradients};
 
 /// The gradients of a step and what goes with them.
 pub(crate) struct Pass {
-    /// Averaged and clipped; none when the loss or the norm is not finite.
+    /// Averaged; none when the loss or the norm is not finite.
     pub gradients: Option<GradientsParams>,
+    /// What they are yet to be multiplied with to be clipped, 1 for nothing.
+    pub clip: f64,
     /// The loss, `[1]`, on the device.
     pub loss: Tensor<1>,
     /// Its value.
@@ -62,12 +64,9 @@ pub(crate) fn run(
     let gradients = accumulator.grads();
     let loss = Tensor::cat(losses, 0).sum();
     let (value, norm) = read(model, &loss, &gradients, step + 1)?;
-    let gradients = match gradients::clip_coefficient(norm, args.max_grad_norm) {
-        _ if !(value.is_finite() && norm.is_finite()) => None,
-        Some(coefficient) => Some(gradients::scale(model, gradients, coefficient)),
-        None => Some(gradients),
-    };
-    Ok(Pass { gradients, loss, value, norm, rows, tokens })
+    let gradients = (value.is_finite() && norm.is_finite()).then_some(gradients);
+    let clip = gradients::clip_coefficient(norm, args.max_grad_norm).unwrap_or(1.0);
+    Ok(Pass { gradients, clip, loss, value, norm, rows, tokens })
 }
 
 /// The loss and the global gradient norm, in one read from the device.

@@ -153,11 +153,11 @@ impl Training {
             Ok(pass) => pass,
             Err(error) => return (model, Err(error)),
         };
-        let Pass { gradients, loss, value, norm, rows, tokens } = pass;
+        let Pass { gradients, clip, loss, value, norm, rows, tokens } = pass;
         let rate = schedule.rate(state.global_step);
         let skipped = gradients.is_none();
         if let Some(gradients) = gradients {
-            model = model.with(|model| optimizer.step(model, gradients, rate));
+            model = model.with(|model| optimizer.step_clipped(model, gradients, clip, rate));
         }
         let report =
             StepReport { loss: Some(value), learning_rate: Some(rate), grad_norm: Some(norm), ..Default::default() };

@@ -8,6 +8,7 @@
 //! kernel to.
 
 mod activate;
+mod adamw;
 mod apply;
 mod array;
 mod attention;
@@ -39,6 +40,7 @@ pub(crate) use self::drop::{drop, drop_add};
 pub(crate) use self::gated::gated;
 pub(crate) use self::gather::gather;
 pub(crate) use self::linear::{linear, three_linears};
+pub(crate) use self::adamw::{adamw, squared_norm};
 pub(crate) use self::maxsim::maxsim;
 pub(crate) use self::norm::{drop_add_norm, layer_norm};
 pub(crate) use self::normalize::normalize;

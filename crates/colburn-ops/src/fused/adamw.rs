@@ -1,0 +1,193 @@
+//! AdamW's update and the length of gradients: one pass each over memory that no cache holds, on all cores.
+//!
+//! Every number is computed by the same operations in the same order as in the composed form, without multiplications that are fused with
+//! additions: so weights are the same to the bit, in whatever instruction set, and a run may go on on another machine.
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::array::Array;
+use crate::optim::AdamWUpdate;
+
+/// Numbers of a part.
+const PART: usize = 1 << 14;
+
+/// The sum of squares: by parts in 32 bits, and of these in 64, in order.
+pub(crate) fn squared_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let (x, arch) = (array(x), Arch::new());
+    let parts: Vec<f64> = x.par_chunks(PART).map(|part| arch.dispatch(Squares(part))).collect();
+    tensor(Array::new(vec![parts.iter().sum::<f64>() as f32], [1]))
+}
+
+/// The weight and its moments after an update.
+pub(crate) fn adamw<const D: usize>(
+    update: &AdamWUpdate,
+    weight: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    on(Arch::new(), update, weight, gradient, moments)
+}
+
+fn on<const D: usize>(
+    arch: Arch,
+    update: &AdamWUpdate,
+    weight: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let factors = Factors::new(update);
+    let gradient = array(gradient);
+    let [mean, squares] = moments;
+    let [mut weight, mut mean, mut squares] = [weight, mean, squares].map(|tensor| array(tensor).into_mut());
+    let parts = weight.as_mut_slice().par_chunks_mut(PART).zip(gradient.par_chunks(PART));
+    let parts = parts.zip(mean.as_mut_slice().par_chunks_mut(PART)).zip(squares.as_mut_slice().par_chunks_mut(PART));
+    parts.for_each(|(((weight, gradient), mean), squares)| {
+        arch.dispatch(Part { factors, weight, gradient, mean, squares });
+    });
+    (tensor(weight), [tensor(mean), tensor(squares)])
+}
+
+/// The numbers of a tensor of flex that is on no graph.
+fn array<const D: usize>(tensor: Tensor<D>) -> Array {
+    Array::from_flex(tensor.try_into_primitive::<Flex>().expect("the caller asked whether it is one of flex"))
+}
+
+fn tensor<const D: usize>(array: Array) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(array.into_flex())
+}
+
+struct Squares<'a>(&'a [f32]);
+
+impl WithSimd for Squares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        // As many sums in any instruction set, so that they come out alike.
+        let mut sums = [0.0f32; 64];
+        let (vectors, rest) = self.0.as_chunks::<64>();
+        for vector in vectors {
+            sums.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x * x);
+        }
+        sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += x * x);
+        sums.iter().map(|&sum| f64::from(sum)).sum()
+    }
+}
+
+/// The numbers of an update, rounded once from 64 bits.
+#[derive(Clone, Copy)]
+struct Factors {
+    gradient: f32,
+    mean: f32,
+    squares: [f32; 2],
+    correction: f32,
+    epsilon: f32,
+    keep: f32,
+    rate: f32,
+}
+
+impl Factors {
+    fn new(update: &AdamWUpdate) -> Self {
+        let ((beta1, beta2), [correction1, correction2]) = (update.betas, update.corrections());
+        Self {
+            gradient: update.factor as f32,
+            mean: (1.0 - beta1) as f32,
+            squares: [beta2 as f32, (1.0 - beta2) as f32],
+            correction: correction2.sqrt() as f32,
+            epsilon: update.epsilon as f32,
+            keep: (1.0 - update.decay) as f32,
+            rate: (update.rate / correction1) as f32,
+        }
+    }
+
+    /// The weight, the mean and the mean of squares that follow.
+    #[inline(always)]
+    fn step<S: Simd>(&self, simd: S, [weight, gradient, mean, squares]: [S::f32s; 4]) -> [S::f32s; 3] {
+        let times = |x, factor| simd.mul_f32s(x, simd.splat_f32s(factor));
+        let gradient = times(gradient, self.gradient);
+        let mean = simd.add_f32s(mean, times(simd.sub_f32s(gradient, mean), self.mean));
+        let square = times(simd.mul_f32s(gradient, gradient), self.squares[1]);
+        let squares = simd.add_f32s(times(squares, self.squares[0]), square);
+        let root = simd.div_f32s(simd.sqrt_f32s(squares), simd.splat_f32s(self.correction));
+        let denominator = simd.add_f32s(root, simd.splat_f32s(self.epsilon));
+        let change = times(simd.div_f32s(mean, denominator), self.rate);
+        [simd.sub_f32s(times(weight, self.keep), change), mean, squares]
+    }
+}
+
+struct Part<'a> {
+    factors: Factors,
+    weight: &'a mut [f32],
+    gradient: &'a [f32],
+    mean: &'a mut [f32],
+    squares: &'a mut [f32],
+}
+
+impl WithSimd for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (weight, weight_rest) = S::as_mut_simd_f32s(self.weight);
+        let (gradient, gradient_rest) = S::as_simd_f32s(self.gradient);
+        let (mean, mean_rest) = S::as_mut_simd_f32s(self.mean);
+        let (squares, squares_rest) = S::as_mut_simd_f32s(self.squares);
+        for (((weight, &gradient), mean), squares) in weight.iter_mut().zip(gradient).zip(mean).zip(squares) {
+            [*weight, *mean, *squares] = self.factors.step(simd, [*weight, gradient, *mean, *squares]);
+        }
+        let rest = [&*weight_rest, gradient_rest, &*mean_rest, &*squares_rest].map(|rest| simd.partial_load_f32s(rest));
+        let [weight, mean, squares] = self.factors.step(simd, rest);
+        simd.partial_store_f32s(weight_rest, weight);
+        simd.partial_store_f32s(mean_rest, mean);
+        simd.partial_store_f32s(squares_rest, squares);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fused::testing::{instruction_sets, random};
+
+    fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
+        array(tensor).iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn is_its_twin_to_the_bit() {
+        let plain = AdamWUpdate { betas: (0.9, 0.999), epsilon: 1e-8, rate: 1e-2, decay: 0.0, step: 1, factor: 1.0 };
+        for update in [
+            plain,
+            AdamWUpdate { decay: 1e-3, ..plain },
+            AdamWUpdate { factor: 0.0371, step: 7, ..plain },
+            AdamWUpdate { betas: (0.8, 0.95), epsilon: 1e-5, rate: 3e-5, decay: 1e-6, step: 1000, factor: 0.5 },
+        ] {
+            for (seed, shape) in [[0, 3], [1, 1], [1, 5], [3, 16], [7, 19], [5, 10_000]].into_iter().enumerate() {
+                let draw = |kind: u64| random(shape, 10 * seed as u64 + kind);
+                let (weight, gradient, moments) = (draw(0), draw(1), [draw(2) / 3.0, draw(3).abs()]);
+                let (expected, of_moments) = update.composed(weight.clone(), gradient.clone(), moments.clone());
+                let expected = [expected].into_iter().chain(of_moments).map(bits).collect::<Vec<_>>();
+                for arch in instruction_sets() {
+                    let (found, of_moments) = on(arch, &update, weight.clone(), gradient.clone(), moments.clone());
+                    let found = [found].into_iter().chain(of_moments).map(bits).collect::<Vec<_>>();
+                    assert!(found == expected, "{arch:?}, {shape:?}, {update:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_else_holds_is_written_over_and_the_rest_kept() {
+        let update = AdamWUpdate { betas: (0.9, 0.999), epsilon: 1e-8, rate: 1e-2, decay: 0.0, step: 1, factor: 1.0 };
+        let (weight, gradient) = (array(random([30, 40], 1)), random([30, 40], 2));
+        let moments = [random([30, 40], 3), random([30, 40], 4).abs()];
+        let (before, place) = (weight.to_vec(), weight.as_ptr());
+        let (held, kept) = (moments[0].clone(), bits(moments[0].clone()));
+        let (weight, [mean, _]) = adamw::<2>(&update, tensor(weight), gradient, moments);
+        let weight = array(weight);
+        assert!(weight.as_ptr() == place && weight.to_vec() != before);
+        assert!(bits(held) == kept && bits(mean) != kept);
+    }
+}
