@@ -13,7 +13,7 @@ use crate::fused;
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if fused::runs_on(&x) {
-        return fused::linear(x, weight, bias);
+        return fused::linear(x, weight, bias, precision);
     }
     composed(x, weight, bias, precision)
 }
@@ -30,7 +30,7 @@ pub fn three_linears(
 ) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if fused::runs_on(&x) {
-        return fused::three_linears(x, weights, biases);
+        return fused::three_linears(x, weights, biases, precision);
     }
     let biases = biases.map_or([None, None, None], |biases| biases.map(Some));
     let parts = weights.into_iter().zip(biases).map(|(weight, bias)| composed(x.clone(), weight, bias, precision));

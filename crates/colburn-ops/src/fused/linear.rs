@@ -7,32 +7,40 @@ use rayon::prelude::*;
 use super::{
     apply::{apply_2, apply_3, apply_4, apply_7},
     array::Array,
+    half,
     kernel::Kernel,
-    matrix::{Matrix, product},
+    matrix::{self, Matrix},
     parallel::{by_rows, rows_of_part},
 };
+use crate::Precision;
 
 /// `x · weight + bias`: `[tokens, from]` by `[from, to]`.
-pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     match bias {
-        Some(bias) => apply_3(Linear, x, weight, bias),
-        None => apply_2(Linear, x, weight),
+        Some(bias) => apply_3(Linear(precision), x, weight, bias),
+        None => apply_2(Linear(precision), x, weight),
     }
 }
 
 /// Three layers of the same input, their results side by side.
-pub(crate) fn three_linears(x: Tensor<2>, weights: [Tensor<2>; 3], biases: Option<[Tensor<1>; 3]>) -> Tensor<2> {
+pub(crate) fn three_linears(
+    x: Tensor<2>,
+    weights: [Tensor<2>; 3],
+    biases: Option<[Tensor<1>; 3]>,
+    precision: Precision,
+) -> Tensor<2> {
     match biases {
-        Some(biases) => apply_7(Linear, x, weights, biases),
+        Some(biases) => apply_7(Linear(precision), x, weights, biases),
         None => {
             let [a, b, c] = weights;
-            apply_4(Linear, x, a, b, c)
+            apply_4(Linear(precision), x, a, b, c)
         }
     }
 }
 
+/// The layers, whose products are computed this exactly, forward and backward.
 #[derive(Clone, Debug)]
-struct Linear;
+struct Linear(Precision);
 
 /// The input and the weights.
 #[derive(Clone, Debug)]
@@ -42,7 +50,14 @@ struct Saved<const W: usize> {
 }
 
 impl Linear {
-    fn value<const W: usize>(x: &Array, weights: &[Array; W], biases: Option<&[Array; W]>) -> Array {
+    fn product(&self) -> fn(&mut [f32], usize, Matrix, Matrix, bool) {
+        match self.0 {
+            Precision::F32 => matrix::product,
+            Precision::Bf16 => half::product,
+        }
+    }
+
+    fn value<const W: usize>(&self, x: &Array, weights: &[Array; W], biases: Option<&[Array; W]>) -> Array {
         let ([tokens, from], places) = (x.shape(), Places::of(weights));
         let mut out = by_rows(tokens, places.width, |_, part| {
             let Some(biases) = biases else { return };
@@ -54,31 +69,37 @@ impl Linear {
         for weight in weights {
             let [_, to] = weight.shape();
             let out = out.get_mut(first..).unwrap_or_default();
-            product(out, places.width, Matrix::new(x, tokens, from), Matrix::new(weight, from, to), biases.is_some());
+            self.product()(
+                out,
+                places.width,
+                Matrix::new(x, tokens, from),
+                Matrix::new(weight, from, to),
+                biases.is_some(),
+            );
             first += to;
         }
         Array::new(out, [tokens, places.width])
     }
 
-    fn by_x<const W: usize>(Saved { x, weights }: &Saved<W>, gradient: &[f32]) -> Array {
+    fn by_x<const W: usize>(&self, Saved { x, weights }: &Saved<W>, gradient: &[f32]) -> Array {
         let ([tokens, from], Places { width, .. }) = (x.shape(), Places::of(weights));
         let mut out = by_rows(tokens, from, |_, _| ());
         let mut first = 0;
         for weight in weights {
             let [_, to] = weight.shape();
             let gradient = Matrix::columns_of(gradient.get(first..).unwrap_or_default(), tokens, to, width);
-            product(&mut out, from, gradient, Matrix::new(weight, from, to).transposed(), first > 0);
+            self.product()(&mut out, from, gradient, Matrix::new(weight, from, to).transposed(), first > 0);
             first += to;
         }
         Array::new(out, [tokens, from])
     }
 
-    fn by_weight<const W: usize>(Saved { x, weights }: &Saved<W>, gradient: &[f32], number: usize) -> Array {
+    fn by_weight<const W: usize>(&self, Saved { x, weights }: &Saved<W>, gradient: &[f32], number: usize) -> Array {
         let ([tokens, from], Places { width, firsts }) = (x.shape(), Places::of(weights));
         let [_, to] = weights[number].shape();
         let gradient = Matrix::columns_of(gradient.get(firsts[number]..).unwrap_or_default(), tokens, to, width);
         let mut out = by_rows(from, to, |_, _| ());
-        product(&mut out, to, Matrix::new(x, tokens, from).transposed(), gradient, false);
+        self.product()(&mut out, to, Matrix::new(x, tokens, from).transposed(), gradient, false);
         Array::new(out, [from, to])
     }
 }
@@ -115,7 +136,7 @@ macro_rules! implement {
             fn forward(&self, [x, $($weight,)+ $($bias,)*]: [Array; $count]) -> (Array, Self::Saved) {
                 let weights = [$($weight),+];
                 let biases: &[Array] = &[$($bias),*];
-                let value = Self::value(&x, &weights, biases.try_into().ok());
+                let value = self.value(&x, &weights, biases.try_into().ok());
                 (value, Saved { x, weights })
             }
 
@@ -125,8 +146,8 @@ macro_rules! implement {
                 let mut by_input = wanted.map(|_| None);
                 for (input, by_input) in by_input.iter_mut().enumerate().filter(|(input, _)| wanted[*input]) {
                     *by_input = Some(match input {
-                        0 => Self::by_x(&saved, &gradient),
-                        1..=$weights => Self::by_weight(&saved, &gradient, input - 1),
+                        0 => self.by_x(&saved, &gradient),
+                        1..=$weights => self.by_weight(&saved, &gradient, input - 1),
                         _ => {
                             let number = input - 1 - $weights;
                             let [_, to] = saved.weights[number].shape();
@@ -167,7 +188,7 @@ fn column_sums(x: &Array) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fused::testing::{agree, random};
+    use crate::fused::testing::{agree, close, numbers, random};
 
     #[test]
     fn one_layer_agrees_with_its_twin() {
@@ -175,9 +196,14 @@ mod tests {
         for (seed, [tokens, from, to]) in shapes.into_iter().enumerate() {
             let seed = 10 * seed as u64;
             let inputs = [random([tokens, from], seed), random([from, to], seed + 1), random([1, to], seed + 2)];
-            agree(inputs.clone(), |[x, w, b]| linear(x, w, Some(b.reshape([to]))), |[x, w, b]| x.matmul(w) + b, 1e-5);
+            agree(
+                inputs.clone(),
+                |[x, w, b]| linear(x, w, Some(b.reshape([to])), Precision::F32),
+                |[x, w, b]| x.matmul(w) + b,
+                1e-5,
+            );
             let [x, w, _] = inputs;
-            agree([x, w], |[x, w]| linear(x, w, None), |[x, w]| x.matmul(w), 1e-5);
+            agree([x, w], |[x, w]| linear(x, w, None, Precision::F32), |[x, w]| x.matmul(w), 1e-5);
         }
     }
 
@@ -190,7 +216,9 @@ mod tests {
             let x = random([tokens, from], seed + 9);
             agree(
                 [x.clone(), weight(0), weight(1), weight(2), bias(0), bias(1), bias(2)],
-                |[x, a, b, c, d, e, f]| three_linears(x, [a, b, c], Some([d, e, f].map(|bias| bias.squeeze_dim(0)))),
+                |[x, a, b, c, d, e, f]| {
+                    three_linears(x, [a, b, c], Some([d, e, f].map(|bias| bias.squeeze_dim(0))), Precision::F32)
+                },
                 |[x, a, b, c, d, e, f]| {
                     Tensor::cat(vec![x.clone().matmul(a) + d, x.clone().matmul(b) + e, x.matmul(c) + f], 1)
                 },
@@ -198,10 +226,31 @@ mod tests {
             );
             agree(
                 [x, weight(0), weight(1), weight(2)],
-                |[x, a, b, c]| three_linears(x, [a, b, c], None),
+                |[x, a, b, c]| three_linears(x, [a, b, c], None, Precision::F32),
                 |[x, a, b, c]| Tensor::cat(vec![x.clone().matmul(a), x.clone().matmul(b), x.matmul(c)], 1),
                 1e-5,
             );
+        }
+    }
+
+    #[test]
+    fn in_bf16_all_three_products_have_rounded_factors() {
+        let [tokens, from, to] = [50, 40, 70];
+        let [x, weight, gradient] = [[tokens, from], [from, to], [tokens, to]].map(|shape| {
+            let values = numbers(shape[0] * shape[1], shape[1] as u64);
+            [values.iter().map(|&value| half::round(value)).collect(), values].map(|values| Array::new(values, shape))
+        });
+        let results = |precision, rounded: usize| {
+            let (value, saved) =
+                Kernel::<2>::forward(&Linear(precision), [x[1 - rounded].clone(), weight[1 - rounded].clone()]);
+            let gradients = Kernel::<2>::backward(&Linear(precision), saved, gradient[1 - rounded].clone(), [true; 2]);
+            [Some(value)].into_iter().chain(gradients).map(|result| result.unwrap().to_vec()).collect::<Vec<_>>()
+        };
+        let [bf16, rounded, f32] =
+            [results(Precision::Bf16, 0), results(Precision::F32, 1), results(Precision::F32, 0)];
+        for ((bf16, rounded), f32) in bf16.iter().zip(&rounded).zip(&f32) {
+            close(bf16, rounded, 1e-6, "a result in bf16");
+            assert!(bf16.iter().zip(f32).any(|(bf16, f32)| (bf16 - f32).abs() > 1e-3));
         }
     }
 }

@@ -30,10 +30,35 @@ impl<'a> Matrix<'a> {
         let [row, column] = self.strides;
         Self { rows: self.columns, columns: self.rows, strides: [column, row], ..self }
     }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// From a row to the next, and from a column to the next.
+    pub fn strides(&self) -> [usize; 2] {
+        self.strides
+    }
+
+    pub fn at(&self, [row, column]: [usize; 2]) -> f32 {
+        self.values[row * self.strides[0] + column * self.strides[1]]
+    }
+
+    /// So many numbers of a row (`dimension` 0) or a column (1), from the given one on, where they lie side by side; none of a line that the
+    /// matrix does not have.
+    pub fn line(&self, dimension: usize, line: usize, first: usize, count: usize) -> &'a [f32] {
+        debug_assert_eq!(self.strides[1 - dimension], 1, "a line whose numbers lie side by side");
+        if line >= self.shape()[dimension] || count == 0 {
+            return &[];
+        }
+        let first = line * self.strides[dimension] + first;
+        &self.values[first..first + count]
+    }
 }
 
 /// Whether `rows` rows that are `width` apart, of so many columns each, lie within so many numbers.
-fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
+pub(super) fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
     columns <= width && (rows == 0 || columns == 0 || (rows - 1) * width + columns <= numbers)
 }
 

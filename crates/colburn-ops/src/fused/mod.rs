@@ -16,6 +16,7 @@ mod curve;
 mod drop;
 mod gated;
 mod gather;
+mod half;
 mod kernel;
 mod lanes;
 mod linear;
