@@ -39,7 +39,9 @@ impl<'a> Rows<'a> {
             let (blocks, rest) = self.row(row).as_chunks::<LANES>();
             let (packed, last) = packed.as_chunks_mut::<LANES>();
             for (packed, block) in packed.iter_mut().zip(blocks) {
-                *packed = block.map(|value| scale * value);
+                for (place, value) in packed.iter_mut().zip(block) {
+                    *place = scale * value;
+                }
             }
             debug_assert!(last.is_empty());
             if !rest.is_empty() {
@@ -50,26 +52,22 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The transpose of the first `rows` rows in panels of [`PANEL`] of them, the last one narrower, filled up with zeros to whole vectors.
+    /// The transpose of the first `rows` rows in panels of [`PANEL`] of them, the last one narrower, filled up to whole vectors with the last
+    /// row: what comes of that is never used.
     #[inline(always)]
     pub fn pack_transposed(&self, rows: usize, packed: &mut [f32]) {
         for first in (0..rows).step_by(PANEL) {
             let width = PANEL.min(rows.next_multiple_of(LANES) - first);
             let panel = &mut packed[first * self.width..][..width * self.width];
             for place in (0..width).step_by(LANES) {
-                let lines: [&[f32]; LANES] = std::array::from_fn(|line| {
-                    let row = first + place + line;
-                    if row < rows { self.row(row) } else { &[] }
-                });
-                if lines[LANES - 1].is_empty() {
-                    for (column, packed) in panel.chunks_exact_mut(width).enumerate() {
-                        let block = lines.map(|line| line.get(column).copied().unwrap_or(0.0));
-                        packed[place..place + LANES].copy_from_slice(&block);
-                    }
-                    continue;
+                let mut lines = [&self.values[..0]; LANES];
+                for (line, numbers) in lines.iter_mut().enumerate() {
+                    *numbers = &self.row((first + place + line).min(rows - 1))[..self.width];
                 }
-                for (column, packed) in panel.chunks_exact_mut(width).enumerate() {
-                    packed[place..place + LANES].copy_from_slice(&lines.map(|line| line[column]));
+                for (column, packed) in panel.chunks_exact_mut(width).take(self.width).enumerate() {
+                    for (place, line) in packed[place..place + LANES].iter_mut().zip(&lines) {
+                        *place = line[column];
+                    }
                 }
             }
         }
@@ -192,7 +190,8 @@ pub(super) fn with_scratch<const N: usize>(lengths: [usize; N], work: impl FnOnc
     // Taken out, not borrowed, so that it does not matter what else the thread does meanwhile.
     let mut scratch = SCRATCH.take();
     if scratch.len() < total {
-        scratch.resize(total, 0.0);
+        drop(scratch);
+        scratch = vec![0.0; total];
     }
     let offset = scratch.as_ptr().align_offset(64).min(LANES);
     let mut rest = &mut scratch[offset..];

@@ -92,8 +92,8 @@ impl Product<'_> {
                 let rows: [&[f32]; R] = std::array::from_fn(|place| &values[(row + place) * stride..][..self.inner]);
                 for inner in 0..self.inner {
                     let vectors = right(inner);
-                    for place in 0..R {
-                        add(&mut sums, place, rows[place][inner], &vectors);
+                    for (place, row) in rows.iter().enumerate() {
+                        add(&mut sums, place, row[inner], &vectors);
                     }
                 }
             }
@@ -101,8 +101,8 @@ impl Product<'_> {
                 for inner in 0..self.inner {
                     let vectors = right(inner);
                     let factors = &values[inner * stride + row..][..R];
-                    for place in 0..R {
-                        add(&mut sums, place, factors[place], &vectors);
+                    for (place, &factor) in factors.iter().enumerate() {
+                        add(&mut sums, place, factor, &vectors);
                     }
                 }
             }
