@@ -41,7 +41,38 @@ fn embeddings(values: Tensor<2>, spans: Spans) -> Embeddings {
     Embeddings::new(values, spans).expect("a row for each token")
 }
 
-/// Operations by name: the shapes of their inputs, each with a gradient, and the function.
+fn random(shape: [usize; 2]) -> Tensor<2> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+fn time_forward<const N: usize>(
+    bencher: Bencher,
+    way: &str,
+    shapes: [[usize; 2]; N],
+    function: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) {
+    kernels::set_enabled(way == WAYS[0]);
+    let inputs = shapes.map(random);
+    bencher.bench_local(|| function(inputs.clone()));
+}
+
+fn time_step<const N: usize>(
+    bencher: Bencher,
+    way: &str,
+    shapes: [[usize; 2]; N],
+    function: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) {
+    kernels::set_enabled(way == WAYS[0]);
+    let inputs = shapes.map(random);
+    // Weights of the sum, for a gradient that is not one number everywhere.
+    let weights = random(function(inputs.clone()).dims()).autodiff();
+    bencher.bench_local(|| {
+        let inputs = inputs.clone().map(|input| input.autodiff().require_grad());
+        (function(inputs) * weights.clone()).sum().backward()
+    });
+}
+
+/// Operations by name: the shapes of their inputs, for each of which there is a gradient, and the function.
 macro_rules! operations {
     ($($name:ident: $shapes:expr, |$inputs:pat_param| $value:expr;)+) => {
         $(mod $name {
@@ -49,32 +80,15 @@ macro_rules! operations {
 
             #[divan::bench(args = WAYS)]
             fn forward(bencher: Bencher, way: &str) {
-                kernels::set_enabled(way == "kernel");
-                let inputs = $shapes.map(random);
-                bencher.bench_local(|| {
-                    let $inputs = inputs.clone();
-                    $value
-                });
+                time_forward(bencher, way, $shapes, |$inputs| $value);
             }
 
             #[divan::bench(args = WAYS)]
             fn forward_and_backward(bencher: Bencher, way: &str) {
-                kernels::set_enabled(way == "kernel");
-                let inputs = $shapes.map(|shape| random(shape).autodiff());
-                let value = |[$inputs]: [_; 1]| $value;
-                // Weights of the sum keep the gradient from being one number everywhere.
-                let weights = random(value([inputs.clone()]).dims()).autodiff();
-                bencher.bench_local(|| {
-                    let inputs = inputs.clone().map(Tensor::require_grad);
-                    (value([inputs]) * weights.clone()).sum().backward()
-                });
+                time_step(bencher, way, $shapes, |$inputs| $value);
             }
         })+
     };
-}
-
-fn random(shape: [usize; 2]) -> Tensor<2> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
 }
 
 operations! {
