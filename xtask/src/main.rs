@@ -8,6 +8,7 @@ mod cuda;
 mod fixtures;
 mod parity;
 mod process;
+mod sanitize;
 mod tidy;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ usage: cargo xtask COMMAND
   parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
   bench [--python PYTHON] [--only WORKS]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
                                             named scaling and profile; docs/performance.md lists the other options
+  sanitize                                  the kernels' tests under AddressSanitizer
   cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";
 
 enum Command {
@@ -36,6 +38,7 @@ enum Command {
     Fixtures { python: Option<PathBuf> },
     Parity { device: parity::Device, minilm: Option<PathBuf> },
     Bench(Box<bench::Options>),
+    Sanitize,
     Cuda { stand_in: Option<PathBuf> },
 }
 
@@ -51,6 +54,7 @@ impl Command {
                 minilm: arguments.option("--minilm")?.map(PathBuf::from),
             },
             Some("bench") => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
+            Some("sanitize") => Self::Sanitize,
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
             Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
         };
@@ -69,6 +73,7 @@ impl Command {
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
             Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
             Self::Bench(options) => bench::run(*options),
+            Self::Sanitize => sanitize::run(),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }
     }

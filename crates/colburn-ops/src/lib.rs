@@ -17,6 +17,7 @@ mod error;
 #[cfg(feature = "flex")]
 mod fused;
 mod gather;
+pub mod kernels;
 mod linear;
 mod maxsim;
 pub mod memory;

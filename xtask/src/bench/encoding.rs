@@ -78,14 +78,14 @@ fn colburn(setup: &Setup, step: &str, bf16: bool) -> Result<Run> {
     command.args(["encode", "--kind", "document", "--batch-size", &BATCH_SIZE.to_string()]);
     command.arg("--model").arg(&setup.model()?.directory).arg("--input").arg(input(setup)).arg("--output").arg(&output);
     if bf16 {
-        command.args(["--precision", "bf16"]);
+        command.arg("--bf16");
     }
     // Its report is a line of the log.
     command.env("RUST_LOG", "info").env("NO_COLOR", "1");
     let finished = child::run(step, &mut command, &setup.folder.0)?;
     // Gigabytes of embeddings need not lie about.
     let _ = std::fs::remove_file(&output);
-    if bf16 && !finished.success && ["not available", "--precision"].iter().any(|word| finished.stderr.contains(word)) {
+    if bf16 && !finished.success && ["not available", "--bf16"].iter().any(|word| finished.stderr.contains(word)) {
         let why = finished.stderr.lines().next().unwrap_or_default();
         return Ok(Run::NotAvailable(format!("not available: {why}")));
     }

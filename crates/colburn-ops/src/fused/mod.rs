@@ -40,15 +40,16 @@ pub(crate) use self::curve::Curve;
 pub(crate) use self::drop::{drop, drop_add};
 pub(crate) use self::gated::gated;
 pub(crate) use self::gather::gather;
+pub(crate) use self::half::is_native as multiplies_bf16;
 pub(crate) use self::linear::{linear, three_linears};
 pub(crate) use self::adamw::{adamw, squared_norm};
 pub(crate) use self::maxsim::maxsim;
 pub(crate) use self::norm::{drop_add_norm, layer_norm};
 pub(crate) use self::normalize::normalize;
 pub(crate) use self::rotary::turn;
-use crate::device;
+use crate::{device, kernels};
 
-/// Whether kernels run where this tensor lies: on flex, in f32.
+/// Whether kernels run where this tensor lies: on flex, in f32, unless they are [turned off](kernels).
 pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && device::name(&x.device()) == "flex"
+    kernels::enabled() && x.dtype() == DType::F32 && device::name(&x.device()) == "flex"
 }

@@ -141,37 +141,3 @@ fn infinite_and_subnormal_numbers_stay_in_their_rows_and_columns() {
     product(&mut out, 1, Matrix::new(&[1e-30], 1, 1), Matrix::new(&[1e-12], 1, 1), false);
     assert!(out[0].abs() < f32::MIN_POSITIVE);
 }
-
-#[test]
-#[ignore = "a timing"]
-fn how_fast() {
-    use std::time::Instant;
-    let shapes = [
-        ([3225, 1152, 384], 0),
-        ([3225, 384, 384], 0),
-        ([3225, 1536, 384], 0),
-        ([3225, 384, 1536], 0),
-        ([3225, 384, 1536], 2),
-        ([3225, 1536, 384], 2),
-        ([384, 1536, 3225], 1),
-        ([1536, 384, 3225], 1),
-        ([384, 1152, 3225], 1),
-        ([512, 1536, 384], 0),
-        ([512, 384, 1536], 0),
-    ];
-    for ([rows, columns, inner], way) in shapes {
-        let a = Operand::new([rows, inner], 0, way & 1 == 1, 1);
-        let b = Operand::new([inner, columns], 0, way & 2 == 2, 2);
-        let mut out = vec![0.0; rows * columns];
-        let mut best = [f64::MAX; 2];
-        for _ in 0..40 {
-            for (product, best) in [matrix::product as Product, product].into_iter().zip(&mut best) {
-                let start = Instant::now();
-                product(&mut out, columns, a.matrix(), b.matrix(), false);
-                *best = best.min(start.elapsed().as_secs_f64());
-            }
-        }
-        let [f32, bf16] = best.map(|time| 2e-9 * (rows * columns * inner) as f64 / time);
-        println!("{rows} x {columns} x {inner} way {way}: f32 {f32:.0}, bf16 {bf16:.0} GFLOP/s, {:.2}", bf16 / f32);
-    }
-}

@@ -1,0 +1,24 @@
+//! `cargo xtask sanitize`: the tests of the kernels under AddressSanitizer, which sees every read and write beyond an allocation, whatever the
+//! instructions that do it; Miri knows neither AVX-512 nor the threads' speed. The sanitizer's runtime comes with the stable toolchain, its option only behind
+//! `RUSTC_BOOTSTRAP`. Everything is built for it once more, in a target folder of its own that stays warm.
+
+use crate::Result;
+use crate::process::{self, cargo, repository};
+
+/// Named, so that build scripts and macros, which run inside the compiler, are built without the sanitizer.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+pub fn run() -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(format!("sanitize needs {TARGET}"));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), Into::into);
+    let arguments =
+        ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib", "--", "fused"];
+    let mut command = cargo(&arguments);
+    command
+        .env("CARGO_TARGET_DIR", target.join("sanitize"))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=address");
+    process::run("kernels under AddressSanitizer", &mut command).map(drop)
+}
