@@ -35,6 +35,7 @@ pub(crate) mod testing;
 use burn::tensor::{DType, Tensor};
 
 pub(crate) use self::activate::activate;
+pub(crate) use self::adamw::{adamw, squared_norm};
 pub(crate) use self::attention::{attention, attention_packed};
 pub(crate) use self::curve::Curve;
 pub(crate) use self::drop::{drop, drop_add};
@@ -42,7 +43,6 @@ pub(crate) use self::gated::gated;
 pub(crate) use self::gather::gather;
 pub(crate) use self::half::is_native as multiplies_bf16;
 pub(crate) use self::linear::{linear, three_linears};
-pub(crate) use self::adamw::{adamw, squared_norm};
 pub(crate) use self::maxsim::maxsim;
 pub(crate) use self::norm::{drop_add_norm, layer_norm};
 pub(crate) use self::normalize::normalize;
