@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::process::{self, cargo};
-use crate::{Result, parity, tidy};
+use crate::{Result, parity, sanitize, tidy};
 
 /// The README's first command: train a small model on real triplets.
 pub const EXAMPLE: &str = "cargo run --release --example contrastive";
@@ -36,6 +36,9 @@ pub fn run() -> Result<()> {
         .take("rustdoc", cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     report.step("tests", &words(TESTS))?;
     report.step("tests of PLAID indexes", &words(PLAID))?;
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        report.take("kernels under AddressSanitizer", &mut sanitize::tests())?;
+    }
     report
         .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
     // An index is created in a place that is free.

@@ -2,6 +2,9 @@
 //! instructions that do it; Miri knows neither AVX-512 nor the threads' speed. The sanitizer's runtime comes with the stable toolchain, its option only behind
 //! `RUSTC_BOOTSTRAP`. Everything is built for it once more, in a target folder of its own that stays warm.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::Result;
 use crate::process::{self, cargo, repository};
 
@@ -12,7 +15,12 @@ pub fn run() -> Result<()> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err(format!("sanitize needs {TARGET}"));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), Into::into);
+    process::run("kernels under AddressSanitizer", &mut tests()).map(drop)
+}
+
+/// The tests that have `fused` in their path, built and run.
+pub fn tests() -> Command {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     let arguments =
         ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib", "--", "fused"];
     let mut command = cargo(&arguments);
@@ -20,5 +28,5 @@ pub fn run() -> Result<()> {
         .env("CARGO_TARGET_DIR", target.join("sanitize"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address");
-    process::run("kernels under AddressSanitizer", &mut command).map(drop)
+    command
 }

@@ -22,12 +22,12 @@ mod linear;
 mod maxsim;
 pub mod memory;
 mod norm;
-pub mod optim;
 mod padded;
 mod precision;
 mod rotary;
 mod seed;
 mod spans;
+pub mod update;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};

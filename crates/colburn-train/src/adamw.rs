@@ -12,7 +12,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, container::TensorContainer};
 use colburn_model::Parameter;
-use colburn_ops::optim::AdamWUpdate;
+use colburn_ops::update::AdamWUpdate;
 
 use crate::{Result, TrainingArguments, learning_rates};
 

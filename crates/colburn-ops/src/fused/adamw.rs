@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::array::Array;
-use crate::optim::AdamWUpdate;
+use crate::update::AdamWUpdate;
 
 /// Numbers of a part.
 const PART: usize = 1 << 14;

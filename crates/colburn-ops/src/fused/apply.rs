@@ -1,5 +1,7 @@
 //! Kernels in Burn's graph: one backend extension that carries any of them.
 
+#![allow(clippy::too_many_arguments, reason = "the extension takes tensors one by one")]
+
 use std::marker::PhantomData;
 
 use burn::backend::autodiff::{

@@ -56,7 +56,7 @@ pub(crate) fn same_on_any_threads<const D: usize, const N: usize>(
     function: impl Fn([Tensor<D>; N]) -> Tensor<2> + Sync,
 ) {
     let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
         pool.install(|| differentiated(&inputs, &function))
     };
     let one = on(1);
