@@ -4,8 +4,9 @@
 //! norms and activations never see a text boundary, so no work is spent on padding; only [`attention`], [`maxsim`] and [`xtr`] look
 //! at the spans. The same holds for the result: [`Embeddings`] are one run of vectors with spans and a scoring mask.
 //!
-//! Every operation here is written in terms of Burn's tensor operations and therefore runs, with its gradient, on every backend that
-//! Burn has. The crate itself compiles without any; the features `flex`, `ndarray`, `wgpu` and `cuda` pass through to Burn, and
+//! Every operation here can be composed of Burn's tensor operations and therefore runs, with its gradient, on every backend that
+//! Burn has. On the CPU backend flex those that cost time are kernels, with gradients written by hand; [`kernels`] turns them off. The
+//! crate itself compiles without any backend; the features `flex`, `ndarray`, `wgpu` and `cuda` pass through to Burn, and
 //! [`device::by_name`] picks one of those that were compiled in.
 
 mod activation;
