@@ -62,11 +62,12 @@ impl Linear {
         let mut out = by_rows(tokens, places.width, |_, part| {
             let Some(biases) = biases else { return };
             for row in part.chunks_exact_mut(places.width) {
-                places.each(row, biases, |place, bias| place.copy_from_slice(bias));
+                for (&first, bias) in places.firsts.iter().zip(biases) {
+                    row[first..first + bias.len()].copy_from_slice(bias);
+                }
             }
         });
-        let mut first = 0;
-        for weight in weights {
+        for (weight, &first) in weights.iter().zip(&places.firsts) {
             let [_, to] = weight.shape();
             let out = out.get_mut(first..).unwrap_or_default();
             self.product()(
@@ -76,20 +77,17 @@ impl Linear {
                 Matrix::new(weight, from, to),
                 biases.is_some(),
             );
-            first += to;
         }
         Array::new(out, [tokens, places.width])
     }
 
     fn by_x<const W: usize>(&self, Saved { x, weights }: &Saved<W>, gradient: &[f32]) -> Array {
-        let ([tokens, from], Places { width, .. }) = (x.shape(), Places::of(weights));
+        let ([tokens, from], Places { width, firsts }) = (x.shape(), Places::of(weights));
         let mut out = by_rows(tokens, from, |_, _| ());
-        let mut first = 0;
-        for weight in weights {
+        for (weight, first) in weights.iter().zip(firsts) {
             let [_, to] = weight.shape();
             let gradient = Matrix::columns_of(gradient.get(first..).unwrap_or_default(), tokens, to, width);
             self.product()(&mut out, from, gradient, Matrix::new(weight, from, to).transposed(), first > 0);
-            first += to;
         }
         Array::new(out, [tokens, from])
     }
@@ -119,12 +117,6 @@ impl<const W: usize> Places<W> {
             width - to
         });
         Self { firsts, width }
-    }
-
-    fn each(&self, row: &mut [f32], values: &[Array; W], mut write: impl FnMut(&mut [f32], &[f32])) {
-        for (&first, values) in self.firsts.iter().zip(values) {
-            write(&mut row[first..first + values.len()], values);
-        }
     }
 }
 
