@@ -1,55 +1,51 @@
-//! Fused operations of the CPU backend flex, each with its gradient written by hand.
+//! The choice between the implementations of an operation.
 //!
-//! Burn composes what is not built in, and differentiates the composition: a softmax is five operations, each of which reads and writes
-//! all of its elements, forward and again backward. Here such a composition is one [`Kernel`]: a function of arrays with a gradient, which
-//! goes over them once. [`apply`] brings a kernel into Burn's graph.
-//!
-//! A kernel has a *composed twin*, the same function made of Burn's operations, which every other backend runs and which tests hold the
-//! kernel to.
+//! Every operation has a composed form, made of Burn's operations, which runs on any backend; it is the twin that tests hold the kernels to.
+//! On some backends an operation also has a kernel. Each operation's `mod.rs` asks [`Implementation::of`] once and matches on the answer.
 
-mod activate;
-mod adamw;
-mod apply;
-mod array;
-mod attention;
-mod curve;
-mod drop;
-mod gated;
-mod gather;
-mod half;
-mod kernel;
-mod lanes;
-mod linear;
-mod math;
-mod matrix;
-mod maxsim;
-mod norm;
-mod norm_rows;
-mod normalize;
-mod parallel;
-mod parts;
-mod rotary;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(feature = "flex")]
+use burn::tensor::DType;
+use burn::tensor::Tensor;
 
-use burn::tensor::{DType, Tensor};
+#[cfg(feature = "flex")]
+use crate::{
+    device::{Backend, backend},
+    kernel::switch,
+};
 
-pub(crate) use self::activate::activate;
-pub(crate) use self::adamw::{adamw, squared_norm};
-pub(crate) use self::attention::{attention, attention_packed};
-pub(crate) use self::curve::Curve;
-pub(crate) use self::drop::{drop, drop_add};
-pub(crate) use self::gated::gated;
-pub(crate) use self::gather::gather;
-pub(crate) use self::half::is_native as multiplies_bf16;
-pub(crate) use self::linear::{linear, three_linears};
-pub(crate) use self::maxsim::maxsim;
-pub(crate) use self::norm::{drop_add_norm, layer_norm};
-pub(crate) use self::normalize::normalize;
-pub(crate) use self::rotary::turn;
-use crate::{device, kernels};
+/// An implementation of the operations of this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Implementation {
+    /// The kernels of the CPU backend flex.
+    #[cfg(feature = "flex")]
+    Flex,
+    /// Burn's operations.
+    Composed,
+}
 
-/// Whether kernels run where this tensor lies: on flex, in f32, unless they are [turned off](kernels).
-pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
-    kernels::enabled() && x.dtype() == DType::F32 && device::name(&x.device()) == "flex"
+impl Implementation {
+    /// The implementation for a tensor: kernels if its backend has them, it holds f32, and they are not [switched off](crate::kernels).
+    #[cfg(feature = "flex")]
+    pub fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
+        if !switch::enabled() || tensor.dtype() != DType::F32 {
+            return Self::Composed;
+        }
+        match backend(&tensor.device()) {
+            Backend::Flex => Self::Flex,
+            _ => Self::Composed,
+        }
+    }
+
+    /// The implementation for a tensor. This build has no kernels.
+    #[cfg(not(feature = "flex"))]
+    pub fn of<const D: usize>(_: &Tensor<D>) -> Self {
+        Self::Composed
+    }
+
+    /// The implementation for several tensors: the composed one unless all agree on another.
+    pub fn of_all<const D: usize, const N: usize>(tensors: [&Tensor<D>; N]) -> Self {
+        let mut all = tensors.into_iter().map(Self::of);
+        let first = all.next().unwrap_or(Self::Composed);
+        if all.all(|other| other == first) { first } else { Self::Composed }
+    }
 }

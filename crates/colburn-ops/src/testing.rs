@@ -1,9 +1,9 @@
-//! Whether a kernel is its composed twin, in value and gradient.
+//! Comparison of a kernel with its composed twin, in value and gradient, for the tests of all operations.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use pulp::Arch;
 
-use crate::mix;
+use crate::seed::mix;
 
 /// The instruction sets that this machine has, the widest first: kernels are tested with each.
 pub(crate) fn instruction_sets() -> Vec<Arch> {
@@ -79,7 +79,7 @@ fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_to_vec().expect("numbers of f32")
 }
 
-/// Whether all numbers are near those expected, relative to the largest of these.
+/// Asserts that all numbers are near those expected, relative to the largest of these.
 pub(crate) fn close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}: so many numbers");
     let largest = expected.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));

@@ -1,37 +1,38 @@
-//! AdamW's update and the length of gradients: one pass each over memory that no cache holds, on all cores.
+//! The kernels of AdamW's update and of the length of gradients: one pass each over memory that no cache holds, on all cores.
 //!
-//! Every number is computed by the same operations in the same order as in the composed form, without multiplications that are fused with
-//! additions: so weights are the same to the bit, in whatever instruction set, and a run may go on on another machine.
+//! Every number is computed by the same operations in the same order as in the composed form, without fused multiplications and additions.
+//! So weights are the same to the bit on any instruction set, and a run can resume on another machine.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::array::Array;
-use crate::update::AdamWUpdate;
+use super::update::AdamWUpdate;
+use crate::cpu::array::Array;
 
-/// Numbers of a part.
+/// Number of numbers in a part.
 const PART: usize = 1 << 14;
 
 /// The sum of squares: by parts in 32 bits, and of these in 64, in order.
-pub(crate) fn squared_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+pub(super) fn squared_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let (x, arch) = (array(x), Arch::new());
     let parts: Vec<f64> = x.par_chunks(PART).map(|part| arch.dispatch(Squares(part))).collect();
     tensor(Array::new(vec![parts.iter().sum::<f64>() as f32], [1]))
 }
 
 /// The weight and its moments after an update.
-pub(crate) fn adamw<const D: usize>(
+pub(super) fn adamw<const D: usize>(
     update: &AdamWUpdate,
     weight: Tensor<D>,
     gradient: Tensor<D>,
     moments: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
-    on(Arch::new(), update, weight, gradient, moments)
+    adamw_on(Arch::new(), update, weight, gradient, moments)
 }
 
-fn on<const D: usize>(
+/// As [`adamw`], on this instruction set.
+pub(super) fn adamw_on<const D: usize>(
     arch: Arch,
     update: &AdamWUpdate,
     weight: Tensor<D>,
@@ -50,12 +51,13 @@ fn on<const D: usize>(
     (tensor(weight), [tensor(mean), tensor(squares)])
 }
 
-/// The numbers of a tensor of flex that is on no graph.
-fn array<const D: usize>(tensor: Tensor<D>) -> Array {
+/// The numbers of a tensor of flex that is off the graph.
+pub(super) fn array<const D: usize>(tensor: Tensor<D>) -> Array {
     Array::from_flex(tensor.try_into_primitive::<Flex>().expect("the caller asked whether it is one of flex"))
 }
 
-fn tensor<const D: usize>(array: Array) -> Tensor<D> {
+/// The tensor of an array, off the graph.
+pub(super) fn tensor<const D: usize>(array: Array) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(array.into_flex())
 }
 
@@ -143,51 +145,5 @@ impl WithSimd for Part<'_> {
         simd.partial_store_f32s(weight_rest, weight);
         simd.partial_store_f32s(mean_rest, mean);
         simd.partial_store_f32s(squares_rest, squares);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fused::testing::{instruction_sets, random};
-
-    fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
-        array(tensor).iter().map(|value| value.to_bits()).collect()
-    }
-
-    #[test]
-    fn is_its_twin_to_the_bit() {
-        let plain = AdamWUpdate { betas: (0.9, 0.999), epsilon: 1e-8, rate: 1e-2, decay: 0.0, step: 1, factor: 1.0 };
-        for update in [
-            plain,
-            AdamWUpdate { decay: 1e-3, ..plain },
-            AdamWUpdate { factor: 0.0371, step: 7, ..plain },
-            AdamWUpdate { betas: (0.8, 0.95), epsilon: 1e-5, rate: 3e-5, decay: 1e-6, step: 1000, factor: 0.5 },
-        ] {
-            for (seed, shape) in [[0, 3], [1, 1], [1, 5], [3, 16], [7, 19], [5, 10_000]].into_iter().enumerate() {
-                let draw = |kind: u64| random(shape, 10 * seed as u64 + kind);
-                let (weight, gradient, moments) = (draw(0), draw(1), [draw(2) / 3.0, draw(3).abs()]);
-                let (expected, of_moments) = update.composed(weight.clone(), gradient.clone(), moments.clone());
-                let expected = [expected].into_iter().chain(of_moments).map(bits).collect::<Vec<_>>();
-                for arch in instruction_sets() {
-                    let (found, of_moments) = on(arch, &update, weight.clone(), gradient.clone(), moments.clone());
-                    let found = [found].into_iter().chain(of_moments).map(bits).collect::<Vec<_>>();
-                    assert!(found == expected, "{arch:?}, {shape:?}, {update:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_nobody_else_holds_is_written_over_and_the_rest_kept() {
-        let update = AdamWUpdate { betas: (0.9, 0.999), epsilon: 1e-8, rate: 1e-2, decay: 0.0, step: 1, factor: 1.0 };
-        let (weight, gradient) = (array(random([30, 40], 1)), random([30, 40], 2));
-        let moments = [random([30, 40], 3), random([30, 40], 4).abs()];
-        let (before, place) = (weight.to_vec(), weight.as_ptr());
-        let (held, kept) = (moments[0].clone(), bits(moments[0].clone()));
-        let (weight, [mean, _]) = adamw::<2>(&update, tensor(weight), gradient, moments);
-        let weight = array(weight);
-        assert!(weight.as_ptr() == place && weight.to_vec() != before);
-        assert!(bits(held) == kept && bits(mean) != kept);
     }
 }

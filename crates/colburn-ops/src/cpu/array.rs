@@ -1,9 +1,12 @@
-//! What kernels compute on: the numbers of a tensor of flex, side by side in memory.
+//! The arrays that CPU kernels compute on: the numbers of a tensor of flex, side by side in memory.
 
 use std::ops::Deref;
 
+use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
+
+use crate::kernel::KernelBackend;
 
 /// The numbers of a tensor in row-major order, and its shape. Clones share them.
 #[derive(Clone, Debug)]
@@ -17,7 +20,7 @@ impl Array {
         Self(FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::from(shape)), DType::F32))
     }
 
-    /// The numbers of a tensor of f32; copied when they lie scattered.
+    /// The numbers of a tensor of f32. They are copied if they lie scattered.
     pub fn from_flex(tensor: FlexTensor) -> Self {
         if tensor.is_contiguous() { Self(tensor) } else { Self(tensor.to_contiguous()) }
     }
@@ -37,8 +40,8 @@ impl Array {
         [self.len().checked_div(width).unwrap_or(0), width]
     }
 
-    /// The same with numbers that may be written over: in place when nobody else shares them, which is known only after other clones are
-    /// dropped.
+    /// The array with numbers that may be written over. It is the array itself if nothing else shares the numbers, which is known only
+    /// after other clones are dropped.
     pub fn into_mut(self) -> Self {
         let whole = self.0.bytes().len() == self.len() * size_of::<f32>();
         if whole && self.0.is_unique() {
@@ -49,9 +52,21 @@ impl Array {
         Self(FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32))
     }
 
-    /// The numbers, to be written over; call [`Array::into_mut`] first, for a shared array is copied here.
+    /// The numbers, to be written over. Call [`Array::into_mut`] first, because a shared array is copied here.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         self.0.storage_mut()
+    }
+}
+
+impl KernelBackend for Flex {
+    type Array = Array;
+
+    fn to_array(tensor: FlexTensor) -> Array {
+        Array::from_flex(tensor)
+    }
+
+    fn to_tensor(array: Array) -> FlexTensor {
+        array.into_flex()
     }
 }
 

@@ -4,7 +4,7 @@ const LANES: usize = 64;
 
 /// The sum of a function of the numbers of two rows, place by place.
 #[inline(always)]
-pub(super) fn total(x: &[f32], y: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn total(x: &[f32], y: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
     for (x, y) in x.iter().zip(y) {
@@ -27,13 +27,13 @@ pub(super) fn total(x: &[f32], y: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// The sum of a row.
 #[inline(always)]
-pub(super) fn sum(x: &[f32]) -> f32 {
+pub(crate) fn sum(x: &[f32]) -> f32 {
     total(x, x, |x, _| x)
 }
 
 /// The sum of products of two rows.
 #[inline(always)]
-pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
+pub(crate) fn dot(x: &[f32], y: &[f32]) -> f32 {
     total(x, y, |x, y| x * y)
 }
 

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 /// `eˣ` within 1.5 units in the last place. Below -87.3, where f32 has no normal numbers left, it is 0; above 88.3 as at 88.3.
 #[inline(always)]
-pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // x = n ln 2 + r with |r| <= ln 2 / 2, and e^r by its series. Added to this number, n stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts: n times the first one is exact.
@@ -32,7 +32,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// The normal distribution at `x`: Φ(x), which is `(1 + erf(x / √2)) / 2`, within 12 units in the last place down to -5 and 1.5e-7 of all
 /// values, and `e^(-x²/2)`, of which it is made.
 #[inline(always)]
-pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
+pub(crate) fn normal<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
     // For a = |x| and t = 1 / (1 + 0.27 a), Φ(-a) e^(a²/2) / t is this polynomial in t, of the highest power first, within 2.4e-8 of itself
     // for a from 0 to 14 (weighted least squares, Lawson's weights; the form is that of Abramowitz and Stegun, 7.1.26).
     const SERIES: [f32; 9] = [
@@ -61,7 +61,7 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
 
 /// The logistic function `σ(x) = 1 / (1 + e^-x)`, and `1 - σ(x)`, each within 4 units in the last place.
 #[inline(always)]
-pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
     let e = exp(simd, simd.neg_f32s(x));
     let value = simd.div_f32s(simd.splat_f32s(1.0), simd.add_f32s(e, simd.splat_f32s(1.0)));
     [value, simd.mul_f32s(e, value)]
@@ -70,7 +70,7 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fused::testing::instruction_sets;
+    use crate::testing::instruction_sets;
     use pulp::WithSimd;
 
     /// One of the functions above of all numbers.

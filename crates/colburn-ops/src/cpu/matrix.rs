@@ -2,11 +2,11 @@
 
 /// A matrix within a slice.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    /// From a row to the next, and from a column to the next.
+    /// Distances from a row to the next, and from a column to the next.
     strides: [usize; 2],
 }
 
@@ -16,7 +16,7 @@ impl<'a> Matrix<'a> {
         Self::columns_of(values, rows, columns, columns)
     }
 
-    /// The first so many columns of rows that are `width` apart.
+    /// The first `columns` columns of rows that are `width` apart.
     ///
     /// # Panics
     /// When it does not lie within the slice.
@@ -36,7 +36,7 @@ impl<'a> Matrix<'a> {
         [self.rows, self.columns]
     }
 
-    /// From a row to the next, and from a column to the next.
+    /// Distances from a row to the next, and from a column to the next.
     pub fn strides(&self) -> [usize; 2] {
         self.strides
     }
@@ -45,8 +45,8 @@ impl<'a> Matrix<'a> {
         self.values[row * self.strides[0] + column * self.strides[1]]
     }
 
-    /// So many numbers of a row (`dimension` 0) or a column (1), from the given one on, where they lie side by side; none of a line that the
-    /// matrix does not have.
+    /// `count` numbers of a row (`dimension` 0) or a column (1), from the given one on, which lie side by side; empty if the matrix does not
+    /// have that line.
     pub fn line(&self, dimension: usize, line: usize, first: usize, count: usize) -> &'a [f32] {
         debug_assert_eq!(self.strides[1 - dimension], 1, "a line whose numbers lie side by side");
         if line >= self.shape()[dimension] || count == 0 {
@@ -57,8 +57,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Whether `rows` rows that are `width` apart, of so many columns each, lie within so many numbers.
-pub(super) fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
+/// True if rows of so many columns, `width` apart, lie within so many numbers.
+pub(crate) fn fits(numbers: usize, rows: usize, columns: usize, width: usize) -> bool {
     columns <= width && (rows == 0 || columns == 0 || (rows - 1) * width + columns <= numbers)
 }
 
@@ -68,13 +68,13 @@ pub(super) fn fits(numbers: usize, rows: usize, columns: usize, width: usize) ->
 ///
 /// # Panics
 /// When the shapes do not fit together, or `out` is too short.
-pub(super) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+pub(crate) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
     let small = a.rows * b.columns * a.columns < 1 << 21;
     multiply(out, width, a, b, add, if small { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) });
 }
 
 /// [`product`] on the core that calls it: for tiles, of which other cores have others.
-pub(super) fn tile(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+pub(crate) fn tile(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
     multiply(out, width, a, b, add, gemm::Parallelism::None);
 }
 

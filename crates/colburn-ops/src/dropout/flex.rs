@@ -1,35 +1,34 @@
-//! Dropout, and its sum with the residual stream, without a tensor of masks: these follow from a hash, which is computed again on the way
-//! back.
+//! The kernels of dropout and of its sum with the residual stream. There is no tensor of masks: they follow from a hash, which the gradient
+//! computes again.
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{
-    apply::{apply_1, apply_2},
-    array::Array,
-    kernel::Kernel,
-    parallel::{by_rows, rows_of_part},
-};
-use crate::dropout::RowMasks;
+use crate::cpu::array::Array;
+use crate::cpu::parallel::{by_rows, rows_of_part};
+use crate::kernel::Kernel;
+use crate::kernel::flex::{apply_1, apply_2};
+use crate::masks::RowMasks;
 
 /// `x` with its masks, `[tokens, width]`.
-pub(crate) fn drop(x: Tensor<2>, masks: RowMasks) -> Tensor<2> {
+pub(super) fn dropout(x: Tensor<2>, masks: RowMasks) -> Tensor<2> {
     apply_1(Drop { arch: Arch::new(), masks }, x)
 }
 
 /// `x` with its masks, if it has some, and the residual added: `[tokens, width]` each.
-pub(crate) fn drop_add(x: Tensor<2>, residual: Tensor<2>, masks: Option<RowMasks>) -> Tensor<2> {
+pub(super) fn drop_add(x: Tensor<2>, residual: Tensor<2>, masks: Option<RowMasks>) -> Tensor<2> {
     apply_2(DropAdd { arch: Arch::new(), masks }, x, residual)
 }
 
 #[derive(Clone, Debug)]
-struct Drop {
-    arch: Arch,
-    masks: RowMasks,
+pub(super) struct Drop {
+    pub arch: Arch,
+    pub masks: RowMasks,
 }
 
-impl Kernel<1> for Drop {
+impl Kernel<Flex, 1> for Drop {
     type Saved = ();
 
     fn forward(&self, [x]: [Array; 1]) -> (Array, ()) {
@@ -42,12 +41,12 @@ impl Kernel<1> for Drop {
 }
 
 #[derive(Clone, Debug)]
-struct DropAdd {
-    arch: Arch,
-    masks: Option<RowMasks>,
+pub(super) struct DropAdd {
+    pub arch: Arch,
+    pub masks: Option<RowMasks>,
 }
 
-impl Kernel<2> for DropAdd {
+impl Kernel<Flex, 2> for DropAdd {
     type Saved = ();
 
     fn forward(&self, [x, residual]: [Array; 2]) -> (Array, ()) {
@@ -84,7 +83,7 @@ fn masked_copy(arch: Arch, masks: &RowMasks, x: &Array) -> Array {
     Array::new(out, [rows, width])
 }
 
-/// The array times its masks, in place where nobody else holds it.
+/// The array times its masks, in place if nothing else holds it.
 fn masked(arch: Arch, masks: &RowMasks, x: Array) -> Array {
     let [_, width] = x.rows();
     let mut x = x.into_mut();
@@ -134,63 +133,5 @@ impl WithSimd for Part<'_> {
     }
 }
 
-/// So many masks at a time, about, which stay in the first cache.
-pub(super) const BLOCK: usize = 2048;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        Dropout, Spans,
-        fused::testing::{agree, instruction_sets, random, same_on_any_threads},
-    };
-
-    fn masks(tokens: usize) -> RowMasks {
-        let lengths = [tokens / 3, 0, tokens / 2, tokens - tokens / 3 - tokens / 2];
-        Dropout::seeded(5).rows(0.3, &Spans::from_lengths(&lengths)).unwrap()
-    }
-
-    #[test]
-    fn agree_with_their_twins() {
-        for arch in instruction_sets() {
-            for [tokens, width] in [[0, 3], [1, 1], [5, 3], [9, 15], [4, 16], [7, 17], [50, 384], [30, 1536], [3, 5000]]
-            {
-                let (x, residual) = (random([tokens, width], 1), random([tokens, width], 2));
-                let masks = masks(tokens);
-                let kernel = Drop { arch, masks: masks.clone() };
-                let twin = |x: Tensor<2>| x.clone() * masks.tensor(&x);
-                // Once over an array that others hold, once in place.
-                agree([x.clone()], |[x]| apply_1(kernel.clone(), x), |[x]| twin(x), 1e-6);
-                agree([x.clone()], |[x]| apply_1(kernel.clone(), x * 1.0), |[x]| twin(x), 1e-6);
-                for masks in [None, Some(masks.clone())] {
-                    let kernel = DropAdd { arch, masks: masks.clone() };
-                    let twin = |x: Tensor<2>| masks.as_ref().map_or(x.clone(), |masks| x.clone() * masks.tensor(&x));
-                    agree(
-                        [x.clone(), residual.clone()],
-                        |[x, residual]| apply_2(kernel.clone(), x * 1.0, residual),
-                        |[x, residual]| twin(x) + residual,
-                        1e-6,
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_sum_of_which_one_is_a_constant_has_the_gradient_of_the_other() {
-        let (constant, masks) = (random([20, 17], 3), masks(20));
-        let other = || constant.clone().autodiff();
-        agree(
-            [random([20, 17], 1)],
-            |[x]| drop_add(x.autodiff(), other(), Some(masks.clone())),
-            |[x]| x.clone().autodiff() * masks.tensor(&x) + other(),
-            1e-6,
-        );
-    }
-
-    #[test]
-    fn are_the_same_on_any_number_of_threads() {
-        let inputs = [random([100, 768], 1), random([100, 768], 2)];
-        same_on_any_threads(inputs, |[x, residual]| drop_add(x, residual, Some(masks(100))));
-    }
-}
+/// Number of masks that are made at a time, about: they stay in the first cache.
+pub(crate) const BLOCK: usize = 2048;

@@ -1,13 +1,17 @@
-//! Rows of a table by their numbers. The gradient of a table is zero but for the rows that were used: it costs one pass that writes zeros.
+//! The kernel of looking up rows. The gradient of a table is zero but for the rows that were used, so it costs one pass that writes zeros.
 
 use std::sync::Arc;
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 
-use super::{apply::apply_1, array::Array, kernel::Kernel, parallel::by_rows};
+use crate::cpu::array::Array;
+use crate::cpu::parallel::by_rows;
+use crate::kernel::Kernel;
+use crate::kernel::flex::apply_1;
 
 /// `table[ids]`, `[ids, width]`; no gradient reaches the row `frozen`.
-pub(crate) fn gather(table: Tensor<2>, ids: &[u32], frozen: Option<u32>) -> Tensor<2> {
+pub(super) fn gather(table: Tensor<2>, ids: &[u32], frozen: Option<u32>) -> Tensor<2> {
     apply_1(Gather { ids: ids.into(), frozen }, table)
 }
 
@@ -17,7 +21,7 @@ struct Gather {
     frozen: Option<u32>,
 }
 
-impl Kernel<1> for Gather {
+impl Kernel<Flex, 1> for Gather {
     /// The shape of the table.
     type Saved = [usize; 2];
 
@@ -47,46 +51,5 @@ impl Kernel<1> for Gather {
             }
         });
         [Some(Array::new(by_table, [rows, width]))]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        fused::testing::{agree, random, same_on_any_threads},
-        gather::composed,
-        mix,
-    };
-
-    fn ids(count: usize, rows: usize) -> Vec<u32> {
-        (0..count as u64).map(|place| (mix(3, place) % rows as u64) as u32).collect()
-    }
-
-    #[test]
-    fn agrees_with_its_twin() {
-        for (rows, width, count) in [(1, 1, 1), (3, 5, 1), (7, 17, 40), (500, 384, 300), (40_000, 3, 5000)] {
-            let table = random([rows, width], 1);
-            let ids = ids(count, rows);
-            for frozen in [None, Some(ids[0]), Some(rows as u32)] {
-                let fused = |[table]: [Tensor<2>; 1]| super::gather(table, &ids, frozen);
-                agree([table.clone()], fused, |[table]| composed(table, &ids, frozen), 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn no_ids_give_no_rows_and_no_gradient() {
-        let table = random([4, 3], 1).autodiff().require_grad();
-        let rows = super::gather(table.clone(), &[], None);
-        assert_eq!(rows.dims(), [0, 3]);
-        let gradient = table.grad(&rows.sum().backward()).unwrap();
-        assert_eq!(gradient.into_data().try_to_vec::<f32>().unwrap(), [0.0; 12]);
-    }
-
-    #[test]
-    fn is_the_same_on_any_number_of_threads() {
-        let ids = ids(5000, 200);
-        same_on_any_threads([random([200, 384], 1)], |[table]| super::gather(table, &ids, None));
     }
 }

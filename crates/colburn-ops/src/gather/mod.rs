@@ -1,11 +1,16 @@
 //! Rows of an embedding table.
 
-use burn::tensor::{Bool, Int, Tensor, TensorData};
-
+mod composed;
 #[cfg(feature = "flex")]
-use crate::fused;
+mod flex;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
 
-/// The rows of a table by their numbers. As `padding_idx` has it in PyTorch, the row `frozen` is looked up like any other, but no gradient
+use burn::tensor::Tensor;
+
+use crate::implementation::Implementation;
+
+/// The rows of a table by their numbers. As with `padding_idx` in PyTorch, the row `frozen` is looked up like any other, but no gradient
 /// reaches it.
 ///
 /// # Shapes
@@ -14,22 +19,9 @@ use crate::fused;
 /// # Panics
 /// When the table has no row of such a number.
 pub fn gather(table: Tensor<2>, ids: &[u32], frozen: Option<u32>) -> Tensor<2> {
-    #[cfg(feature = "flex")]
-    if fused::runs_on(&table) {
-        return fused::gather(table, ids, frozen);
+    match Implementation::of(&table) {
+        #[cfg(feature = "flex")]
+        Implementation::Flex => flex::gather(table, ids, frozen),
+        Implementation::Composed => composed::gather(table, ids, frozen),
     }
-    composed(table, ids, frozen)
-}
-
-/// The same, made of Burn's operations.
-pub(crate) fn composed(table: Tensor<2>, ids: &[u32], frozen: Option<u32>) -> Tensor<2> {
-    let device = table.device();
-    let numbers: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-    let rows = table.select(0, Tensor::<1, Int>::from_data(TensorData::new(numbers, [ids.len()]), &device));
-    let Some(frozen) = frozen.filter(|frozen| ids.contains(frozen)) else { return rows };
-    let is_frozen: Vec<bool> = ids.iter().map(|&id| id == frozen).collect();
-    let shape = rows.dims();
-    let is_frozen = Tensor::<2, Bool>::from_data(TensorData::new(is_frozen, [shape[0], 1]), &device);
-    let constant = rows.clone().detach();
-    rows.mask_where(is_frozen.expand(shape), constant)
 }

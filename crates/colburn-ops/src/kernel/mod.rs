@@ -1,22 +1,17 @@
-//! The interface between a kernel and Burn's graph.
+//! The way of a kernel with a hand-written gradient into Burn's graph.
+//!
+//! A kernel is a type that implements [`Kernel`] for a backend: its value, its gradient, and the state that the gradient needs. The
+//! node in the graph ([`node`]) is written once for all backends. A backend takes part with an implementation of [`KernelBackend`] and a
+//! file such as [`flex`], which names it to Burn's dispatch. An operation takes part with an implementation of [`Kernel`] for each backend
+//! that has a kernel of it; several backends may share the kernel's type.
 
-use std::fmt::Debug;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+#[cfg(feature = "flex")]
+mod interface;
+#[cfg(feature = "flex")]
+mod node;
+pub mod switch;
 
-use super::array::Array;
-
-/// A function of `N` arrays with a gradient written by hand.
-pub(crate) trait Kernel<const N: usize>: Clone + Debug + Send + Sync + 'static {
-    /// What the gradient needs of the forward pass: numbers per row, a mask; clones of inputs and output, which cost nothing.
-    type Saved: Clone + Debug + Send + 'static;
-
-    /// The value, and what its gradient will need.
-    fn forward(&self, inputs: [Array; N]) -> (Array, Self::Saved);
-
-    /// The value alone, where no gradient will be asked for.
-    fn value(&self, inputs: [Array; N]) -> Array {
-        self.forward(inputs).0
-    }
-
-    /// The gradient by each input that is wanted, in the shape of the input, from the gradient by the value.
-    fn backward(&self, saved: Self::Saved, gradient: Array, wanted: [bool; N]) -> [Option<Array>; N];
-}
+#[cfg(feature = "flex")]
+pub(crate) use self::interface::{Kernel, KernelBackend};

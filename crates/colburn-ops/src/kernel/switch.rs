@@ -1,5 +1,5 @@
-//! A switch for the kernels, to find out what they change: a result or a time that looks wrong with them can be compared with the composed
-//! operations in the same program.
+//! A switch for the kernels, to find out whether they are the cause: a result or a time that looks wrong can be compared with that of the
+//! composed operations in the same program.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +9,14 @@ static ENABLED: LazyLock<AtomicBool> = LazyLock::new(|| {
     AtomicBool::new(!off)
 });
 
-/// Whether the operations of this crate run as kernels where there are any, that is, on flex. They do, unless the environment variable
+/// True if the operations of this crate run as kernels on the backends that have some. They do, unless the environment variable
 /// `COLBURN_KERNELS` is `off` when this is first asked, or [`set_enabled`] was called since.
 pub fn enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
-/// Lets operations run as kernels, or composed of Burn's operations. A diagnostic: it is a setting of the process, which threads
-/// that compute at the moment see at some operation or other. What was computed before keeps the gradient that it was computed with.
+/// Turns kernels on or off. The switch is a diagnostic, and a setting of the process: threads that compute at the moment notice it at
+/// their next operation. A tensor keeps the gradient that it was computed with.
 pub fn set_enabled(enabled: bool) {
     ENABLED.store(enabled, Ordering::Relaxed);
 }

@@ -1,32 +1,31 @@
-//! Rows of length one.
+//! The kernel of rows of length one.
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{
-    apply::apply_1,
-    array::Array,
-    kernel::Kernel,
-    lanes::dot,
-    parallel::{by_rows_with, rows_of_part},
-};
+use crate::cpu::array::Array;
+use crate::cpu::lanes::dot;
+use crate::cpu::parallel::{by_rows_with, rows_of_part};
+use crate::kernel::Kernel;
+use crate::kernel::flex::apply_1;
 
-/// Below this square of its length a row is divided by the root of this.
+/// The least square of a length: a shorter row is divided by the root of this.
 const LEAST: f32 = 1e-24;
 
 /// Every row over its L2 norm, `[tokens, width]`.
-pub(crate) fn normalize(x: Tensor<2>) -> Tensor<2> {
+pub(super) fn normalize(x: Tensor<2>) -> Tensor<2> {
     apply_1(Normalize { arch: Arch::new() }, x)
 }
 
 #[derive(Clone, Debug)]
-struct Normalize {
-    arch: Arch,
+pub(super) struct Normalize {
+    pub arch: Arch,
 }
 
-impl Kernel<1> for Normalize {
-    /// The rows of length one, and the squares of the lengths that they had.
+impl Kernel<Flex, 1> for Normalize {
+    /// The rows of length one, and the squares of their former lengths.
     type Saved = (Array, Vec<f32>);
 
     fn forward(&self, [x]: [Array; 1]) -> (Array, Self::Saved) {
@@ -51,7 +50,7 @@ impl Kernel<1> for Normalize {
 }
 
 fn norm(square: f32) -> f32 {
-    // Not `max`, which would make a number of what is none.
+    // Not `max`, which would turn NaN into a number.
     if square < LEAST { LEAST.sqrt() } else { square.sqrt() }
 }
 
@@ -100,41 +99,5 @@ impl WithSimd for Backward<'_> {
                 *gradient = (*gradient - value * along) / norm;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        fused::testing::{agree, instruction_sets, random, same_on_any_threads},
-        norm::normalize_composed,
-    };
-
-    #[test]
-    fn agrees_with_its_twin() {
-        for arch in instruction_sets() {
-            let kernel = Normalize { arch };
-            for shape in [[0, 5], [1, 1], [3, 1], [9, 3], [5, 15], [4, 16], [7, 17], [20, 31], [90, 128], [40, 384]] {
-                let x = random(shape, 1);
-                // The gradient of a row of one number is 0 but for rounding.
-                let tolerance = if shape[1] == 1 { 1e-3 } else { 1e-5 };
-                agree([x.clone()], |[x]| apply_1(kernel.clone(), x), |[x]| normalize_composed(x), tolerance);
-                // Shorter than the bound.
-                let x = x * 1e-14;
-                agree([x], |[x]| apply_1(kernel.clone(), x), |[x]| normalize_composed(x), 1e-5);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_stays_none() {
-        let x = Tensor::from_floats([[f32::NAN, 1.0, 0.0]], &burn::tensor::Device::flex());
-        assert!(normalize(x).into_data().try_to_vec::<f32>().unwrap().iter().all(|y| y.is_nan()));
-    }
-
-    #[test]
-    fn is_the_same_on_any_number_of_threads() {
-        same_on_any_threads([random([500, 128], 1)], |[x]| normalize(x));
     }
 }

@@ -1,24 +1,28 @@
-//! Rotary position embeddings: heads turned in place, forward by their angles, back by the same angles the other way.
+//! The kernel of rotary position embeddings: heads are rotated in place by their angles, and their gradients by the opposite angles.
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{apply::apply_3, array::Array, kernel::Kernel, parallel::rows_of_part};
+use crate::cpu::array::Array;
+use crate::cpu::parallel::rows_of_part;
+use crate::kernel::Kernel;
+use crate::kernel::flex::apply_3;
 
-/// The first `columns` of each row of `[tokens, width]` turned, the others as they are; `cos` and `sin`: `[tokens, 1, half a head]`.
-pub(crate) fn turn(x: Tensor<2>, columns: usize, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<2> {
-    apply_3(Turn { arch: Arch::new(), columns }, x, cos, sin)
+/// Rotates the first `columns` of each row of `[tokens, width]`, and leaves the others; `cos` and `sin`: `[tokens, 1, half a head]`.
+pub(super) fn rotate(x: Tensor<2>, columns: usize, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<2> {
+    apply_3(Rotate { arch: Arch::new(), columns }, x, cos, sin)
 }
 
 #[derive(Clone, Debug)]
-struct Turn {
+struct Rotate {
     arch: Arch,
     columns: usize,
 }
 
-impl Turn {
-    fn turned(&self, x: Array, cos: &Array, sin: &Array, sign: f32) -> Array {
+impl Rotate {
+    fn rotated(&self, x: Array, cos: &Array, sin: &Array, sign: f32) -> Array {
         let ([tokens, width], [rows, _, half]) = (x.shape(), cos.shape());
         assert_eq!(tokens, rows, "tokens and their angles");
         let mut x = x.into_mut();
@@ -32,16 +36,16 @@ impl Turn {
     }
 }
 
-impl Kernel<3> for Turn {
+impl Kernel<Flex, 3> for Rotate {
     type Saved = [Array; 2];
 
     fn forward(&self, [x, cos, sin]: [Array; 3]) -> (Array, Self::Saved) {
-        (self.turned(x, &cos, &sin, 1.0), [cos, sin])
+        (self.rotated(x, &cos, &sin, 1.0), [cos, sin])
     }
 
     /// The angles are constants.
     fn backward(&self, [cos, sin]: Self::Saved, gradient: Array, _: [bool; 3]) -> [Option<Array>; 3] {
-        [Some(self.turned(gradient, &cos, &sin, -1.0)), None, None]
+        [Some(self.rotated(gradient, &cos, &sin, -1.0)), None, None]
     }
 }
 

@@ -1,13 +1,13 @@
-//! Activation functions with their slopes, in vectors.
+//! Activation functions with their derivatives, in vectors.
 
 use pulp::Simd;
 
-use super::math::{normal, sigmoid};
-use crate::Activation;
+use crate::activation::function::Activation;
+use crate::cpu::math::{normal, sigmoid};
 
-/// A function of one number that kernels know.
+/// An activation function that has a kernel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Curve {
+pub(in crate::activation) enum SimdActivation {
     /// x Φ(x).
     Gelu,
     /// `x σ(a x + b x³)`: SiLU, and the approximations of GELU by it and, for `(1 + tanh u) / 2` is `σ(2 u)`, by the hyperbolic tangent.
@@ -16,7 +16,8 @@ pub(crate) enum Curve {
     Relu,
 }
 
-impl Curve {
+impl SimdActivation {
+    /// The function for an activation; `None` if it has no kernel.
     pub fn of(activation: Activation) -> Option<Self> {
         // √(8/π)
         let a = 1.595_769;
@@ -30,7 +31,7 @@ impl Curve {
         }
     }
 
-    /// Value and slope. Of the two, what is not used is not computed.
+    /// Value and derivative. The compiler leaves out the one that is not used.
     #[inline(always)]
     pub fn at<S: Simd>(self, simd: S, x: S::f32s) -> [S::f32s; 2] {
         let splat = |value| simd.splat_f32s(value);
@@ -51,8 +52,9 @@ impl Curve {
             }
             Self::Relu => {
                 let positive = simd.less_than_f32s(splat(0.0), x);
-                // The maximum is its second argument where one is not a number.
-                [simd.max_f32s(splat(0.0), x), simd.select_f32s(positive, splat(1.0), splat(0.0))]
+                // Selected and not the maximum, which on some instruction sets turns NaN into 0.
+                let negative = simd.less_than_f32s(x, splat(0.0));
+                [simd.select_f32s(negative, splat(0.0), x), simd.select_f32s(positive, splat(1.0), splat(0.0))]
             }
         }
     }

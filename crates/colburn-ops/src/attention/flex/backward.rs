@@ -1,5 +1,5 @@
-//! The backward pass of one head: scores are computed again from what the forward pass kept of each query's softmax, part by part
-//! (Dao et al. 2022, algorithm 2). With weights P and the gradient by them dP, that by the scores is P (dP - D), where D, the sum of P dP
+//! The backward pass of one head. Weights are computed again, part by part, from the statistics that the forward pass kept of each query's
+//! softmax (Dao et al. 2022, algorithm 2). With weights P and the gradient by them dP, that by the scores is P (dP - D), where D, the sum of P dP
 //! over a query's keys, is also the product of its result with the gradient by it.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -8,7 +8,7 @@ use super::{
     head::{Head, KEYS, QUERIES, Rows, with_scratch},
     product::{LANES, Left, Product},
 };
-use crate::fused::math::exp;
+use crate::cpu::math::exp;
 
 pub(super) struct Backward<'a> {
     pub head: Head<'a>,
@@ -28,16 +28,16 @@ impl Backward<'_> {
         let panels = self.head.q.width * keys.next_multiple_of(LANES);
         let (rows, block, tile) = (keys * width, QUERIES * width, QUERIES * KEYS);
         let lengths = [panels, panels, rows, rows, rows, block, block, block, tile, tile, KEYS];
-        with_scratch(lengths, |scratch| arch.dispatch(Pass { task: self, scratch }));
+        with_scratch(lengths, |scratch| arch.dispatch(BackwardHead { task: self, scratch }));
     }
 }
 
-struct Pass<'a> {
+struct BackwardHead<'a> {
     task: Backward<'a>,
     scratch: [&'a mut [f32]; 11],
 }
 
-impl WithSimd for Pass<'_> {
+impl WithSimd for BackwardHead<'_> {
     type Output = ();
 
     #[inline(always)]

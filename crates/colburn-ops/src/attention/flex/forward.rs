@@ -1,5 +1,5 @@
-//! The forward pass of one head: the softmax of a query's scores is taken part by part of the keys, with the largest score so far taken
-//! out and the sums corrected when a larger one comes (Milakov and Gimelshein 2018, Dao et al. 2022). No score outlives its part.
+//! The forward pass of one head. The softmax of a query's scores is taken part by part of the keys: the largest score so far is subtracted,
+//! and the sums are corrected when a larger one comes (Milakov and Gimelshein 2018, Dao et al. 2022). No score outlives its part.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -7,13 +7,13 @@ use super::{
     head::{Head, KEYS, QUERIES, with_scratch},
     product::{LANES, Left, Product},
 };
-use crate::fused::math::exp;
+use crate::cpu::math::exp;
 
 pub(super) struct Forward<'a> {
     pub head: Head<'a>,
     /// The rows of the result.
     pub out: Vec<&'a mut [f32]>,
-    /// What the softmax of each query was divided by, for the backward pass: its largest score, and 1 over the sum of the exponentials.
+    /// The statistics of each query's softmax, for the backward pass: its largest score, and 1 over the sum of the exponentials.
     pub sums: &'a mut [[f32; 2]],
 }
 
@@ -22,16 +22,16 @@ impl Forward<'_> {
         let (width, keys) = (self.head.width(), self.head.keys);
         let panels = self.head.q.width * keys.next_multiple_of(LANES);
         let lengths = [panels, keys * width, QUERIES * width, QUERIES * KEYS, QUERIES * width, KEYS];
-        with_scratch(lengths, |scratch| arch.dispatch(Pass { task: self, scratch }));
+        with_scratch(lengths, |scratch| arch.dispatch(ForwardHead { task: self, scratch }));
     }
 }
 
-struct Pass<'a> {
+struct ForwardHead<'a> {
     task: Forward<'a>,
     scratch: [&'a mut [f32]; 6],
 }
 
-impl WithSimd for Pass<'_> {
+impl WithSimd for ForwardHead<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -82,19 +82,20 @@ impl WithSimd for Pass<'_> {
                 add = true;
             }
             for ((out, values), sums) in out.iter_mut().zip(values.chunks_exact(width)).zip(sums) {
-                sums[1] = if sums[1] > 0.0 { 1.0 / sums[1] } else { 0.0 };
-                // Without any key there was no part either, and the values are of another block.
+                // A sum is 0 without any key, and then there may have been no part, so that the values are of another block. A sum with NaN
+                // is NaN, and so is the row.
                 if sums[1] == 0.0 {
                     out.fill(0.0);
                     continue;
                 }
+                sums[1] = 1.0 / sums[1];
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = value * sums[1]);
             }
         }
     }
 }
 
-/// Adds the bias, and gives the largest of the scores.
+/// Adds the bias, and returns the largest of the scores. NaN may be passed over, because [`exponentials`] finds it.
 #[inline(always)]
 pub(super) fn biased_largest<S: Simd>(simd: S, scores: &mut [f32], bias: Option<&[f32]>) -> f32 {
     let (scores, _) = S::as_mut_simd_f32s(scores);
@@ -111,26 +112,32 @@ pub(super) fn biased_largest<S: Simd>(simd: S, scores: &mut [f32], bias: Option<
     simd.reduce_max_f32s(largest)
 }
 
-/// `exp(score - largest)` in place of the scores, and the sum of it; what stays in place is masked.
+/// Writes `exp(score - largest)` times the mask in place of the scores. Returns the sum of the exponentials, NaN if a score is.
 #[inline(always)]
 fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest: f32, mask: Option<&[f32]>) -> f32 {
     let (scores, _) = S::as_mut_simd_f32s(scores);
     let largest = simd.splat_f32s(largest);
     let mut sum = simd.splat_f32s(0.0);
+    // The exponential makes a number of NaN. The sum of its arguments, none of which is above 0, is NaN if one of them is.
+    let mut arguments = simd.splat_f32s(0.0);
     match mask {
         Some(mask) => {
             for (score, mask) in scores.iter_mut().zip(S::as_simd_f32s(mask).0) {
-                let weight = exp(simd, simd.sub_f32s(*score, largest));
+                let argument = simd.sub_f32s(*score, largest);
+                arguments = simd.add_f32s(arguments, argument);
+                let weight = exp(simd, argument);
                 sum = simd.add_f32s(sum, weight);
                 *score = simd.mul_f32s(weight, *mask);
             }
         }
         None => {
             for score in scores {
-                *score = exp(simd, simd.sub_f32s(*score, largest));
+                let argument = simd.sub_f32s(*score, largest);
+                arguments = simd.add_f32s(arguments, argument);
+                *score = exp(simd, argument);
                 sum = simd.add_f32s(sum, *score);
             }
         }
     }
-    simd.reduce_sum_f32s(sum)
+    if simd.reduce_sum_f32s(arguments).is_nan() { f32::NAN } else { simd.reduce_sum_f32s(sum) }
 }

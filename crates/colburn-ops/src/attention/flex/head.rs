@@ -1,11 +1,11 @@
-//! One head of one sequence: where its rows lie, which keys a query sees, and its factors laid out for products.
+//! One head of one sequence: the places of its rows, the keys that a query sees, and its factors laid out for products.
 
 use std::{cell::Cell, ops::Range};
 
 use pulp::Simd;
 
 use super::product::{LANES, Left, Product};
-use crate::dropout::Masks;
+use crate::masks::Masks;
 
 /// Queries whose scores are computed at once.
 pub(super) const QUERIES: usize = 48;
@@ -18,9 +18,9 @@ const PANEL: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub values: &'a [f32],
-    /// From a row to the next.
+    /// Distance from a row to the next.
     pub stride: usize,
-    /// Where the head begins in the first row.
+    /// The start of the head in the first row.
     pub start: usize,
     /// Numbers of the head in a row.
     pub width: usize,
@@ -53,7 +53,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The transpose of the first `rows` rows in panels of [`PANEL`] of them, the last one narrower, filled up to whole vectors with the last
-    /// row: what comes of that is never used.
+    /// row: the results of those are never used.
     #[inline(always)]
     pub fn pack_transposed(&self, rows: usize, packed: &mut [f32]) {
         for first in (0..rows).step_by(PANEL) {
@@ -74,21 +74,21 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What one task works on.
+/// The data of one task.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub q: Rows<'a>,
     pub k: Rows<'a>,
     pub v: Rows<'a>,
-    /// Tokens of the sequence, and how many of them are keys.
+    /// The number of tokens of the sequence, and of keys among them.
     pub length: usize,
     pub keys: usize,
     pub window: Option<usize>,
-    pub masks: Option<Masks>,
-    /// The number of the text and that of the head: what masks are found by.
+    pub masks: Option<&'a Masks>,
+    /// The number of the text and that of the head, by which masks are found.
     pub text: usize,
     pub head: usize,
-    /// What is added to a score, by the distance from query to key, and the place of distance 0.
+    /// The bias of a score by the distance from query to key, and the place of distance 0.
     pub bias: Option<(&'a [f32], usize)>,
 }
 
@@ -159,12 +159,16 @@ impl Head<'_> {
         self.bias.map(|(values, zero)| &values[zero + part.first - query..][..part.places])
     }
 
-    /// What dropout multiplies the weights of a query with, at these places of a part.
+    /// The factors of dropout for the weights of a query, at these places of a part.
     pub fn mask<'m>(&self, query: usize, part: &Part, places: Range<usize>, mask: &'m mut [f32]) -> Option<&'m [f32]> {
         let masks = self.masks?;
         let weight = (self.head * self.length + query) * self.length + part.first + places.start;
+        let mask = &mut mask[..part.places];
+        // The weights of other places are 0, which stays 0 whatever numbers lay here before, unless one is NaN.
+        mask[..places.start].fill(0.0);
+        mask[places.end..].fill(0.0);
         masks.fill(self.text, weight, &mut mask[places]);
-        Some(&mask[..part.places])
+        Some(mask)
     }
 }
 
@@ -174,13 +178,13 @@ pub(super) struct Part {
     pub first: usize,
     /// A multiple of [`LANES`].
     pub places: usize,
-    /// How many of the places hold a key.
+    /// The number of places that hold a key.
     pub keys: usize,
 }
 
-/// So many numbers for each of these uses, whole cache lines each, in memory that the thread keeps for its next head.
+/// Calls `work` with slices of these lengths, in whole cache lines, of memory that the thread keeps for its next head.
 pub(super) fn with_scratch<const N: usize>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N])) {
-    /// A thread keeps at most so many: long texts are rare, and what they need is dear to keep.
+    /// The most numbers that a thread keeps: long texts are rare, and need much.
     const KEPT: usize = 1 << 20;
     thread_local! {
         static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };

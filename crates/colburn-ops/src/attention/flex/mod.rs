@@ -1,8 +1,8 @@
-//! Packed attention without a tensor of scores: for every head of every sequence, tiles of scores that live in the caches, forward
-//! ([`forward`]) and, computed again, backward ([`backward`]).
+//! The kernel of packed attention, without a tensor of scores. For every head of every sequence there are tiles of scores that live in the
+//! caches, forward ([`forward`]) and, computed again, backward ([`backward`]).
 //!
-//! A task is one head of one sequence. Tasks share nothing that they write to, so that sequences of unequal length, or the heads of a
-//! single long one, keep all cores busy, and the result does not depend on how many these are.
+//! A task is one head of one sequence. Tasks write to no common memory, so that sequences of unequal length, or the heads of a single long
+//! one, keep all cores busy, and the result does not depend on the number of cores.
 
 mod backward;
 mod bias;
@@ -10,33 +10,32 @@ mod forward;
 mod head;
 mod product;
 mod tasks;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::Arch;
 
 use self::{
-    bias::Bucket,
-    tasks::{Factors, Gradients, Tasks},
+    bias::Buckets,
+    tasks::{Factors, Gradients, Setting, Tasks},
 };
-use super::{
-    apply::{apply_1, apply_2, apply_3, apply_4},
-    array::Array,
-    kernel::Kernel,
-};
-use crate::{AttentionOptions, RelativeBias, Spans, dropout::Masks};
+use super::options::AttentionOptions;
+use crate::batch::Batch;
+use crate::cpu::array::Array;
+use crate::kernel::Kernel;
+use crate::kernel::flex::{apply_1, apply_2, apply_3, apply_4};
+use crate::masks::Masks;
 
 /// Attention of `[tokens, hidden]` each.
-pub(crate) fn attention(
+pub(super) fn attention(
     [q, k, v]: [Tensor<2>; 3],
-    spans: &Spans,
     options: AttentionOptions,
     masks: Option<Masks>,
+    batch: &mut Batch,
 ) -> Tensor<2> {
-    let (kernel, table) = Attention::new(spans, options, masks, Arch::new());
+    let (kernel, table) = Attention::new(options, masks, batch, Arch::new());
     match table {
         Some(table) => apply_4(kernel, q, k, v, table),
         None => apply_3(kernel, q, k, v),
@@ -44,48 +43,55 @@ pub(crate) fn attention(
 }
 
 /// Attention of q, k and v side by side, `[tokens, 3 · hidden]`.
-pub(crate) fn attention_packed(
+pub(super) fn attention_packed(
     qkv: Tensor<2>,
-    spans: &Spans,
     options: AttentionOptions,
     masks: Option<Masks>,
+    batch: &mut Batch,
 ) -> Tensor<2> {
-    let (kernel, table) = Attention::new(spans, options, masks, Arch::new());
+    let (kernel, table) = Attention::new(options, masks, batch, Arch::new());
     match table {
         Some(table) => apply_2(kernel, qkv, table),
         None => apply_1(kernel, qkv),
     }
 }
 
+/// The kernel: of q, k and v side by side or each by itself, without or with the table of a bias.
 #[derive(Clone, Debug)]
-struct Attention {
-    spans: Arc<Spans>,
-    heads: usize,
-    window: Option<usize>,
-    masks: Option<Masks>,
-    bucket: Option<Bucket>,
-    arch: Arch,
-}
+pub(super) struct Attention(Setting);
 
-/// What the backward pass needs: the inputs, the output, what each softmax was divided by.
+/// The state for the backward pass: the inputs, the output, and the statistics of each softmax.
 #[derive(Clone, Debug)]
-struct Saved<const N: usize> {
+pub(super) struct Saved<const N: usize> {
     inputs: [Array; N],
     output: Array,
     sums: Arc<Vec<[f32; 2]>>,
 }
 
+/// The key of the buckets of a bias in a batch.
+#[derive(PartialEq)]
+struct BucketsKey(usize);
+
 impl Attention {
-    fn new(spans: &Spans, options: AttentionOptions, masks: Option<Masks>, arch: Arch) -> (Self, Option<Tensor<2>>) {
+    /// The kernel, and the table of the bias.
+    pub fn new(
+        options: AttentionOptions,
+        masks: Option<Masks>,
+        batch: &mut Batch,
+        arch: Arch,
+    ) -> (Self, Option<Tensor<2>>) {
         let AttentionOptions { heads, window, bias, .. } = options;
-        let (table, bucket) = bias.map(|RelativeBias { table, bucket }| (table, bucket)).unzip();
-        (Self { spans: Arc::new(spans.clone()), heads, window, masks, bucket, arch }, table)
+        let buckets = bias.as_ref().map(|bias| {
+            batch.prepared(BucketsKey(bias.function()), |spans, _| Buckets::new(bias.bucket, spans.max_length()))
+        });
+        let setting = Setting { spans: batch.shared_spans(), heads, window, masks, buckets, arch };
+        (Self(setting), bias.map(|bias| bias.table))
     }
 
     fn tasks<'a>(&'a self, inputs: &'a [Array]) -> Tasks<'a> {
         let (factors, bias_table) = Factors::of(inputs);
-        let bias = bias_table.zip(self.bucket).map(|(table, bucket)| bias::by_distance(table, bucket, &self.spans));
-        Tasks { kernel: self, factors, bias, bias_table }
+        let bias = bias_table.zip(self.0.buckets.as_ref()).map(|(table, buckets)| buckets.by_distance(table));
+        Tasks { setting: &self.0, factors, bias, bias_table }
     }
 
     fn run<const N: usize>(&self, inputs: [Array; N]) -> (Array, Saved<N>) {
@@ -100,7 +106,7 @@ impl Attention {
 
 macro_rules! kernels {
     ($($count:literal)+) => {
-        $(impl Kernel<$count> for Attention {
+        $(impl Kernel<Flex, $count> for Attention {
             type Saved = Saved<$count>;
 
             fn forward(&self, inputs: [Array; $count]) -> (Array, Self::Saved) {
@@ -116,5 +122,4 @@ macro_rules! kernels {
     };
 }
 
-// q, k and v side by side or by themselves, without or with the table of a bias.
 kernels! { 1 2 3 4 }

@@ -12,9 +12,9 @@ pub(super) const LANES: usize = 16;
 /// The left factor of a product.
 #[derive(Clone, Copy)]
 pub(super) enum Left<'a> {
-    /// Rows that are so many numbers apart.
+    /// Rows, with the distance from a row to the next.
     Rows(&'a [f32], usize),
-    /// Columns that are so many numbers apart: the transpose of rows.
+    /// Columns, with the distance from a column to the next: the transpose of rows.
     Columns(&'a [f32], usize),
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Product<'a> {
     pub out: &'a mut [f32],
     pub left: Left<'a>,
     pub right: &'a [f32],
-    /// From a row to the next: of `out`, of `right`.
+    /// Distance from a row to the next, of `out` and of `right`.
     pub strides: [usize; 2],
     pub rows: usize,
     /// A multiple of [`LANES`].
@@ -121,7 +121,7 @@ impl Product<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fused::testing::{close, instruction_sets, numbers};
+    use crate::testing::{close, instruction_sets, numbers};
 
     #[test]
     fn products_are_those_of_the_definition() {

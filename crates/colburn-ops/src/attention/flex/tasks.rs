@@ -1,18 +1,31 @@
-//! The tasks of a batch, and what each of them writes: the columns of a head in the rows of a sequence.
+//! The tasks of a batch, and the memory that each of them writes: the columns of a head in the rows of a sequence.
 
+use std::sync::Arc;
+
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
-    Attention,
     backward::Backward,
-    bias,
+    bias::{Buckets, distances},
     forward::Forward,
     head::{Head, Rows},
 };
-use crate::{
-    Spans,
-    fused::{array::Array, parallel::by_rows},
-};
+use crate::cpu::array::Array;
+use crate::cpu::parallel::by_rows;
+use crate::masks::Masks;
+use crate::spans::Spans;
+
+/// The settings of attention that a node of the graph keeps.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    pub spans: Arc<Spans>,
+    pub heads: usize,
+    pub window: Option<usize>,
+    pub masks: Option<Masks>,
+    pub buckets: Option<Arc<Buckets>>,
+    pub arch: Arch,
+}
 
 /// q, k and v: rows of `hidden` numbers each, which lie in arrays of their own or in one.
 #[derive(Clone, Copy)]
@@ -24,7 +37,7 @@ pub(super) struct Factors<'a> {
 }
 
 impl<'a> Factors<'a> {
-    /// Of the inputs of a kernel; what comes after them, the table of a bias, besides.
+    /// The factors among the inputs of a kernel, and the table of a bias, which may follow them.
     pub fn of(inputs: &'a [Array]) -> (Self, Option<&'a Array>) {
         if let [q, k, v, rest @ ..] = inputs {
             let [_, hidden] = q.rows();
@@ -43,9 +56,9 @@ impl<'a> Factors<'a> {
 
 /// Attention of a batch.
 pub(super) struct Tasks<'a> {
-    pub kernel: &'a Attention,
+    pub setting: &'a Setting,
     pub factors: Factors<'a>,
-    /// By head and distance, of the longest sequence.
+    /// The bias by head and distance in the longest sequence.
     pub bias: Option<Vec<f32>>,
     pub bias_table: Option<&'a Array>,
 }
@@ -58,12 +71,12 @@ pub(super) struct Gradients {
 
 impl Tasks<'_> {
     fn spans(&self) -> &Spans {
-        &self.kernel.spans
+        &self.setting.spans
     }
 
     /// Numbers of a head in a row.
     fn head_dim(&self) -> usize {
-        self.factors.hidden / self.kernel.heads
+        self.factors.hidden / self.setting.heads
     }
 
     fn head(&self, sequence: usize, head: usize) -> Head<'_> {
@@ -75,7 +88,7 @@ impl Tasks<'_> {
         });
         let bias = self.bias.as_ref().map(|bias| {
             let longest = spans.max_length();
-            (&bias[head * bias::distances(longest)..][..bias::distances(longest)], longest - 1)
+            (&bias[head * distances(longest)..][..distances(longest)], longest - 1)
         });
         Head {
             q,
@@ -83,17 +96,17 @@ impl Tasks<'_> {
             v,
             length: spans.length(sequence),
             keys: spans.keys(sequence),
-            window: self.kernel.window,
-            masks: self.kernel.masks,
+            window: self.setting.window,
+            masks: self.setting.masks.as_ref(),
             text: sequence,
             head,
             bias,
         }
     }
 
-    /// The result, and what each softmax was divided by: of each sequence, head and token.
+    /// The result, and the statistics of each softmax, by sequence, head and token.
     pub fn forward(&self) -> (Array, Vec<[f32; 2]>) {
-        let (tokens, heads, hidden) = (self.spans().tokens(), self.kernel.heads, self.factors.hidden);
+        let (tokens, heads, hidden) = (self.spans().tokens(), self.setting.heads, self.factors.hidden);
         let mut out = by_rows(tokens, hidden, |_, _| ());
         let mut sums = vec![[0.0; 2]; tokens * heads];
         let of_sequences = by_sequence(self.spans(), hidden, &mut out).into_par_iter();
@@ -101,7 +114,7 @@ impl Tasks<'_> {
             let of_heads = by_head(out, hidden, self.head_dim()).into_par_iter();
             let sums = sums.par_chunks_mut(self.spans().length(sequence));
             of_heads.zip(sums).enumerate().for_each(|(head, (out, sums))| {
-                Forward { head: self.head(sequence, head), out, sums }.run(self.kernel.arch);
+                Forward { head: self.head(sequence, head), out, sums }.run(self.setting.arch);
             });
         });
         (Array::new(out, [tokens, hidden]), sums)
@@ -109,7 +122,7 @@ impl Tasks<'_> {
 
     /// The gradients, from that by the result.
     pub fn backward(&self, out: &Array, gradient: &Array, sums: &[[f32; 2]]) -> Gradients {
-        let (spans, heads) = (self.spans(), self.kernel.heads);
+        let (spans, heads) = (self.spans(), self.setting.heads);
         let (tokens, hidden, width) = (spans.tokens(), self.factors.hidden, self.factors.width());
         let mut arrays: Vec<Vec<f32>> = (0..3 * hidden / width).map(|_| by_rows(tokens, width, |_, _| ())).collect();
         // Of each sequence its rows of every array.
@@ -125,7 +138,7 @@ impl Tasks<'_> {
         let by_sequence = rows.into_par_iter().map(|(sequence, parts)| {
             let (first, length) = (spans.range(sequence).start, spans.length(sequence));
             let sums = &sums[first * heads..][..length * heads];
-            let distances = if self.bias.is_some() { bias::distances(length) } else { 0 };
+            let distances = if self.bias.is_some() { distances(length) } else { 0 };
             let mut by_bias = vec![0.0; heads * distances];
             let mut of_bias: Vec<&mut [f32]> = if distances == 0 {
                 (0..heads).map(|_| Default::default()).collect()
@@ -151,13 +164,13 @@ impl Tasks<'_> {
                     by: [by_q, by_k, by_v],
                     by_bias,
                 };
-                task.run(self.kernel.arch);
+                task.run(self.setting.arch);
             });
             (length, by_bias)
         });
         let by_sequence: Vec<(usize, Vec<f32>)> = by_sequence.collect();
-        let table = self.bias_table.zip(self.kernel.bucket);
-        let by_table = table.map(|(table, bucket)| bias::by_table(&by_sequence, bucket, table.shape()));
+        let table = self.bias_table.zip(self.setting.buckets.as_ref());
+        let by_table = table.map(|(table, buckets)| buckets.by_table(&by_sequence, table.shape()));
         Gradients { arrays: arrays.into_iter().map(|array| Array::new(array, [tokens, width])).collect(), by_table }
     }
 }

@@ -20,7 +20,7 @@ mod vectors;
 
 use super::matrix::{self, Matrix};
 
-/// Whether this processor multiplies bf16 by itself.
+/// True if this processor has an instruction for products of bf16.
 pub(crate) fn is_native() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -36,7 +36,7 @@ pub(crate) fn is_native() -> bool {
 ///
 /// # Panics
 /// When the shapes do not fit together, or `out` is too short.
-pub(super) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
+pub(crate) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
     #[cfg(target_arch = "x86_64")]
     if let Some(cpu) = tiles::Avx512Bf16::detect() {
         return tiles::product(cpu, out, width, a, b, add);
@@ -57,7 +57,7 @@ fn elsewhere(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
 }
 
 /// The nearest number of bf16, that with an even last digit of two.
-pub(super) fn round(x: f32) -> f32 {
+pub(crate) fn round(x: f32) -> f32 {
     if x.is_nan() {
         return x;
     }

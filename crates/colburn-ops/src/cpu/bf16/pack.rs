@@ -23,7 +23,7 @@ pub(super) type Right = [[u32; COLUMNS]; LANES];
 pub(super) const NO_LEFT: Left = [[0; LANES]; LANES];
 const NO_RIGHT: Right = [[0; COLUMNS]; LANES];
 
-/// How a left operand is packed: whether each [`Left`] holds rows by pair.
+/// True if the blocks of a left operand hold rows by pair.
 pub(super) fn by_pair(a: &Matrix) -> bool {
     a.strides()[0] == 1 && a.strides()[1] != 1
 }

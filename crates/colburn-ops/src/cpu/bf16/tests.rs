@@ -3,9 +3,9 @@
 use rayon::ThreadPoolBuilder;
 
 use super::*;
-use crate::fused::testing::numbers;
+use crate::testing::numbers;
 
-/// A matrix as it may lie in memory: rows further apart than they are long, transposed or not.
+/// A matrix in memory, with rows further apart than they are long, transposed or not.
 struct Operand {
     values: Vec<f32>,
     shape: [usize; 2],
@@ -43,10 +43,10 @@ fn exact(a: Matrix, b: Matrix) -> Vec<[f64; 2]> {
 type Product = fn(&mut [f32], usize, Matrix, Matrix, bool);
 
 fn holds(product: Product, [rows, columns, inner]: [usize; 3], way: u64, seed: u64) {
-    let [a_turned, b_turned, add] = [0, 1, 2].map(|bit| way >> bit & 1 == 1);
+    let [a_transposed, b_transposed, add] = [0, 1, 2].map(|bit| way >> bit & 1 == 1);
     let gap = (way >> 3) as usize;
-    let a = Operand::new([rows, inner], gap, a_turned, seed);
-    let b = Operand::new([inner, columns], 2 * gap, b_turned, seed + 1);
+    let a = Operand::new([rows, inner], gap, a_transposed, seed);
+    let b = Operand::new([inner, columns], 2 * gap, b_transposed, seed + 1);
     let width = columns + 3 * gap;
     let before = numbers(rows * width, seed + 2);
     let mut found = before.clone();
@@ -94,9 +94,9 @@ fn is_the_product_of_the_rounded_operands() {
 #[test]
 fn any_shape_will_do() {
     for seed in 0..120u64 {
-        let draw = |number: u64, below: u64| (crate::mix(seed, number) % below) as usize;
+        let draw = |number: u64, below: u64| (crate::seed::mix(seed, number) % below) as usize;
         let shape = [draw(0, 130), draw(1, 140), draw(2, if seed % 4 == 0 { 900 } else { 90 })];
-        holds(product, shape, crate::mix(seed, 3) % 16, 1000 + seed);
+        holds(product, shape, crate::seed::mix(seed, 3) % 16, 1000 + seed);
     }
 }
 

@@ -83,7 +83,14 @@ pub(super) fn product(cpu: Avx512Bf16, out: &mut [f32], width: usize, a: Matrix,
             for start in (0..blocks.len()).step_by(run) {
                 let part = start..blocks.len().min(start + run);
                 let inner = (blocks.start + start) * DEPTH;
-                tile.pass(cpu, buffer, &a, inner, panels.clone().map(|panel| &panel[part.clone()]), add || inner > 0);
+                tile.multiply(
+                    cpu,
+                    buffer,
+                    &a,
+                    inner,
+                    panels.clone().map(|panel| &panel[part.clone()]),
+                    add || inner > 0,
+                );
             }
         });
     }
@@ -109,8 +116,8 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// Adds what some blocks along the inner dimension come to, or writes it. The panels of the right operand hold these blocks.
-    fn pass<'b>(
+    /// Adds the product of some blocks along the inner dimension, or writes it. The panels of the right operand hold these blocks.
+    fn multiply<'b>(
         &mut self,
         cpu: Avx512Bf16,
         buffer: &mut [Left],
@@ -136,7 +143,8 @@ impl Tile<'_> {
     }
 }
 
-/// The tiles of the result, row after row. Where its places are visited once, tiles are as wide as it is, so that no row of the left operand is packed twice.
+/// The tiles of the result, row after row. Unless its places are visited `again`, tiles are as wide as the result, so that no row of the left
+/// operand is packed twice.
 fn tiles(out: &mut [f32], width: usize, [rows, columns]: [usize; 2], again: bool) -> Vec<Tile<'_>> {
     let tall = rows.div_ceil(ROWS * ROW_PANELS) >= TILES;
     let tile_columns = if tall && !again { columns } else { COLUMNS * COLUMN_PANELS };

@@ -1,4 +1,4 @@
-//! Vectors of 16 numbers between memory and registers, and what the processor does to two of them at once.
+//! Vectors of 16 numbers between memory and registers, and their conversion to bf16.
 
 use std::arch::x86_64::*;
 
@@ -17,7 +17,7 @@ pub(super) fn load(values: &[f32; LANES]) -> __m512 {
 #[target_feature(enable = "avx512f")]
 pub(super) fn load_some(values: &[f32]) -> __m512 {
     let mask = mask(values.len());
-    // SAFETY: the mask has a bit for each number of the slice, and what it leaves out is not read.
+    // SAFETY: the mask has a bit for each number of the slice, and the other places are not read.
     unsafe { _mm512_maskz_loadu_ps(mask, values.as_ptr()) }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn load_some(values: &[f32]) -> __m512 {
 #[target_feature(enable = "avx512f")]
 pub(super) fn store_some(values: &mut [f32], vector: __m512) {
     let mask = mask(values.len());
-    // SAFETY: the mask has a bit for each place of the slice, and nothing is written to what it leaves out.
+    // SAFETY: the mask has a bit for each place of the slice, and nothing is written to the other places.
     unsafe { _mm512_mask_storeu_ps(values.as_mut_ptr(), mask, vector) }
 }
 

@@ -1,7 +1,7 @@
-//! MaxSim backward: each maximum gives its gradient to the one pair of tokens that it is the product of. Nothing is multiplied again, and
-//! all that is needed of the forward pass is which token was best.
+//! MaxSim backward: each maximum gives its gradient to the one pair of tokens that it is the product of. Nothing is multiplied again; the
+//! best token of each maximum is all that the forward pass keeps.
 //!
-//! A query token takes from the documents in their order, a document token from the query tokens in theirs: so the sums come out alike
+//! A query token takes from the documents in their order, a document token from the query tokens in theirs. So the sums are the same
 //! however the work is shared out.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::{
     plan::{Block, Plan, Task},
     tiles::NONE,
 };
-use crate::fused::parts::by_parts;
+use crate::cpu::parallel::by_parts;
 
 /// The best document tokens of all tasks, and the gradient by each score.
 #[derive(Clone, Copy)]

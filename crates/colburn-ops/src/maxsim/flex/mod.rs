@@ -1,32 +1,41 @@
-//! MaxSim without the products: what is kept of them is a maximum for each query token and document, and, where a gradient will be asked
-//! for, the document token that it was found at.
+//! The kernel of MaxSim, which keeps no products. It keeps a maximum for each query token and document and, for the gradient, the document
+//! token of that maximum.
 //!
-//! Composed, MaxSim writes the product of every query token with every document token to memory, reads it for each mask and for the
-//! maximum, and does it all again backward, to multiply with a matrix that holds one number in a row of 180. Here products exist tile by
+//! The composed form writes the product of every query token with every document token to memory, reads it for each mask and for the
+//! maximum, and does all of it again backward, to multiply with a matrix that holds one number in a row of 180. Here products exist tile by
 //! tile ([`tiles`]), and the gradient is a gather and a scatter ([`gradients`]).
 
 mod gradients;
 mod plan;
-#[cfg(test)]
-mod tests;
 mod tiles;
 
 use std::sync::Arc;
 
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pulp::Arch;
 
 use self::{gradients::Paths, plan::Plan};
-use super::{apply::apply_2, array::Array, kernel::Kernel};
-use crate::{Embeddings, MaskRule};
+use super::mask_rule::MaskRule;
+use crate::cpu::array::Array;
+use crate::embeddings::Embeddings;
+use crate::kernel::Kernel;
+use crate::kernel::flex::apply_2;
 
 /// MaxSim of every query with every document, or, with `groups`, of each query with its own documents: `[queries, documents]` or
 /// `[queries, documents / queries]`. The parts of both fit together, and vectors have at least one number.
-pub(crate) fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, groups: bool) -> Tensor<2> {
-    on(Arch::new(), queries, documents, rule, groups)
+pub(super) fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, groups: bool) -> Tensor<2> {
+    maxsim_on(Arch::new(), queries, documents, rule, groups)
 }
 
-fn on(arch: Arch, queries: &Embeddings, documents: &Embeddings, rule: MaskRule, groups: bool) -> Tensor<2> {
+/// As [`maxsim`], on this instruction set.
+pub(super) fn maxsim_on(
+    arch: Arch,
+    queries: &Embeddings,
+    documents: &Embeddings,
+    rule: MaskRule,
+    groups: bool,
+) -> Tensor<2> {
     let plan = Arc::new(Plan::new(queries, documents, rule, groups));
     apply_2(MaxSim { arch, plan }, queries.values.clone(), documents.values.clone())
 }
@@ -38,7 +47,7 @@ struct MaxSim {
 }
 
 impl MaxSim {
-    /// The scores, and of each task the best document tokens when they are to be kept.
+    /// The scores, and the best document tokens of each task if `keep` is set.
     fn scores(&self, queries: &Array, documents: &Array, keep: bool) -> (Array, Vec<Vec<u32>>) {
         let [_, dim] = queries.shape();
         let found = tiles::search(self.arch, &self.plan, queries, documents, dim, keep);
@@ -53,7 +62,7 @@ impl MaxSim {
     }
 }
 
-impl Kernel<2> for MaxSim {
+impl Kernel<Flex, 2> for MaxSim {
     type Saved = ([Array; 2], Arc<Vec<Vec<u32>>>);
 
     fn forward(&self, [queries, documents]: [Array; 2]) -> (Array, Self::Saved) {

@@ -1,10 +1,13 @@
-//! Who meets whom in MaxSim, and in what order: worked out on the host from spans and masks, before anything is multiplied.
+//! The plan of MaxSim: the pairs of queries and documents that are scored, cut into tasks, and the order of the tasks. It is made on the host
+//! from spans and masks, before anything is multiplied.
 
 use std::ops::Range;
 
-use crate::{Embeddings, MaskRule, maxsim::least};
+use crate::embeddings::Embeddings;
+use crate::maxsim::mask_rule::{MaskRule, least};
 
-/// Query tokens that are multiplied at once, and document tokens: the products of one block with one piece stay in a core's second cache.
+/// Number of query tokens that are multiplied at once, and of document tokens: the products of one block with one piece stay in a core's
+/// second cache.
 const BLOCK: usize = 256;
 pub(super) const PIECE: usize = 256;
 
@@ -14,16 +17,16 @@ const LANES: usize = 16;
 /// Document tokens of a task: more would not stay in a core's second cache while gradients are added to them.
 const TASK: Range<usize> = 256..1024;
 
-/// What of queries and documents counts, cut into tasks. It follows from the shapes and masks alone.
+/// The tokens of queries and documents that count, cut into tasks. It follows from the shapes and masks alone.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The query tokens that count, query after query, by their row.
     pub query_tokens: Vec<u32>,
     /// The document tokens that count, document after document, by their row.
     pub document_tokens: Vec<u32>,
-    /// Where those of each document begin and end.
+    /// Start and end of those of each document.
     document_offsets: Vec<usize>,
-    /// Where the rows of each document begin and end, with those that do not count.
+    /// Start and end of the rows of each document, with those that do not count.
     document_rows: Vec<usize>,
     /// The least value that a maximum of each document can take.
     pub least: Vec<f32>,
@@ -33,7 +36,7 @@ pub(super) struct Plan {
     pub tasks: Vec<Task>,
     /// Numbers of queries and of scores of each.
     pub shape: [usize; 2],
-    /// From a query to the next, in places of scores.
+    /// Distance from a query to the next, in scores.
     stride: usize,
     /// Rows of the queries.
     query_rows: usize,
@@ -128,7 +131,7 @@ impl Plan {
         self.document_offsets[document]..self.document_offsets[document + 1]
     }
 
-    /// Where the score of a query with a document lies.
+    /// The place of the score of a query with a document.
     pub fn score(&self, query: usize, document: usize) -> usize {
         query * self.stride + document
     }

@@ -1,7 +1,7 @@
-//! MaxSim forward: the products of a block of query tokens with a piece of document tokens, which go into running maxima while they are in
-//! the cache, and are then written over.
+//! MaxSim forward: the products of a block of query tokens with a piece of document tokens go into running maxima while they are in the
+//! cache, and are then written over.
 //!
-//! The block is turned, a row a dimension, so that the products of a document token with all tokens of the block lie side by side: a
+//! The block is transposed, a row a dimension, so that the products of a document token with all tokens of the block lie side by side: a
 //! maximum over document tokens compares whole rows, and nothing is compared across lanes.
 
 use std::borrow::Cow;
@@ -10,20 +10,20 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::plan::{Block, PIECE, Plan, Task};
-use crate::fused::matrix::{Matrix, tile};
+use crate::cpu::matrix::{Matrix, tile};
 
-/// The document token of a maximum that is no product.
+/// The mark of a maximum that is not a product.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// What a task found.
+/// The result of a task.
 pub(super) struct Found {
     /// The score of each of its documents with each query, by the place among all scores.
     pub scores: Vec<(usize, f32)>,
-    /// The row of the best document token, `[documents, query tokens]` of the task; empty when not asked for.
+    /// The row of the best document token, `[documents, query tokens]` of the task; empty if not asked for.
     pub best: Vec<u32>,
 }
 
-/// What a core writes into.
+/// The memory that a core writes into.
 #[derive(Default)]
 struct Scratch {
     products: Vec<f32>,
@@ -31,7 +31,7 @@ struct Scratch {
     best: Vec<u32>,
 }
 
-/// What each task finds, in order.
+/// The results of the tasks, in order.
 pub(super) fn search(
     arch: Arch,
     plan: &Plan,
@@ -40,15 +40,16 @@ pub(super) fn search(
     dim: usize,
     keep: bool,
 ) -> Vec<Found> {
-    let turned: Vec<Vec<f32>> = plan.blocks.par_iter().map(|block| turn(plan, block, queries, dim)).collect();
+    let blocks = plan.blocks.par_iter();
+    let transposed: Vec<Vec<f32>> = blocks.map(|block| transpose(plan, block, queries, dim)).collect();
     let of_task = |scratch: &mut Scratch, task: &Task| {
         let rows = &plan.document_tokens[tokens(plan, task)];
         let documents = gather(documents, rows, dim);
         let met = plan.met(task);
         let mut found =
             Found { scores: Vec::new(), best: vec![NONE; if keep { task.documents.len() * met.len() } else { 0 }] };
-        for (block, turned) in plan.blocks[task.blocks.clone()].iter().zip(&turned[task.blocks.clone()]) {
-            let mut pieces = Pieces { arch, plan, block, turned, documents: &documents, rows, dim };
+        for (block, transposed) in plan.blocks[task.blocks.clone()].iter().zip(&transposed[task.blocks.clone()]) {
+            let mut pieces = Pieces { arch, plan, block, transposed, documents: &documents, rows, dim };
             pieces.maxima(task, scratch, |document, high, best| {
                 let sum = |values: &[f32]| values.iter().fold(0.0, |sum, value| sum + value);
                 let score = |(query, part): &(usize, std::ops::Range<usize>)| {
@@ -83,14 +84,14 @@ fn gather<'a>(values: &'a [f32], rows: &[u32], dim: usize) -> Cow<'a, [f32]> {
 }
 
 /// The vectors of a block as columns, `[dim, lanes]`, filled up with 0.
-fn turn(plan: &Plan, block: &Block, queries: &[f32], dim: usize) -> Vec<f32> {
+fn transpose(plan: &Plan, block: &Block, queries: &[f32], dim: usize) -> Vec<f32> {
     let lanes = block.lanes();
-    let mut turned = vec![0.0; dim * lanes];
+    let mut transposed = vec![0.0; dim * lanes];
     for (lane, &row) in plan.query_tokens[block.tokens.clone()].iter().enumerate() {
         let values = &queries[row as usize * dim..(row as usize + 1) * dim];
-        turned[lane..].iter_mut().step_by(lanes).zip(values).for_each(|(place, &value)| *place = value);
+        transposed[lane..].iter_mut().step_by(lanes).zip(values).for_each(|(place, &value)| *place = value);
     }
-    turned
+    transposed
 }
 
 /// A block and the documents of a task.
@@ -98,7 +99,7 @@ struct Pieces<'a> {
     arch: Arch,
     plan: &'a Plan,
     block: &'a Block,
-    turned: &'a [f32],
+    transposed: &'a [f32],
     /// The vectors of the tokens that count, and their rows.
     documents: &'a [f32],
     rows: &'a [u32],
@@ -125,7 +126,7 @@ impl Pieces<'_> {
                     piece = next..all.end.min(next + PIECE);
                     let (start, end) = ((piece.start - all.start) * dim, (piece.end - all.start) * dim);
                     let piece = Matrix::new(&self.documents[start..end], piece.len(), dim);
-                    tile(products, lanes, piece, Matrix::new(self.turned, dim, lanes), false);
+                    tile(products, lanes, piece, Matrix::new(self.transposed, dim, lanes), false);
                 }
                 let end = tokens.end.min(piece.end);
                 self.arch.dispatch(Raise {
@@ -138,7 +139,7 @@ impl Pieces<'_> {
             }
             let least = self.plan.least[document];
             for (high, best) in high.iter_mut().zip(&mut *best) {
-                // A product that equals it stays, with its gradient; so does what is not a number.
+                // A product that equals it stays, with its gradient; so does NaN.
                 if *high < least {
                     (*high, *best) = (least, NONE);
                 }
@@ -148,8 +149,8 @@ impl Pieces<'_> {
     }
 }
 
-/// Raises maxima to the products with further document tokens, `[tokens, lanes]`. Of equal products the first stays. As in PyTorch, what is
-/// not a number is larger than everything.
+/// Raises maxima to the products with further document tokens, `[tokens, lanes]`. Of equal products the first stays. As in PyTorch, NaN is
+/// larger than everything.
 struct Raise<'a> {
     high: &'a mut [f32],
     best: &'a mut [u32],
@@ -210,7 +211,7 @@ fn raise<S: Simd, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fused::testing::{instruction_sets, numbers};
+    use crate::testing::{instruction_sets, numbers};
 
     #[test]
     fn a_maximum_is_the_first_of_its_value_and_nan_the_largest() {

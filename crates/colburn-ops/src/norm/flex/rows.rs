@@ -1,14 +1,12 @@
-//! The rows of layer norms, forward and back.
+//! The rows of layer norms, forward and backward.
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    drop::BLOCK,
-    lanes::{dot, sum, total},
-};
-use crate::dropout::RowMasks;
+use crate::cpu::lanes::{dot, sum, total};
+use crate::dropout::flex::BLOCK;
+use crate::masks::RowMasks;
 
-/// What is normalised: rows of `masks · x + residual`, from `first` on.
+/// The input of a norm: rows of `masks · x + residual`, from `first` on.
 pub(super) struct Input<'a> {
     /// All rows.
     pub x: &'a [f32],
@@ -37,7 +35,7 @@ impl Input<'_> {
         }
     }
 
-    /// Rows whose masks are made at a time.
+    /// Number of rows whose masks are made at a time.
     fn rows_of_block(&self) -> usize {
         (BLOCK / self.width).max(1)
     }
@@ -59,7 +57,7 @@ impl Input<'_> {
     }
 }
 
-/// Writes the norms of a part of the rows. Gives mean and inverse of the standard deviation of each.
+/// Writes the norms of a part of the rows. Returns mean and inverse of the standard deviation of each.
 pub(super) struct Forward<'a> {
     pub input: Input<'a>,
     pub weight: &'a [f32],
@@ -116,7 +114,7 @@ pub(super) struct Backward<'a> {
     /// Its x is empty when `by_x` is there.
     pub input: Input<'a>,
     pub weight: &'a [f32],
-    /// From the part's first row on.
+    /// Mean and inverse of the standard deviation, from the part's first row on.
     pub statistics: &'a [[f32; 2]],
     pub gradient: &'a mut [f32],
     /// The part of x, over which the gradient by it is written.

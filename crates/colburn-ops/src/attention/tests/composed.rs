@@ -1,8 +1,14 @@
-//! Attention against its slow twin, which takes one query at a time and cuts keys off instead of masking them.
+//! Composed attention against its slow twin, which takes one query at a time and cuts keys off instead of masking them.
 
-use super::*;
-use crate::mix;
-use burn::tensor::{TensorData, Tolerance};
+use burn::tensor::{Device, Tensor, TensorData, Tolerance, activation::softmax};
+
+use crate::attention::composed::attention_within;
+use crate::attention::{AttentionOptions, RelativeBias, attention};
+use crate::batch::Batch;
+use crate::masks::{Dropout, Masks};
+use crate::padded::indices_tensor;
+use crate::seed::mix;
+use crate::spans::Spans;
 
 const HIDDEN: usize = 8;
 
@@ -11,10 +17,9 @@ fn bucket(distance: i64) -> usize {
     (distance.clamp(-3, 3) + 3) as usize
 }
 
-fn one_by_one(inputs: &[Tensor<2>; 3], spans: &Spans, options: &AttentionOptions, dropout: &mut Dropout) -> Tensor<2> {
+fn one_by_one(inputs: &[Tensor<2>; 3], spans: &Spans, options: &AttentionOptions, masks: Option<&Masks>) -> Tensor<2> {
     let [q, k, v] = inputs;
     let (heads, dim) = (options.heads, HIDDEN / options.heads);
-    let masks = dropout.site(options.dropout);
     let mut rows = Vec::new();
     for sequence in 0..spans.len() {
         let (tokens, length) = (spans.range(sequence), spans.length(sequence));
@@ -83,12 +88,15 @@ fn check(spans: &Spans, windows: &[Option<usize>], bounds: &[usize]) {
         let (weights, table) = (draw(spans.tokens(), HIDDEN), draw(7, heads));
         let bias = biased.then(|| RelativeBias { table: table.clone(), bucket });
         let options = AttentionOptions { heads, dropout: p, window, bias };
-        let slow = one_by_one(&inputs, spans, &options, &mut Dropout::seeded(11));
+        let masks = Batch::new(spans, Dropout::seeded(11), &device).masks(p);
+        let slow = one_by_one(&inputs, spans, &options, masks.as_ref());
         let slow_gradients = (slow.clone() * weights.clone()).sum().backward();
         for &bound in bounds {
             let what = format!("window {window:?}, bias {biased}, dropout {p}, at most {bound} scores");
-            let masks = Dropout::seeded(11).site(p);
-            let fast = in_rectangles(inputs.clone(), spans, options.clone().within(spans), masks, bound);
+            let mut batch = Batch::new(spans, Dropout::seeded(11), &device);
+            let masks = batch.masks(p);
+            let options = options.clone().within(spans);
+            let fast = attention_within(bound, inputs.clone(), &options, masks, &mut batch);
             close(fast.clone().inner(), slow.clone().inner(), &what);
             let gradients = (fast * weights.clone()).sum().backward();
             for x in inputs.iter().chain(biased.then_some(&table)) {
@@ -122,7 +130,8 @@ fn a_token_without_keys_becomes_zero() {
     let x = Tensor::<2>::ones([12, HIDDEN], &device);
     let spans = Spans::with_keys(&[2, 10], &[0, 3]).unwrap();
     let options = AttentionOptions { window: Some(2), ..AttentionOptions::new(2) };
-    let values = attention(x.clone(), x.clone(), x, &spans, options, &mut Dropout::off()).into_data();
+    let values =
+        attention(x.clone(), x.clone(), x, options, &mut Batch::new(&spans, Dropout::off(), &device)).into_data();
     let expected: Vec<f32> = [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         .into_iter()
         .flat_map(|value| [value; HIDDEN])
@@ -138,7 +147,8 @@ fn dropout_belongs_to_texts_and_not_to_the_batch() {
     let drop = |lengths: &[usize], dropout: Dropout| {
         let spans = Spans::from_lengths(lengths);
         let [q, k, v] = [ones(spans.tokens()), ones(spans.tokens()), ones(spans.tokens())];
-        attention(q, k, v, &spans, options.clone(), &mut dropout.clone()).into_data().try_to_vec::<f32>().unwrap()
+        let mut batch = Batch::new(&spans, dropout, &device);
+        attention(q, k, v, options.clone(), &mut batch).into_data().try_to_vec::<f32>().unwrap()
     };
     let together = drop(&[6, 9, 7], Dropout::seeded(5));
     assert_eq!(together[6 * HIDDEN..15 * HIDDEN], drop(&[9], Dropout::seeded(5).from_text(1)));

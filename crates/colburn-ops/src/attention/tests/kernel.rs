@@ -1,12 +1,17 @@
-//! The kernel against its composed twin, which goes by rectangles.
+//! The kernel against its composed twin.
 
-use super::*;
-use crate::{
-    Dropout,
-    attention::in_rectangles,
-    fused::testing::{agree, instruction_sets, random},
-    mix,
-};
+use burn::tensor::{Device, Tensor};
+use pulp::Arch;
+
+use crate::attention::composed::attention_within;
+use crate::attention::flex::Attention;
+use crate::attention::{AttentionOptions, RelativeBias};
+use crate::batch::Batch;
+use crate::kernel::flex::{apply_1, apply_2, apply_3, apply_4};
+use crate::masks::Dropout;
+use crate::seed::mix;
+use crate::spans::Spans;
+use crate::testing::{agree, instruction_sets, random};
 
 /// Near distances by themselves, far ones together, before and after unlike.
 fn bucket(distance: i64) -> usize {
@@ -30,16 +35,20 @@ impl Case {
         AttentionOptions { heads: self.heads, dropout: self.dropout, window: self.window, bias }
     }
 
-    fn masks(&self) -> Option<Masks> {
-        Dropout::seeded(11).from_text(3).site(self.dropout)
+    fn batch(&self) -> Batch {
+        Batch::new(&self.spans, Dropout::seeded(11).from_text(3), &Device::flex())
     }
 
     fn kernel(&self, table: Option<Tensor<2>>, arch: Arch) -> (Attention, Option<Tensor<2>>) {
-        Attention::new(&self.spans, self.options(table), self.masks(), arch)
+        let mut batch = self.batch();
+        let masks = batch.masks(self.dropout);
+        Attention::new(self.options(table), masks, &mut batch, arch)
     }
 
     fn twin(&self, inputs: [Tensor<2>; 3], table: Option<Tensor<2>>) -> Tensor<2> {
-        in_rectangles(inputs, &self.spans, self.options(table), self.masks(), 1 << 22)
+        let mut batch = self.batch();
+        let masks = batch.masks(self.dropout);
+        attention_within(1 << 22, inputs, &self.options(table), masks, &mut batch)
     }
 
     fn draw(&self, seed: u64) -> [Tensor<2>; 4] {
