@@ -18,11 +18,11 @@ pub fn run() -> Result<()> {
     process::run("kernels under AddressSanitizer", &mut tests()).map(drop)
 }
 
-/// The tests that have `fused` in their path, built and run.
+/// The tests of the operations, built and run.
 pub fn tests() -> Command {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     let arguments =
-        ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib", "--", "fused"];
+        ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib"];
     let mut command = cargo(&arguments);
     command
         .env("CARGO_TARGET_DIR", target.join("sanitize"))
