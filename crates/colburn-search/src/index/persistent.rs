@@ -1,69 +1,25 @@
-//! A persistent index for exact search: all token vectors of a corpus on disk, mapped into memory, searched tile by tile.
-//!
-//! A folder with `index.json` and segments that never change. Adding writes a new segment, removing writes a number into `index.json`, and
-//! both happen when that file is replaced: whoever is interrupted leaves the index as it was.
-
-mod compact;
-mod dtype;
-mod ids;
-pub(crate) mod lock;
-pub(crate) mod manifest;
-mod search;
-mod segment;
-mod segment_writer;
-#[cfg(test)]
-mod tests;
-mod write;
+//! An open index: its documents and their places.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use dtype::{Dtype, quantize};
-pub use manifest::IndexKind;
-pub use search::SearchOptions;
-pub use write::Added;
-#[cfg(feature = "plaid")]
-pub(crate) use {search::check_queries, write::check as check_documents};
-
-use ids::{IdTable, Place};
-use lock::Lock;
-use manifest::{Entry, Manifest};
-use segment::Segment;
-
+use super::dtype::Dtype;
+use super::ids::{DocumentPlace, IdTable};
+use super::lock::{self, Lock};
+use super::manifest::{self, IndexManifest, IndexOptions, SegmentEntry};
+use super::segment::Segment;
 use crate::{Error, Result};
-
-/// What a new index is made for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IndexOptions {
-    /// Width of a token vector.
-    pub dim: usize,
-    /// What the values are stored as, f32.
-    pub dtype: Dtype,
-    /// The name of the model that the embeddings come from, so that a query of another one can be noticed.
-    pub model: Option<String>,
-    /// How documents are encoded, as facts by name (a checksum of the weights, a pooling factor): for whoever adds more to make sure that
-    /// it is encoded alike. The index itself does not read them.
-    pub encoding: BTreeMap<String, String>,
-}
-
-impl IndexOptions {
-    /// An index of vectors of this width.
-    pub fn new(dim: usize) -> Self {
-        Self { dim, dtype: Dtype::default(), model: None, encoding: BTreeMap::new() }
-    }
-}
 
 /// A persistent index that is searched exactly: scores are the MaxSim of the stored vectors.
 ///
-/// Documents have ids that are texts. [`Index::add`] takes new documents, and puts one whose id is there already in place of the old one,
-/// as a database's upsert does. [`Index::remove`] takes documents out; the room that they took is given back when they are a quarter of a
-/// segment, or by [`Index::compact`].
+/// Ids of documents are texts. [`Index::add`] adds new documents and replaces those with an existing id, as a database's upsert does.
+/// [`Index::remove`] removes documents; their space is freed when they are a quarter of a segment, or by [`Index::compact`].
 ///
-/// Any number of readers may have an index open while one writer changes it. A reader sees the index as it was when it was opened. The
-/// first change takes a lock, which is held until the `Index` is dropped; another writer is refused meanwhile ([`Error::Locked`]). The
-/// files must not be changed by anything else while they are open, because they are mapped into memory.
+/// Any number of readers may have an index open while one writer changes it. A reader sees the index as it was when it was opened. The first
+/// change takes a lock, which is held until the `Index` is dropped; another writer is refused meanwhile ([`Error::Locked`]). Nothing else may
+/// change the files while they are open, because they are mapped into memory.
 ///
 /// ```
 /// use colburn_model::TokenEmbeddings;
@@ -85,12 +41,12 @@ impl IndexOptions {
 /// ```
 #[derive(Debug)]
 pub struct Index {
-    directory: PathBuf,
-    manifest: Manifest,
-    /// One for each in the manifest.
-    segments: Vec<Segment>,
+    pub(super) directory: PathBuf,
+    pub(super) manifest: IndexManifest,
+    /// The segments of the manifest.
+    pub(super) segments: Vec<Segment>,
     /// Made when the first id is looked up.
-    table: OnceLock<IdTable>,
+    pub(super) table: OnceLock<IdTable>,
     lock: Option<Lock>,
 }
 
@@ -98,18 +54,18 @@ impl Index {
     /// Makes an index without documents in a folder that is empty or does not exist, and locks it for writing.
     ///
     /// # Errors
-    /// When the folder holds an index or other files, cannot be written, or `dim` is none that a model has.
+    /// When the folder holds an index or other files, cannot be written, or `dim` is not a possible width.
     pub fn create(directory: impl AsRef<Path>, options: &IndexOptions) -> Result<Self> {
         manifest::check_dim(options.dim)?;
         let directory = directory.as_ref().to_owned();
         let lock = Lock::create(&directory)?;
-        let manifest = Manifest::new(options);
+        let manifest = IndexManifest::new(options);
         manifest::write(&directory, &manifest)?;
         Ok(Self { directory, manifest, segments: Vec::new(), table: OnceLock::new(), lock: Some(lock) })
     }
 
-    /// Refuses a folder that `create` would refuse, for an exact index as for a PLAID one, before the work is done whose result is to lie
-    /// there. Nothing is made or deleted.
+    /// Refuses a folder that `create` would refuse, of an exact or a PLAID index, so that a caller can check it before expensive work. Nothing
+    /// is made or deleted.
     ///
     /// # Errors
     /// When the folder holds an index or other files, or cannot be read.
@@ -120,16 +76,16 @@ impl Index {
     /// Opens an index. Nothing is locked before the first change.
     ///
     /// # Errors
-    /// When the folder is no index, its format is newer than this program, or a file of it is missing, cut or damaged. Damage within the
-    /// values themselves cannot be seen.
+    /// When the folder is not an index, its format is newer than this program, or a file of it is missing, cut or damaged. Damage within the
+    /// values is not detected.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref().to_owned();
         let (manifest, segments) = load(&directory)?;
         Ok(Self { directory, manifest, segments, table: OnceLock::new(), lock: None })
     }
 
-    /// Takes the lock that the first change would take, to find out early whether somebody else writes, and reads the index anew if it
-    /// was changed since it was opened.
+    /// Takes the lock that the first change would take, so that another writer is noticed early. Reads the index again if it was changed since
+    /// it was opened.
     ///
     /// # Errors
     /// [`Error::Locked`] when there is another writer; otherwise as [`Index::open`].
@@ -138,7 +94,7 @@ impl Index {
             return Ok(());
         }
         let lock = Lock::take(&self.directory)?;
-        if Manifest::read(&self.directory)? != self.manifest {
+        if IndexManifest::read(&self.directory)? != self.manifest {
             (self.manifest, self.segments) = load(&self.directory)?;
             self.table = OnceLock::new();
         }
@@ -147,8 +103,8 @@ impl Index {
         Ok(())
     }
 
-    /// Deletes the segments that are not, or no longer, in `index.json`.
-    fn sweep(&self) {
+    /// Deletes the segments that are not in `index.json`.
+    pub(super) fn sweep(&self) {
         lock::sweep(&self.directory, |name| self.manifest.segments.iter().any(|entry| entry.file == name));
     }
 
@@ -162,22 +118,22 @@ impl Index {
         self.manifest.documents
     }
 
-    /// Whether there is no document.
+    /// True if there are no documents.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Number of documents that were removed or replaced, and still take room.
+    /// Number of removed or replaced documents that still take space.
     pub fn removed(&self) -> usize {
         self.manifest.segments.iter().map(|entry| entry.removed.len()).sum()
     }
 
-    /// Number of token vectors, those of removed documents as well.
+    /// Number of token vectors, including those of removed documents.
     pub fn tokens(&self) -> usize {
         self.manifest.segments.iter().map(|entry| entry.tokens).sum()
     }
 
-    /// Number of files that the vectors lie in.
+    /// Number of files with vectors.
     pub fn segments(&self) -> usize {
         self.segments.len()
     }
@@ -192,7 +148,7 @@ impl Index {
         self.manifest.dim
     }
 
-    /// What the values are stored as.
+    /// The type of the stored values.
     pub fn dtype(&self) -> Dtype {
         self.manifest.dtype
     }
@@ -202,12 +158,12 @@ impl Index {
         self.manifest.model.as_deref()
     }
 
-    /// How its documents are encoded, as it was told when it was made.
+    /// The properties of the encoding of its documents, from [`IndexOptions`].
     pub fn encoding(&self) -> &BTreeMap<String, String> {
         &self.manifest.encoding
     }
 
-    /// Whether there is a document of this id.
+    /// True if there is a document of this id.
     pub fn contains(&self, id: &str) -> bool {
         self.find(id).is_some()
     }
@@ -218,15 +174,15 @@ impl Index {
     }
 
     /// The places of all documents, in the order in which they were added.
-    fn places(&self) -> impl Iterator<Item = Place> + '_ {
+    pub(super) fn places(&self) -> impl Iterator<Item = DocumentPlace> + '_ {
         self.manifest.segments.iter().enumerate().flat_map(|(segment, entry)| {
             let live = (0..entry.documents as u32).filter(|document| !entry.removed.contains(document));
             live.map(move |document| (segment as u32, document))
         })
     }
 
-    /// Where the document of an id lies.
-    fn find(&self, id: &str) -> Option<Place> {
+    /// The place of the document of an id.
+    pub(super) fn find(&self, id: &str) -> Option<DocumentPlace> {
         let table = self.table.get_or_init(|| {
             let mut table = IdTable::default();
             for place in self.places() {
@@ -238,7 +194,7 @@ impl Index {
         (!self.manifest.segments[place.0 as usize].removed.contains(&place.1)).then_some(place)
     }
 
-    fn id(&self, (segment, document): Place) -> &str {
+    pub(super) fn id(&self, (segment, document): DocumentPlace) -> &str {
         self.segments[segment as usize].id(document as usize)
     }
 
@@ -246,15 +202,15 @@ impl Index {
     ///
     /// # Errors
     /// When some are not in the index.
-    fn find_all<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Place>> {
-        let found: Vec<Option<Place>> = ids.iter().map(|id| self.find(id.as_ref())).collect();
+    pub(super) fn find_all<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<DocumentPlace>> {
+        let found: Vec<Option<DocumentPlace>> = ids.iter().map(|id| self.find(id.as_ref())).collect();
         let unknown = ids.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(id, _)| id.as_ref());
         refuse_unknown(&self.directory, unknown)?;
         Ok(found.into_iter().flatten().collect())
     }
 }
 
-/// An error when there is any id among these.
+/// Returns an error if there is any id among these.
 pub(crate) fn refuse_unknown<'a>(directory: &Path, unknown: impl Iterator<Item = &'a str>) -> Result<()> {
     const SHOWN: usize = 5;
     let unknown: Vec<&str> = unknown.collect();
@@ -267,15 +223,15 @@ pub(crate) fn refuse_unknown<'a>(directory: &Path, unknown: impl Iterator<Item =
     Err(Error::UnknownIds { path: directory.to_owned(), count, shown })
 }
 
-/// Reads `index.json` and opens what it names. A writer may replace both in between: then there is another `index.json` to go by.
-fn load(directory: &Path) -> Result<(Manifest, Vec<Segment>)> {
-    let mut manifest = Manifest::read(directory)?;
+/// Reads `index.json` and opens its segments. If a writer replaces both meanwhile, the new `index.json` is read.
+fn load(directory: &Path) -> Result<(IndexManifest, Vec<Segment>)> {
+    let mut manifest = IndexManifest::read(directory)?;
     loop {
-        let open = |entry: &Entry| Segment::open(directory, entry, manifest.dim, manifest.dtype);
+        let open = |entry: &SegmentEntry| Segment::open(directory, entry, manifest.dim, manifest.dtype);
         match manifest.segments.iter().map(open).collect() {
             Ok(segments) => return Ok((manifest, segments)),
             Err(Error::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
-                let newer = Manifest::read(directory)?;
+                let newer = IndexManifest::read(directory)?;
                 if newer == manifest {
                     return Err(Error::Io { path, source });
                 }
