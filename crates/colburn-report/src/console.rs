@@ -72,8 +72,7 @@ impl Console {
     }
 
     fn with_output(max_steps: usize, output: Output) -> Self {
-        let view =
-            View { max_steps, output, smoothed: StepNumbers::default(), evaluation: None, last_line: None };
+        let view = View { max_steps, output, smoothed: StepNumbers::default(), evaluation: None, last_line: None };
         Self { view: Arc::new(Mutex::new(view)) }
     }
 

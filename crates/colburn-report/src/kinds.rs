@@ -94,9 +94,8 @@ mod tests {
 
     #[test]
     fn names_become_reporters() {
-        let names = |kinds: &[ReporterKind]| {
-            reporters(kinds).iter().map(|reporter| reporter.name()).collect::<Vec<_>>()
-        };
+        let names =
+            |kinds: &[ReporterKind]| reporters(kinds).iter().map(|reporter| reporter.name()).collect::<Vec<_>>();
         assert_eq!(names(&ReporterKind::ALL), ["jsonl", "html", "tensorboard", "wandb"]);
         assert_eq!(names(&[ReporterKind::Console, ReporterKind::Wandb]), ["wandb"]);
         for kind in ReporterKind::ALL.into_iter().filter(|kind| *kind != ReporterKind::Console) {

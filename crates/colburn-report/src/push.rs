@@ -110,8 +110,7 @@ struct Job {
 /// # Errors
 /// [`Error::Argument`] when this cannot be a repository, or `hub_revision` cannot be a revision.
 pub fn repository(hub_model_id: Option<&str>, output_dir: &Path, hub_revision: Option<&str>) -> Result<RepoId> {
-    let wrong =
-        |key, value: &str, expected: String| Error::Argument { key, value: format!("{value:?}"), expected };
+    let wrong = |key, value: &str, expected: String| Error::Argument { key, value: format!("{value:?}"), expected };
     let given = hub_model_id.map(str::to_owned).unwrap_or_else(|| {
         let folder = std::path::absolute(output_dir).unwrap_or_else(|_| output_dir.to_owned());
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()

@@ -11,18 +11,20 @@ use crate::run::{Ending, RunContext};
 /// Code that reports a run. The trainer calls it at the events of the run, after the record of the run was updated.
 ///
 /// ```
-/// use colburn_report::{Ending, LogEntry, Reporter, Result, RunContext};
+/// use colburn_report::{LogEntry, Reporter, Result, RunContext};
 ///
-/// /// Prints the steps at which something was logged.
-/// struct Steps;
+/// /// The lowest loss of the log.
+/// struct LowestLoss(f64);
 ///
-/// impl Reporter for Steps {
+/// impl Reporter for LowestLoss {
 ///     fn name(&self) -> String {
-///         "steps".to_owned()
+///         "lowest_loss".to_owned()
 ///     }
 ///
-///     fn log(&mut self, run: RunContext<'_>, entry: &LogEntry) -> Result<()> {
-///         println!("step {} of {}: {} numbers", run.state.global_step, run.state.max_steps, entry.len());
+///     fn log(&mut self, _: RunContext<'_>, entry: &LogEntry) -> Result<()> {
+///         if let Some(loss) = entry.get("loss").and_then(|loss| loss.as_f64()) {
+///             self.0 = self.0.min(loss);
+///         }
 ///         Ok(())
 ///     }
 /// }

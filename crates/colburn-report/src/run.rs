@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn tokens_are_hidden() {
         let arguments = arguments_as_json(&json!({"seed": 42, "hub_token": "hf_secret", "push_to_hub_token": null}));
-        assert_eq!(Value::Object(arguments), json!({"seed": 42, "hub_token": "<HUB_TOKEN>", "push_to_hub_token": null}));
+        assert_eq!(
+            Value::Object(arguments),
+            json!({"seed": 42, "hub_token": "<HUB_TOKEN>", "push_to_hub_token": null})
+        );
         assert!(arguments_as_json(&3).is_empty());
     }
 

@@ -64,7 +64,10 @@ fn of_texts(data: &Dataset, tokenizer: &TextTokenizer) -> Result<Vec<Column>> {
             let integers: Option<Vec<i64>> = (0..rows).map(|row| data.integer(row, at).ok()).collect();
             match integers {
                 Some(integers) => integers_column(name, &integers),
-                None => floats_column(name, &(0..rows).map(|row| data.number(row, at)).collect::<colburn_data::Result<Vec<f64>>>()?),
+                None => floats_column(
+                    name,
+                    &(0..rows).map(|row| data.number(row, at)).collect::<colburn_data::Result<Vec<f64>>>()?,
+                ),
             }
         } else {
             lists_column(name, (0..rows).map(|row| data.list(row, at)))?
