@@ -17,10 +17,22 @@ pub(crate) fn date(seconds: f64) -> OffsetDateTime {
 
 /// The name of this machine, fit for a file name.
 pub(crate) fn name() -> String {
-    let name = gethostname::gethostname();
-    let fit = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
-    let name: String = name.to_string_lossy().chars().filter(fit).collect();
+    let name: String = system_name().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+#[cfg(unix)]
+fn system_name() -> String {
+    let mut buffer = [0u8; 256];
+    // SAFETY: the buffer is valid for its length, and the call writes no more than that.
+    let status = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) };
+    let end = buffer.iter().position(|byte| *byte == 0).unwrap_or(buffer.len());
+    if status == 0 { String::from_utf8_lossy(&buffer[..end]).into_owned() } else { String::new() }
+}
+
+#[cfg(not(unix))]
+fn system_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 /// Eight random letters and digits, as wandb names its runs.

@@ -20,8 +20,8 @@ const TEMPLATES: [(&str, &str); 3] = [
 pub(super) fn render(name: &str, values: &impl Serialize) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
-    environment.set_syntax(syntax.build()?);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+    environment.set_syntax(syntax);
     for (name, template) in TEMPLATES {
         environment.add_template(name, template)?;
     }
