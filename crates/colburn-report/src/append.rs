@@ -9,27 +9,27 @@ use crate::error::{Error, Result};
 
 /// A file that is written at its end, piece by piece. Nothing is buffered here: a killed process leaves all pieces but the last one whole.
 #[derive(Debug)]
-pub(crate) struct Append {
+pub(crate) struct AppendFile {
     path: PathBuf,
     file: File,
     /// Bytes of whole pieces.
     length: u64,
     /// True if there may be part of a piece behind them.
-    torn: bool,
+    partial: bool,
 }
 
-impl Append {
+impl AppendFile {
     /// A new file; an existing one is an error.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path).map_err(Error::io(path))?;
-        Ok(Self { path: path.to_owned(), file, length: 0, torn: false })
+        Ok(Self { path: path.to_owned(), file, length: 0, partial: false })
     }
 
     /// An existing file, of which the first `length` bytes stay.
     pub fn reopen(path: &Path, length: u64) -> Result<Self> {
         let file = File::options().write(true).open(path).map_err(Error::io(path))?;
-        let mut opened = Self { path: path.to_owned(), file, length, torn: true };
-        opened.mend()?;
+        let mut opened = Self { path: path.to_owned(), file, length, partial: true };
+        opened.repair()?;
         Ok(opened)
     }
 
@@ -40,20 +40,20 @@ impl Append {
 
     /// Adds a piece, whole or not at all.
     pub fn append(&mut self, piece: &[u8]) -> Result<()> {
-        self.mend()?;
-        self.torn = true;
+        self.repair()?;
+        self.partial = true;
         self.file.write_all(piece).map_err(Error::io(&self.path))?;
         self.length += piece.len() as u64;
-        self.torn = false;
+        self.partial = false;
         Ok(())
     }
 
-    fn mend(&mut self) -> Result<()> {
-        if self.torn {
+    fn repair(&mut self) -> Result<()> {
+        if self.partial {
             let length = self.length;
             let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
             cut.map_err(Error::io(&self.path))?;
-            self.torn = false;
+            self.partial = false;
         }
         Ok(())
     }
@@ -68,11 +68,11 @@ mod tests {
     fn pieces_follow_each_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut file = Append::create(&path).unwrap();
+        let mut file = AppendFile::create(&path).unwrap();
         file.append(b"one ").unwrap();
         file.append(b"two").unwrap();
         assert_eq!((fs::read(&path).unwrap().as_slice(), file.length()), (b"one two".as_slice(), 7));
-        let message = Append::create(&path).unwrap_err().to_string();
+        let message = AppendFile::create(&path).unwrap_err().to_string();
         assert!(message.starts_with(&path.display().to_string()), "{message}");
     }
 
@@ -80,14 +80,14 @@ mod tests {
     fn what_was_cut_off_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut file = Append::create(&path).unwrap();
+        let mut file = AppendFile::create(&path).unwrap();
         file.append(b"one ").unwrap();
         // what a full disk leaves: some bytes of the piece, and an error
         file.file.write_all(b"half of").unwrap();
-        file.torn = true;
+        file.partial = true;
         file.append(b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one two");
-        let mut file = Append::reopen(&path, 4).unwrap();
+        let mut file = AppendFile::reopen(&path, 4).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one ");
         file.append(b"three").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one three");

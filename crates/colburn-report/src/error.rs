@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in a report.
+/// An error of a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,7 +40,7 @@ pub enum Error {
     Reporter {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
     /// A training argument has a value that it cannot have.
@@ -51,7 +51,7 @@ pub enum Error {
         key: &'static str,
         /// The value that was given.
         value: String,
-        /// What would be right.
+        /// The values that it can have.
         expected: String,
     },
     /// The hub does not take uploads.

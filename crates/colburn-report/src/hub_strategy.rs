@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The uploads of a run besides the final one: the final model, with the reports of the run, is uploaded in any case.
+/// The uploads of a run before its end. The final model, with the reports of the run, is uploaded in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HubStrategy {

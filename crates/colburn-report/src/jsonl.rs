@@ -4,7 +4,7 @@ use std::path::Path;
 
 use colburn_model::write_atomic;
 
-use crate::append::Append;
+use crate::append::AppendFile;
 use crate::error::{Error, Result};
 use crate::record::LogEntry;
 use crate::reporter::Reporter;
@@ -17,7 +17,7 @@ const FILE: &str = "logs.jsonl";
 #[derive(Debug, Default)]
 pub(crate) struct JsonLines {
     /// None if the file must be written anew: at the start of the run, and after an entry that could not be written.
-    file: Option<Append>,
+    file: Option<AppendFile>,
 }
 
 impl JsonLines {
@@ -27,7 +27,7 @@ impl JsonLines {
         let lines: Result<Vec<_>> = run.state.log_history.iter().map(|entry| line(entry, &path)).collect();
         let text = lines?.concat();
         write_atomic(&path, &text)?;
-        self.file = Some(Append::reopen(&path, text.len() as u64)?);
+        self.file = Some(AppendFile::reopen(&path, text.len() as u64)?);
         Ok(())
     }
 }

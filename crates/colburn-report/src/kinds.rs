@@ -11,7 +11,7 @@ use crate::reporter::{NonFatal, Reporter};
 use crate::tensorboard::TensorBoard;
 use crate::wandb::Wandb;
 
-/// What a run can report to, beside `trainer_state.json`.
+/// A place that a run reports to, in addition to `trainer_state.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum ReporterKind {

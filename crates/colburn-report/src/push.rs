@@ -40,7 +40,7 @@ pub struct PushOptions {
     pub revision: Option<String>,
     /// True if a new repository is private; the organisation's setting if not given.
     pub private: Option<bool>,
-    /// The uploads besides the final one.
+    /// The uploads before the end of the run.
     pub strategy: HubStrategy,
     /// True if a checkpoint is uploaded even if the upload of an earlier one is still running; it waits until that is done.
     pub always_push: bool,

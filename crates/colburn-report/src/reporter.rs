@@ -66,7 +66,7 @@ pub trait Reporter: Send {
         Ok(())
     }
 
-    /// What must be remembered over a restart; it goes into every checkpoint.
+    /// The state that must survive a restart; it goes into every checkpoint.
     fn state(&self) -> Option<Value> {
         None
     }

@@ -1,4 +1,4 @@
-//! The run that is reported: what is known before its first step, and its state when a reporter is called.
+//! The run that is reported: the facts from before its first step, and its state when a reporter is called.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::record::TrainerState;
 
-/// What is known of a run before its first step.
+/// The facts about a run that are known before its first step.
 #[derive(Clone, Debug, Default)]
 pub struct RunInfo {
     /// The folder of the run, to which reports are written. It must exist.
@@ -47,7 +47,7 @@ pub struct RunInfo {
 pub struct DatasetInfo {
     /// The dataset's name among several; empty for the only one.
     pub name: String,
-    /// What is in it, as [`Examples::description`](colburn_data::Examples::description) says.
+    /// Its source, rows and columns, as [`Examples::description`](colburn_data::Examples::description) says.
     pub description: String,
     /// The number of its rows.
     pub rows: usize,
@@ -56,7 +56,7 @@ pub struct DatasetInfo {
 /// A run when a reporter is called.
 #[derive(Clone, Copy, Debug)]
 pub struct RunContext<'a> {
-    /// What was known before the first step.
+    /// The facts from before the first step.
     pub info: &'a RunInfo,
     /// The state of the run, with all that it has logged.
     pub state: &'a TrainerState,

@@ -59,13 +59,18 @@ impl DatasetSection {
         named: &NamedExamples,
         loss: &dyn Loss,
         caching: Option<usize>,
-        said: Option<&CardDataset>,
+        described: Option<&CardDataset>,
     ) -> Self {
         let columns = columns::of(&named.examples, tokenizer).unwrap_or_else(|error| {
             tracing::warn!("the model card has no samples of {}: {error}", named.examples.description());
             Vec::new()
         });
-        Self { dataset: name(named, said), loss: LossSection::new(loss, caching), rows: named.examples.len(), columns }
+        Self {
+            dataset: name(named, described),
+            loss: LossSection::new(loss, caching),
+            rows: named.examples.len(),
+            columns,
+        }
     }
 
     fn markdown(&self, kind: &str) -> String {
@@ -119,39 +124,41 @@ pub(super) fn all(kind: &str, sections: &[DatasetSection]) -> String {
 }
 
 /// The descriptions that a person gave of the datasets, if there is one for each.
-pub(super) fn matching(said: &[CardDataset], datasets: usize) -> &[CardDataset] {
-    if !said.is_empty() && said.len() != datasets {
+pub(super) fn matching(described: &[CardDataset], datasets: usize) -> &[CardDataset] {
+    if !described.is_empty() && described.len() != datasets {
         tracing::warn!(
             "model card: {} datasets are described, but there are {datasets}; the descriptions are left out",
-            said.len()
+            described.len()
         );
         return &[];
     }
-    said
+    described
 }
 
 /// The name that a person gave, else the name among several, else that of the repository, else that of the file.
-fn name(named: &NamedExamples, said: Option<&CardDataset>) -> NamedDataset {
+fn name(named: &NamedExamples, described: Option<&CardDataset>) -> NamedDataset {
     let files = match &named.examples {
         Examples::Texts(data) => data.files().to_vec(),
         // The first table is the one of the rows.
         Examples::Distillation(_) => named.examples.files().into_iter().take(1).collect(),
     };
-    let said_id = said.and_then(|said| said.id.clone()).filter(|id| {
+    let described_id = described.and_then(|described| described.id.clone()).filter(|id| {
         let right = is_repo_id(id);
         if !right {
             tracing::warn!("model card: {id:?} can be no name of a dataset on the hub (`org/name`); it is left out");
         }
         right
     });
-    let origin = match said_id {
+    let origin = match described_id {
         Some(id) => Some(Origin { id, revision: None }),
         None => files.first().and_then(|file| Origin::of(file)),
     };
     let given = Some(named.name.clone()).filter(|name| !name.is_empty());
-    let said_name = said.and_then(|said| said.name.clone());
-    let name =
-        said_name.or(given).or_else(|| origin.as_ref().map(|origin| origin.id.clone())).or_else(|| of_files(&files));
+    let described_name = described.and_then(|described| described.name.clone());
+    let name = described_name
+        .or(given)
+        .or_else(|| origin.as_ref().map(|origin| origin.id.clone()))
+        .or_else(|| of_files(&files));
     NamedDataset { name: name.unwrap_or_else(|| "Unnamed Dataset".to_owned()), origin }
 }
 
@@ -228,8 +235,8 @@ mod tests {
 
     #[test]
     fn a_dataset_has_a_name() {
-        let of = |name_of: &str, file: Option<&str>, said: Option<CardDataset>| {
-            let NamedDataset { name, origin } = name(&named(name_of, file), said.as_ref());
+        let of = |name_of: &str, file: Option<&str>, described: Option<CardDataset>| {
+            let NamedDataset { name, origin } = name(&named(name_of, file), described.as_ref());
             (name, origin.map(|origin| (origin.id, origin.revision)))
         };
         assert_eq!(of("", None, None), ("Unnamed Dataset".to_owned(), None));
@@ -239,9 +246,9 @@ mod tests {
         let origin = Some(("org/nli".to_owned(), Some("0123456789".to_owned())));
         assert_eq!(of("", Some(cached), None), ("org/nli".to_owned(), origin.clone()));
         assert_eq!(of("a", Some(cached), None), ("a".to_owned(), origin));
-        let said = |id: &str| Some(CardDataset { name: Some("NLI".to_owned()), id: Some(id.to_owned()) });
-        assert_eq!(of("", None, said("x/y")), ("NLI".to_owned(), Some(("x/y".to_owned(), None))));
-        assert_eq!(of("", None, said("x](y")), ("NLI".to_owned(), None));
+        let described = |id: &str| Some(CardDataset { name: Some("NLI".to_owned()), id: Some(id.to_owned()) });
+        assert_eq!(of("", None, described("x/y")), ("NLI".to_owned(), Some(("x/y".to_owned(), None))));
+        assert_eq!(of("", None, described("x](y")), ("NLI".to_owned(), None));
         let all = [CardDataset::default(), CardDataset::default()];
         assert_eq!((matching(&all, 2).len(), matching(&all, 1).len()), (2, 0));
     }

@@ -66,11 +66,11 @@ impl RunCard {
         if !data.create_model_card {
             return None;
         }
-        let sections = |sets: &[NamedExamples], losses: &[Arc<dyn Loss>], said: &[_]| -> Vec<DatasetSection> {
-            let said = datasets::matching(said, sets.len());
+        let sections = |sets: &[NamedExamples], losses: &[Arc<dyn Loss>], described: &[_]| -> Vec<DatasetSection> {
+            let described = datasets::matching(described, sets.len());
             let sections = sets.iter().zip(losses).enumerate();
             let section = |(at, (named, loss)): (usize, (&NamedExamples, &Arc<dyn Loss>))| {
-                DatasetSection::new(model.tokenizer(), named, loss.as_ref(), input.mini_batch_size, said.get(at))
+                DatasetSection::new(model.tokenizer(), named, loss.as_ref(), input.mini_batch_size, described.get(at))
             };
             sections.map(section).collect()
         };

@@ -9,10 +9,10 @@ use colburn_model::card::markdown::{escape, listed, table};
 use crate::record::{LogEntry, TrainerState};
 use crate::scalars::scalar;
 
-/// What the names of an evaluation's metrics begin with in the log.
+/// The prefix of the metrics of an evaluation in the log.
 const PREFIX: &str = "eval_";
 
-/// What separates the name of a collection from the metric.
+/// The separator between the name of a collection and the metric.
 const SCORE: &str = "_MaxSim_";
 
 /// An evaluator as a card shows it.
@@ -29,7 +29,7 @@ pub struct EvaluatorInfo {
 pub(super) struct Metric {
     /// Its name in the log.
     key: String,
-    /// What it was measured on, where that has a name.
+    /// The dataset that it was measured on, where that has a name.
     dataset: Option<String>,
     /// Its name without that.
     name: String,

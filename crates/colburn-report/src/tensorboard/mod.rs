@@ -7,7 +7,7 @@ mod events;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::append::Append;
+use crate::append::AppendFile;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::record::LogEntry;
@@ -21,7 +21,7 @@ static FILES: AtomicUsize = AtomicUsize::new(0);
 /// Writes the log as scalars, and the arguments as a text.
 #[derive(Debug, Default)]
 pub(crate) struct TensorBoard {
-    file: Option<Append>,
+    file: Option<AppendFile>,
 }
 
 impl Reporter for TensorBoard {
@@ -35,7 +35,7 @@ impl Reporter for TensorBoard {
         let (time, step) = (host::now(), run.state.global_step as i64);
         let count = FILES.fetch_add(1, Ordering::Relaxed);
         let name = format!("events.out.tfevents.{:010}.{}.{}.{count}", time as u64, host::name(), std::process::id());
-        let mut file = Append::create(&dir.join(name))?;
+        let mut file = AppendFile::create(&dir.join(name))?;
         file.append(&events::version(time))?;
         // The step of the checkpoint itself stays: what was logged, evaluated and saved there is in the checkpoint.
         file.append(&events::start(time, if step == 0 { 0 } else { step + 1 }))?;

@@ -1,4 +1,4 @@
-//! How wandb stores the records of a run in a `.wandb` file: LevelDB's log format with a header of its own and another checksum.
+//! The frames around the records of a run in a `.wandb` file: LevelDB's log format with a header of its own and another checksum.
 //!
 //! The file is cut into blocks of 32 KiB. A record is one chunk, or several where it would cross the end of a block; a chunk is the CRC-32
 //! of kind and bytes, their number (u16), the kind, the bytes, all little-endian. A rest of a block that is too short for the head of a

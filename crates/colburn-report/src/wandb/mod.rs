@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use self::records::{Record, Records, RunStart};
-use crate::append::Append;
+use crate::append::AppendFile;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::record::LogEntry;
@@ -27,7 +27,7 @@ const PROJECT: &str = "huggingface";
 /// The horizontal axis of all charts, as in transformers.
 const STEP: &str = "train/global_step";
 
-/// The numbers of the run as a whole, which are no history: transformers' `single_value_scalars`.
+/// The numbers of the run as a whole, which are not part of the history: transformers' `single_value_scalars`.
 const OF_THE_RUN: [&str; 5] =
     ["train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss", "total_flos"];
 
@@ -38,13 +38,13 @@ const INTERRUPTED: i32 = 255;
 #[derive(Debug, Default)]
 pub(crate) struct Wandb {
     /// The offline run in the checkpoint that the run resumes from.
-    before: Option<Remembered>,
-    file: Option<Offline>,
+    before: Option<SavedRun>,
+    file: Option<OfflineRun>,
 }
 
 /// An offline run, as a checkpoint remembers it.
 #[derive(Clone, Debug, PartialEq)]
-struct Remembered {
+struct SavedRun {
     run_id: String,
     /// The name of its folder.
     directory: String,
@@ -54,10 +54,10 @@ struct Remembered {
 
 /// An offline run that is being written.
 #[derive(Debug)]
-struct Offline {
-    run: Remembered,
+struct OfflineRun {
+    run: SavedRun,
     records: Records,
-    file: Append,
+    file: AppendFile,
     /// When this process began.
     started: f64,
 }
@@ -86,7 +86,7 @@ impl Reporter for Wandb {
         fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
         let config = config(run);
         let reopened = match &self.before {
-            Some(before) => Offline::reopen(&dir, before, run.state.log_history.len())?,
+            Some(before) => OfflineRun::reopen(&dir, before, run.state.log_history.len())?,
             None => None,
         };
         let (offline, written) = match (reopened, &self.before) {
@@ -95,8 +95,10 @@ impl Reporter for Wandb {
                 offline.append(&config)?;
                 (offline, rows)
             }
-            (None, Some(before)) => (Offline::create(&dir, run, &config, Some(before))?, run.state.log_history.len()),
-            (None, None) => (Offline::create(&dir, run, &config, None)?, 0),
+            (None, Some(before)) => {
+                (OfflineRun::create(&dir, run, &config, Some(before))?, run.state.log_history.len())
+            }
+            (None, None) => (OfflineRun::create(&dir, run, &config, None)?, 0),
         };
         let offline = self.file.insert(offline);
         for (row, entry) in run.state.log_history.iter().enumerate().skip(written) {
@@ -119,7 +121,7 @@ impl Reporter for Wandb {
     }
 
     fn state(&self) -> Option<Value> {
-        let Offline { run, .. } = self.file.as_ref()?;
+        let OfflineRun { run, .. } = self.file.as_ref()?;
         let runtime = self.file.as_ref()?.runtime(host::now());
         Some(json!({"run_id": run.run_id, "directory": run.directory, "runtime": runtime}))
     }
@@ -128,7 +130,7 @@ impl Reporter for Wandb {
         // They become parts of a path: nothing in a checkpoint may lead out of the folder of the run.
         let plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let text = |key: &str| Some(state.get(key)?.as_str().filter(plain)?.to_owned());
-        self.before = text("run_id").zip(text("directory")).map(|(run_id, directory)| Remembered {
+        self.before = text("run_id").zip(text("directory")).map(|(run_id, directory)| SavedRun {
             run_id,
             directory,
             runtime: state.get("runtime").and_then(Value::as_f64).unwrap_or_default(),
@@ -136,13 +138,13 @@ impl Reporter for Wandb {
     }
 }
 
-impl Offline {
+impl OfflineRun {
     /// A folder and a file as `wandb.init(mode="offline")` makes them; their names are in UTC.
     fn create(
         dir: &Path,
         context: RunContext<'_>,
         config: &Map<String, Value>,
-        before: Option<&Remembered>,
+        before: Option<&SavedRun>,
     ) -> Result<Self> {
         let started = host::now();
         let run_id = before.map_or_else(host::run_id, |before| before.run_id.clone());
@@ -152,9 +154,9 @@ impl Offline {
         let directory = format!("offline-run-{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}-{run_id}");
         let folder = dir.join(&directory);
         fs::create_dir(&folder).map_err(Error::io(&folder))?;
-        let run = Remembered { run_id, directory, runtime: before.map_or(0.0, |before| before.runtime) };
+        let run = SavedRun { run_id, directory, runtime: before.map_or(0.0, |before| before.runtime) };
 
-        let mut file = Append::create(&file_of(dir, &run))?;
+        let mut file = AppendFile::create(&file_of(dir, &run))?;
         file.append(&framing::HEADER)?;
         let mut offline = Self { records: Records::new(&run.run_id, 0), run, file, started };
         let start = RunStart {
@@ -178,7 +180,7 @@ impl Offline {
 
     /// The offline run of the process before, cut off behind so many rows of the history, with the number of rows that it has; none if
     /// it is gone, was imported, or cannot be read.
-    fn reopen(dir: &Path, before: &Remembered, rows: usize) -> Result<Option<(Self, usize)>> {
+    fn reopen(dir: &Path, before: &SavedRun, rows: usize) -> Result<Option<(Self, usize)>> {
         let path = file_of(dir, before);
         let mut synced = path.clone().into_os_string();
         synced.push(".synced");
@@ -190,7 +192,7 @@ impl Offline {
         let records = framing::records(&bytes).map_while(|(end, bytes)| Some((end, Record::read(&bytes)?)));
         let kept: Vec<_> = records.take_while(|(_, record)| !behind(record)).collect();
         let Some((end, _)) = kept.last() else { return Ok(None) };
-        let file = Append::reopen(&path, *end)?;
+        let file = AppendFile::reopen(&path, *end)?;
         let written = kept.iter().rev().find_map(|(_, record)| record.history_step());
         let records = Records::new(&before.run_id, kept.len() as i64);
         let offline = Self { run: before.clone(), records, file, started: host::now() };
@@ -230,7 +232,7 @@ impl Offline {
     }
 }
 
-fn file_of(dir: &Path, run: &Remembered) -> PathBuf {
+fn file_of(dir: &Path, run: &SavedRun) -> PathBuf {
     dir.join(&run.directory).join(format!("run-{}.wandb", run.run_id))
 }
 
