@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use colburn_train::{
-    Callback, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, Moment, Result, SaveStrategy, TrainerControl,
+    Callback, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, CallbackContext, Result, SaveStrategy, TrainerControl,
     TrainingArguments,
 };
 
@@ -24,7 +24,7 @@ impl Notes {
         (Self { events: events.clone(), ask }, events)
     }
 
-    fn note(&self, what: &str, now: Moment<'_>) -> Result<()> {
+    fn note(&self, what: &str, now: CallbackContext<'_>) -> Result<()> {
         self.events.lock().unwrap().push(format!("{what} {}", now.state.global_step));
         Ok(())
     }
@@ -34,32 +34,32 @@ impl Callback for Notes {
     fn name(&self) -> String {
         "Notes".to_owned()
     }
-    fn on_train_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_train_begin(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         self.note("begin", now)
     }
-    fn on_epoch_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_epoch_begin(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         self.note("epoch", now)
     }
-    fn on_step_end(&mut self, now: Moment<'_>, control: &mut TrainerControl) -> Result<()> {
+    fn on_step_end(&mut self, now: CallbackContext<'_>, control: &mut TrainerControl) -> Result<()> {
         (self.ask)(now.state.global_step, control);
         self.note("step", now)
     }
-    fn on_epoch_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_epoch_end(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         self.note("epoch end", now)
     }
-    fn on_log(&mut self, now: Moment<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
+    fn on_log(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
         assert_eq!(now.state.log_history.last(), Some(log));
         self.note("log", now)
     }
-    fn on_evaluate(&mut self, now: Moment<'_>, _: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
         assert!(metrics.iter().any(|(name, _)| name == "eval_loss"));
         self.note("evaluate", now)
     }
-    fn on_save(&mut self, now: Moment<'_>, _: &mut TrainerControl, checkpoint: &Path) -> Result<()> {
+    fn on_save(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl, checkpoint: &Path) -> Result<()> {
         assert!(checkpoint.join("trainer_state.json").exists());
         self.note("save", now)
     }
-    fn on_train_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_train_end(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         self.note("end", now)
     }
 }
@@ -183,7 +183,7 @@ fn the_error_of_a_callback_ends_the_run() {
         fn name(&self) -> String {
             "Fails".to_owned()
         }
-        fn on_step_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+        fn on_step_end(&mut self, now: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
             match now.state.global_step {
                 2 => Err(Error::Callback { name: self.name(), message: "enough".to_owned() }),
                 _ => Ok(()),

@@ -81,7 +81,7 @@ fn out_of_memory_halves_the_mini_batch_and_not_the_batch() {
     let usual = logged(&run(strange(|_| false, out_of_memory), |args| args), "loss");
     // The trial before the run gets by with 2 texts at once, the third step only with 1.
     let output = run(strange(|call| [0, 1, 5].contains(&call), out_of_memory), auto);
-    assert_eq!(output.state.stateful_callbacks["Tally"]["attributes"]["mini_batch_size"], 1);
+    assert_eq!(output.state.stateful_callbacks["LoopState"]["attributes"]["mini_batch_size"], 1);
     for (found, expected) in logged(&output, "loss").iter().zip(&usual) {
         assert!((found - expected).abs() < 2e-5 * expected, "{found} and {expected}");
     }

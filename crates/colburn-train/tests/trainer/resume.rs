@@ -181,8 +181,8 @@ fn a_late_start_takes_no_replay() {
     let checkpoint = dir.path().join("checkpoint-1");
     let mut state = TrainerState::load(&checkpoint).unwrap();
     state.global_step = 1_000_000;
-    state.stateful_callbacks.get_mut("Tally").unwrap()["attributes"]["cursor"] = 1_000_000.into();
-    state.stateful_callbacks.get_mut("Tally").unwrap()["attributes"]["epoch"] = serde_json::Value::Null;
+    state.stateful_callbacks.get_mut("LoopState").unwrap()["attributes"]["cursor"] = 1_000_000.into();
+    state.stateful_callbacks.get_mut("LoopState").unwrap()["attributes"]["epoch"] = serde_json::Value::Null;
     state.save(&checkpoint).unwrap();
     let read = |name: &str| fs::read(checkpoint.join(name)).unwrap();
     let mut manifest: serde_json::Value = serde_json::from_slice(&read("manifest.json")).unwrap();
