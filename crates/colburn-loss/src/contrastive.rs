@@ -43,6 +43,16 @@ impl Default for Contrastive {
     }
 }
 
+/// van den Oord et al. 2018: the contrastive loss over a batch.
+const CITATION: &str = r#"@misc{oord2018representation,
+    title = {Representation Learning with Contrastive Predictive Coding},
+    author = {Aaron van den Oord and Yazhe Li and Oriol Vinyals},
+    year = {2018},
+    eprint = {1807.03748},
+    archivePrefix = {arXiv},
+    primaryClass = {cs.LG}
+}"#;
+
 impl Loss for Contrastive {
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
         self.validate()?;
@@ -65,6 +75,10 @@ impl Loss for Contrastive {
 
     fn name(&self) -> &'static str {
         "contrastive"
+    }
+
+    fn citation(&self) -> Option<&'static str> {
+        Some(CITATION)
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {

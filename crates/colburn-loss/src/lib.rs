@@ -56,6 +56,11 @@ pub trait Loss: Send + Sync {
         Vec::new()
     }
 
+    /// The work that introduced it, in BibTeX, for a model card.
+    fn citation(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The name of its type, which is what PyLate's cards call a loss: `Contrastive`.
     fn type_name(&self) -> &'static str {
         let name = std::any::type_name::<Self>();
