@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     ColBertConfig, ColBertOptions, Error, Parameter, Result, TextTokenizer, TokenBatch,
     config::{self, Saved},
-    dense::Dense,
+    dense::{self, Dense},
     draw::Draw,
     encoder::{Encoder, FamilyConfig, Pass, read_config},
     files,
@@ -259,7 +259,7 @@ impl ColBert {
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut all = self.encoder.parameters();
         for (index, dense) in self.dense.iter().enumerate() {
-            all.extend(names::parameters(dense, &format!("{}_Dense.", index + 1)));
+            all.extend(names::parameters(dense, &format!("{}.", dense::folder(index))));
         }
         all
     }

@@ -15,6 +15,11 @@ use crate::encoder::Pass;
 /// Wider ones are mistakes in a file.
 const MOST_FEATURES: usize = 1 << 24;
 
+/// The folder of a projection, which is also the first part of the names of its parameters; `index` counts from 0 behind the encoder.
+pub(crate) fn folder(index: usize) -> String {
+    format!("{}_Dense", index + 1)
+}
+
 /// `config.json` of a Dense module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenseConfig {

@@ -73,6 +73,16 @@ pub enum Error {
         /// Those of other shapes.
         misshaped: Vec<Misshaped>,
     },
+    /// Weights that are NaN or infinite: the file is damaged, or the training run diverged.
+    #[error("{}: {tensors} tensor(s) hold NaN or infinite weights, `{first}` is the first; only finite weights are loaded and saved", path.display())]
+    NonFiniteWeights {
+        /// The file that was read, or the folder that was to be written.
+        path: PathBuf,
+        /// Hugging Face's name of the first of these tensors.
+        first: String,
+        /// The number of these tensors.
+        tensors: usize,
+    },
     /// A tokenizer file that cannot be used, or a text that it cannot encode.
     #[error("{place}: {message}")]
     Tokenizer {

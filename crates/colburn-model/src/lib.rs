@@ -10,6 +10,7 @@ mod config;
 #[cfg(all(test, feature = "flex"))]
 mod damaged;
 mod dense;
+mod differences;
 mod draw;
 mod encode;
 mod encoder;

@@ -285,11 +285,37 @@ impl TextTokenizer {
         self.0.lowercase
     }
 
+    /// The id of the token that queries are expanded with.
+    pub(crate) fn expansion_id(&self) -> u32 {
+        self.0.expansion_id
+    }
+
+    /// The side on which long texts are cut, as `tokenizer_config.json` names it.
+    pub(crate) fn truncation_side(&self) -> &'static str {
+        match self.0.direction {
+            TruncationDirection::Left => "left",
+            TruncationDirection::Right => "right",
+        }
+    }
+
+    /// `tokenizer.json` as [`TextTokenizer::save`] writes it, parsed.
+    pub(crate) fn to_json(&self) -> Result<Map<String, Value>> {
+        let path = Path::new("tokenizer.json");
+        let text = self.unlimited(path)?.to_string(false).map_err(|error| tokenizer_error(path, error))?;
+        serde_json::from_str(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
+    }
+
+    /// The tokenizer without the limit on lengths, which is not saved.
+    fn unlimited(&self, path: &Path) -> Result<Tokenizer> {
+        let mut tokenizer = self.0.tokenizer.clone();
+        tokenizer.with_truncation(None).map_err(|error| tokenizer_error(path, error))?;
+        Ok(tokenizer)
+    }
+
     /// Writes `tokenizer.json`, the files that came with it, and `special_tokens_map.json` when it is not among them.
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {
         let path = directory.join("tokenizer.json");
-        let mut tokenizer = self.0.tokenizer.clone();
-        tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
+        let tokenizer = self.unlimited(&path)?;
         let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
         files::write_json(&directory.join("special_tokens_map.json"), &self.0.special_tokens_map)?;

@@ -72,18 +72,35 @@ impl Weights {
         self.tensors.get(name).map(|tensor| &tensor.shape[..])
     }
 
-    /// Takes the tensors that `module` has out of the checkpoint into it.
+    /// Moves the tensors that `module` has from the checkpoint into it.
+    ///
+    /// A NaN in one weight makes every vector NaN. Therefore non-finite parameters are an error and not a warning, which would be missed
+    /// in front of hours of training or encoding. Buffers and tensors that the module does not have may hold anything.
     ///
     /// # Errors
-    /// When some are missing, of another shape, or no floats; when the file cannot be read.
+    /// When some are missing, have another shape, are not floats or not finite; when the file cannot be read.
     pub fn load_into<M: Module>(&mut self, module: M) -> Result<M> {
         self.check(&module)?;
-        let mut failed = None;
+        let (mut failed, mut non_finite) = (None, Vec::new());
         let module = names::replace(module, |parameter| {
             let tensor = self.tensors.remove(&parameter.name)?;
-            self.read(&parameter.name, &tensor).map_err(|error| failed.get_or_insert(error)).ok()
+            match self.read(&parameter.name, &tensor) {
+                Ok(values) => {
+                    if !is_finite(&values) {
+                        non_finite.push(parameter.name.clone());
+                    }
+                    Some(values)
+                }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    None
+                }
+            }
         });
-        failed.map_or(Ok(module), Err)
+        match failed {
+            Some(error) => Err(error),
+            None => expect_none(non_finite, &self.path).map(|()| module),
+        }
     }
 
     /// Whether everything that a module needs is there.
@@ -140,7 +157,35 @@ impl Weights {
     }
 }
 
-/// The tensors of one file, by the way its name ends.
+/// Checks the tensors of a model that is to be saved in the folder `path`.
+///
+/// # Errors
+/// When some are not finite; the error names the first and their number.
+pub(crate) fn check_finite<'a>(tensors: impl Iterator<Item = (String, &'a TensorData)>, path: &Path) -> Result<()> {
+    expect_none(tensors.filter(|(_, values)| !is_finite(values)).map(|(name, _)| name).collect(), path)
+}
+
+/// The error for these non-finite tensors.
+fn expect_none(non_finite: Vec<String>, path: &Path) -> Result<()> {
+    let tensors = non_finite.len();
+    match non_finite.into_iter().next() {
+        None => Ok(()),
+        Some(first) => Err(Error::NonFiniteWeights { path: path.to_owned(), first, tensors }),
+    }
+}
+
+/// True if every value is a finite number.
+fn is_finite(values: &TensorData) -> bool {
+    match values.as_slice::<f32>() {
+        // In blocks without an early end, which are compiled to SIMD instructions.
+        Ok(values) => {
+            values.chunks(1024).all(|block| block.iter().fold(true, |finite, value| finite & value.is_finite()))
+        }
+        Err(_) => values.iter::<f32>().all(f32::is_finite),
+    }
+}
+
+/// The tensors of one file, by the ending of its name.
 fn tensors_of(path: &Path) -> Result<BTreeMap<String, Stored>> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         safetensors_file::open(path)

@@ -50,6 +50,67 @@ fn every_float_is_read_as_f32() {
     }
 }
 
+/// Two weights in every type, the second of which is not finite in that type or as f32.
+#[cfg(feature = "flex")]
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    use crate::dense::DenseConfig;
+    let device = burn::tensor::Device::flex();
+    let module = || DenseConfig { bias: true, ..DenseConfig::new(1, 2) }.init(&device);
+    let bf16 = |value: f32| bf16::from_f32(value).to_le_bytes().to_vec();
+    let f16 = |value: f32| f16::from_f32(value).to_le_bytes().to_vec();
+    let f32 = |value: f32| value.to_le_bytes().to_vec();
+    let mut versions = Vec::new();
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        versions.extend([(Dtype::BF16, bf16(0.5), bf16(value)), (Dtype::F16, f16(0.5), f16(value))]);
+        versions.push((Dtype::F32, f32(0.5), f32(value)));
+    }
+    versions.push((Dtype::F64, 0.5f64.to_le_bytes().to_vec(), 1e300f64.to_le_bytes().to_vec()));
+    for (dtype, finite, other) in versions {
+        let load = |weight: [&[u8]; 2], bias: [&[u8]; 2]| {
+            let folder = tempfile::tempdir().unwrap();
+            let (weight, bias) = (weight.concat(), bias.concat());
+            let tensors = [
+                ("linear.weight", TensorView::new(dtype, vec![2, 1], &weight).unwrap()),
+                ("linear.bias", TensorView::new(dtype, vec![2], &bias).unwrap()),
+                ("buffer", TensorView::new(dtype, vec![1], &other).unwrap()),
+            ];
+            let bytes = safetensors::serialize(tensors, None).unwrap();
+            std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+            Weights::open(folder.path()).unwrap().load_into(module()).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            load([&finite; 2], [&finite; 2]),
+            Ok(()),
+            "{dtype:?}: a tensor that is not of the module may hold anything"
+        );
+        let error = load([&finite; 2], [&finite, &other]).unwrap_err();
+        assert!(
+            error.contains("model.safetensors: 1 tensor(s)") && error.contains("`linear.bias`"),
+            "{dtype:?}: {error}"
+        );
+        let error = load([&other, &finite], [&finite, &other]).unwrap_err();
+        assert!(error.contains(" 2 tensor(s)") && error.contains("`linear.weight` is the first"), "{dtype:?}: {error}");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_found_anywhere() {
+    for length in [1, 7, 1023, 1024, 1025, 5000] {
+        let values = |at: usize, value: f32| {
+            let mut values = vec![0.5f32; length];
+            values[at] = value;
+            TensorData::new(values, [length])
+        };
+        for at in [0, length / 2, length - 1] {
+            assert!(is_finite(&values(at, f32::MAX)));
+            assert!([f32::NAN, f32::INFINITY, f32::NEG_INFINITY].iter().all(|value| !is_finite(&values(at, *value))));
+        }
+    }
+    assert!(is_finite(&TensorData::new(Vec::<f32>::new(), [0])));
+    assert!(!is_finite(&TensorData::new(vec![bf16::ONE, bf16::NAN], [2])));
+}
+
 #[test]
 fn a_cut_file_is_named() {
     let folder = folder_of(&[("a", Dtype::F32, vec![0; 400])]);
