@@ -168,9 +168,7 @@ pub enum Error {
         batch: usize,
     },
     /// Two evaluators with a metric of one name.
-    #[error(
-        "two evaluations give the metric {metric}; name the evaluators, so that their metrics differ"
-    )]
+    #[error("two evaluations give the metric {metric}; name the evaluators, so that their metrics differ")]
     SameMetric {
         /// The metric, with `eval_` before it.
         metric: String,

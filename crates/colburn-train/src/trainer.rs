@@ -51,8 +51,7 @@ pub struct Trainer {
 impl Trainer {
     /// A trainer of this model with this loss. The model trains on the device that it lies on.
     pub fn new(model: ColBert, loss: impl Loss + 'static, args: TrainingArguments) -> Self {
-        let datasets =
-            Datasets { train: Vec::new(), eval: Vec::new(), loss: Arc::new(loss), own_losses: Vec::new() };
+        let datasets = Datasets { train: Vec::new(), eval: Vec::new(), loss: Arc::new(loss), own_losses: Vec::new() };
         let parts = TrainerParts {
             args,
             datasets,

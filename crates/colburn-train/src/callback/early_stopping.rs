@@ -85,7 +85,12 @@ impl Callback for EarlyStoppingCallback {
         Ok(())
     }
 
-    fn on_evaluate(&mut self, context: CallbackContext<'_>, control: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(
+        &mut self,
+        context: CallbackContext<'_>,
+        control: &mut TrainerControl,
+        metrics: &[(String, f64)],
+    ) -> Result<()> {
         let Some(name) = context.args.metric_for_best_model() else { return Ok(()) };
         let Some((_, value)) = metrics.iter().find(|(metric, _)| *metric == name) else {
             let known = metrics.iter().map(|(metric, _)| metric.as_str()).collect::<Vec<_>>().join(", ");
@@ -151,7 +156,9 @@ mod tests {
         for &value in values {
             let mut control = TrainerControl::default();
             let metrics = [("eval_runtime".to_owned(), 1.0), (args.metric_for_best_model().unwrap(), value)];
-            callback.on_evaluate(CallbackContext { args, state: &state, model: &model }, &mut control, &metrics).unwrap();
+            callback
+                .on_evaluate(CallbackContext { args, state: &state, model: &model }, &mut control, &metrics)
+                .unwrap();
             stops.push(control.should_training_stop);
             let best = state.best_metric.unwrap_or(value);
             state.best_metric = Some(if args.greater_is_better() { best.max(value) } else { best.min(value) });
@@ -199,7 +206,8 @@ mod tests {
         let begin = |callback: EarlyStoppingCallback, args: &TrainingArguments| {
             let state = TrainerState::new(RunLimits::default());
             let (mut callback, model) = (callback, tiny());
-            callback.on_train_begin(CallbackContext { args, state: &state, model: &model }, &mut TrainerControl::default())
+            callback
+                .on_train_begin(CallbackContext { args, state: &state, model: &model }, &mut TrainerControl::default())
         };
         begin(EarlyStoppingCallback::default(), &args("loss")).unwrap();
         let refused =
@@ -221,7 +229,11 @@ mod tests {
         let state = TrainerState::new(RunLimits::default());
         let (mut callback, mut control) = (EarlyStoppingCallback::default(), TrainerControl::default());
         let metrics = [("eval_loss".to_owned(), 1.0), ("eval_runtime".to_owned(), 2.0)];
-        let message = callback.on_evaluate(CallbackContext { args: &args, state: &state, model: &tiny() }, &mut control, &metrics);
+        let message = callback.on_evaluate(
+            CallbackContext { args: &args, state: &state, model: &tiny() },
+            &mut control,
+            &metrics,
+        );
         assert_eq!(
             message.unwrap_err().to_string(),
             "`metric_for_best_model` is eval_accuracy, which the evaluation does not give; it gives eval_loss, eval_runtime"

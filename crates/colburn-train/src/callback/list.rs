@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::{Callback, CallbackContext, TrainerControl};
 use crate::{Error, LogEntry, Result, TrainerState};
@@ -73,16 +74,7 @@ impl Callbacks {
 
     /// Writes the requests and the states of the callbacks into the state of the run.
     pub fn store(&self, state: &mut TrainerState) {
-        let TrainerControl { should_training_stop, should_epoch_stop, should_save, should_evaluate, should_log } =
-            self.control;
-        let control = json!({
-            "should_epoch_stop": should_epoch_stop,
-            "should_evaluate": should_evaluate,
-            "should_log": should_log,
-            "should_save": should_save,
-            "should_training_stop": should_training_stop,
-        });
-        state.stateful_callbacks.insert(CONTROL.to_owned(), json!({"args": control, "attributes": {}}));
+        state.stateful_callbacks.insert(CONTROL.to_owned(), json!({"args": self.control, "attributes": {}}));
         for callback in &self.list {
             match callback.state() {
                 Some(value) => state.stateful_callbacks.insert(callback.name(), value),
@@ -96,17 +88,9 @@ impl Callbacks {
     /// # Errors
     /// When a callback cannot read its state.
     pub fn load(&mut self, state: &TrainerState) -> Result<()> {
-        let requested = |request: &str| {
-            let control = state.stateful_callbacks.get(CONTROL).and_then(|control| control.get("args"));
-            control.and_then(|control| control.get(request)).and_then(Value::as_bool).unwrap_or(false)
-        };
-        self.control = TrainerControl {
-            should_training_stop: requested("should_training_stop"),
-            should_epoch_stop: requested("should_epoch_stop"),
-            should_save: requested("should_save"),
-            should_evaluate: requested("should_evaluate"),
-            should_log: requested("should_log"),
-        };
+        // A state of transformers may hold other requests, or none.
+        let control = state.stateful_callbacks.get(CONTROL).and_then(|control| control.get("args"));
+        self.control = control.and_then(|control| TrainerControl::deserialize(control).ok()).unwrap_or_default();
         for callback in &mut self.list {
             if let Some(value) = state.stateful_callbacks.get(&callback.name()) {
                 // A request of a callback with other settings does not count any more: a run may be resumed with more patience.

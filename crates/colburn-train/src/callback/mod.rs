@@ -12,12 +12,14 @@ use std::path::Path;
 
 use colburn_model::ColBert;
 use colburn_report::{LogEntry, TrainerState};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Result, TrainingArguments};
 
 /// The requests of callbacks. A request is met at the next opportunity and then cleared, except for the end of the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainerControl {
     /// End the run after this step.
     pub should_training_stop: bool,
@@ -105,7 +107,12 @@ pub trait Callback: Send {
     }
 
     /// After an evaluation; `metrics` are its numbers, named `eval_…`. The best metric in the state is that of earlier evaluations.
-    fn on_evaluate(&mut self, context: CallbackContext<'_>, control: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(
+        &mut self,
+        context: CallbackContext<'_>,
+        control: &mut TrainerControl,
+        metrics: &[(String, f64)],
+    ) -> Result<()> {
         Ok(())
     }
 

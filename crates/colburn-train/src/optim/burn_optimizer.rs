@@ -105,8 +105,9 @@ fn load(optimizer: ModuleOptimizer, parameters: &[Parameter], path: &Path) -> Re
             entries.keys().find(|name| key.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')));
         let name = name.ok_or_else(|| wrong(path, format!("tensor `{key}` belongs to no parameter")))?;
         let id = id_of(name)?;
-        let dtype = loaded(view.dtype())
-            .ok_or_else(|| wrong(path, format!("tensor `{key}` is {:?}, which is not a type of a state", view.dtype())))?;
+        let dtype = loaded(view.dtype()).ok_or_else(|| {
+            wrong(path, format!("tensor `{key}` is {:?}, which is not a type of a state", view.dtype()))
+        })?;
         let bytes = Bytes::from_bytes_vec(view.data().to_vec());
         tensors.push(burn_pack::Tensor::new(
             format!("{id}{}", &key[name.len()..]),
@@ -272,7 +273,9 @@ mod tests {
         };
         let adam = refused(AdamConfig::new().init(), &parameters(&model));
         assert!(
-            adam.ends_with("the state of another of Burn's optimizers; train with the optimizer that the run was started with"),
+            adam.ends_with(
+                "the state of another of Burn's optimizers; train with the optimizer that the run was started with"
+            ),
             "{adam}"
         );
         let [weight, ..] = parameters(&model);

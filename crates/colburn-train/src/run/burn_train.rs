@@ -78,15 +78,14 @@ pub(crate) fn run<T: 'static>(
     train: impl FnOnce(ColBert, &mut LearnerEvents) -> Result<(ColBert, T)> + 'static,
 ) -> Result<Trained<T>> {
     let strategy = Arc::new(Strategy { train: Mutex::new(Some(Box::new(train))), output: Mutex::new(None) });
-    let mut training =
-        SupervisedTraining::<LearnerModule>::new(output_dir, Arc::new(NoBatches), Arc::new(NoBatches))
-            .num_epochs(epochs)
-            .metric_valid_numeric(Gauge::new(&NUMBERS[0]))
-            .with_metric_logger(MetricMeans::default())
-            .with_application_logger(None)
-            .renderer(Box::new(ConsoleRenderer::new(console.clone())))
-            .with_interrupter(stop.0.clone())
-            .with_training_strategy(TrainingStrategy::Custom(strategy.clone()));
+    let mut training = SupervisedTraining::<LearnerModule>::new(output_dir, Arc::new(NoBatches), Arc::new(NoBatches))
+        .num_epochs(epochs)
+        .metric_valid_numeric(Gauge::new(&NUMBERS[0]))
+        .with_metric_logger(DiscardMetrics)
+        .with_application_logger(None)
+        .renderer(Box::new(ConsoleRenderer::new(console.clone())))
+        .with_interrupter(stop.0.clone())
+        .with_training_strategy(TrainingStrategy::Custom(strategy.clone()));
     for number in &NUMBERS {
         training = training.metric_train_numeric(Gauge::new(number));
     }
@@ -94,7 +93,8 @@ pub(crate) fn run<T: 'static>(
     let learner = Learner::new(LearnerModule { model: Some(model) }, SgdConfig::new().init(), 0.0);
     let result = training.launch(learner);
     let stopped = || Error::Engine("it did not begin".to_owned());
-    let output = strategy.output.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| Err(stopped()))?;
+    let output =
+        strategy.output.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| Err(stopped()))?;
     let model = result.model.model.ok_or_else(stopped)?;
     Ok(Trained { model, output, error: result.error.map(|error| Error::Engine(error.to_string())) })
 }
@@ -121,7 +121,9 @@ impl<T> SupervisedLearningStrategy<LearnerModule> for Strategy<T> {
         drop(learner);
         let mut events = LearnerEvents { processor: components.event_processor, interrupter: components.interrupter };
         let train = self.train.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(model), Some(train)) = (model, train) else { return (LearnerModule { model: None }, events.processor) };
+        let (Some(model), Some(train)) = (model, train) else {
+            return (LearnerModule { model: None }, events.processor);
+        };
         let (model, output) = match train(model, &mut events) {
             Ok((model, output)) => (Some(model), Ok(output)),
             Err(error) => (None, Err(error)),
@@ -363,40 +365,18 @@ impl Numeric for Gauge {
     }
 }
 
-/// burn-train's store of metrics, with one mean for each metric, epoch and split. burn-train's own stores keep every value, in a file or
-/// in memory; the log of a run is `trainer_state.json` here.
-#[derive(Default)]
-struct MetricMeans {
-    names: HashMap<MetricId, String>,
-    means: HashMap<(String, usize, Split), (f64, usize)>,
-}
+/// A store of metrics that keeps nothing. burn-train's own stores keep every value, in a file or in memory; the log of a run is
+/// `trainer_state.json` here.
+struct DiscardMetrics;
 
-impl MetricLogger for MetricMeans {
-    fn log(&mut self, update: MetricsUpdate, epoch: usize, split: &Split) {
-        for metric in update.entries_numeric {
-            let Some(name) = self.names.get(&metric.entry.metric_id) else { continue };
-            if let Some(NumericEntry::Value(value)) = metric.numeric_entry {
-                let (sum, count) = self.means.entry((name.clone(), epoch, split.clone())).or_default();
-                *sum += value;
-                *count += 1;
-            }
-        }
+impl MetricLogger for DiscardMetrics {
+    fn log(&mut self, _: MetricsUpdate, _: usize, _: &Split) {}
+
+    fn read_numeric(&mut self, _: &str, _: usize, _: &Split) -> std::result::Result<Vec<NumericEntry>, String> {
+        Ok(Vec::new())
     }
 
-    fn read_numeric(
-        &mut self,
-        name: &str,
-        epoch: usize,
-        split: &Split,
-    ) -> std::result::Result<Vec<NumericEntry>, String> {
-        let mean = self.means.get(&(name.to_owned(), epoch, split.clone()));
-        let entry = |&(sum, count): &(f64, usize)| NumericEntry::Aggregated { aggregated_value: sum / count as f64, count };
-        Ok(mean.map(entry).into_iter().collect())
-    }
-
-    fn log_metric_definition(&mut self, definition: MetricDefinition) {
-        self.names.insert(definition.metric_id, definition.name.to_string());
-    }
+    fn log_metric_definition(&mut self, _: MetricDefinition) {}
 
     fn log_epoch_summary(&mut self, _: EpochSummary) {}
 }
@@ -496,24 +476,17 @@ impl EvaluationProgressLogger for ConsoleRenderer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::train::metric::MetricEntry;
-    use burn::train::metric::store::NumericMetricUpdate;
 
     #[test]
-    fn the_store_of_metrics_keeps_means() {
-        let mut gauge = Gauge::new(&NUMBERS[0]);
-        let id = MetricId::new(gauge.name());
-        let mut means = MetricMeans::default();
-        means.log_metric_definition(MetricDefinition::new(id.clone(), &gauge));
+    fn a_metric_has_the_value_of_a_step_or_none() {
+        let mut loss = Gauge::new(&NUMBERS[0]);
         let metadata = MetricMetadata { progress: Progress::new(1, 3, None), iteration: Some(1), lr: None };
-        for loss in [Some(1.0), None, Some(4.0)] {
-            let entry = gauge.update(&StepNumbers { loss, ..Default::default() }, &metadata).unwrap();
-            let entry = MetricEntry::new(id.clone(), entry);
-            let update = NumericMetricUpdate::new(entry, gauge.value(), gauge.running_value());
-            means.log(MetricsUpdate::new(Vec::new(), vec![update]), 1, &Split::Train);
-        }
-        let read = means.read_numeric("Loss", 1, &Split::Train).unwrap();
-        assert!(matches!(read[..], [NumericEntry::Aggregated { aggregated_value: 2.5, count: 2 }]));
-        assert!(means.read_numeric("Loss", 2, &Split::Train).unwrap().is_empty());
+        let mut update = |loss: &mut Gauge, value: Option<f64>| {
+            loss.update(&StepNumbers { loss: value, ..Default::default() }, &metadata).unwrap();
+            loss.value()
+        };
+        assert!(matches!(update(&mut loss, Some(1.0)), Some(NumericEntry::Value(1.0))));
+        assert!(update(&mut loss, None).is_none());
+        assert!(matches!(update(&mut loss, Some(4.0)), Some(NumericEntry::Value(4.0))));
     }
 }

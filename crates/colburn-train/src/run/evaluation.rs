@@ -164,9 +164,9 @@ impl Evaluation {
     /// The mean loss over the rows of an eval dataset, as in Hugging Face's trainer: the loss of each batch is weighted by its rows.
     fn mean_loss(&self, set: &EvalSet, model: &ColBert, mut during: Option<&mut DuringRun<'_>>) -> Result<MeanLoss> {
         let total = set.batches.batches_per_epoch();
-        let (epoch, step) = during.as_ref().map_or((1, 0), |during| {
-            ((during.state.epoch.ceil() as usize).max(1), during.state.global_step)
-        });
+        let (epoch, step) = during
+            .as_ref()
+            .map_or((1, 0), |during| ((during.state.epoch.ceil() as usize).max(1), during.state.global_step));
         if let Some(during) = &mut during {
             during.events.evaluation_started(epoch, total);
         }

@@ -28,14 +28,18 @@ impl OutputLock {
     /// # Errors
     /// When the folder cannot be made or written, or another run has locked it.
     pub fn new(dir: &Path) -> Result<Self> {
-    fs::create_dir_all(dir).map_err(Error::io(dir))?;
-    let lock = lock(dir)?;
-    tempfile::Builder::new().prefix(files::TEMPORARY).rand_bytes(RANDOM).tempfile_in(dir).map_err(Error::io(dir))?;
-    if lock.is_some() {
-        folder::remove_leftovers(dir)?;
-        remove_unfinished(dir)?;
-    }
-    Ok(Self { _lock: lock })
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let lock = lock(dir)?;
+        tempfile::Builder::new()
+            .prefix(files::TEMPORARY)
+            .rand_bytes(RANDOM)
+            .tempfile_in(dir)
+            .map_err(Error::io(dir))?;
+        if lock.is_some() {
+            folder::remove_leftovers(dir)?;
+            remove_unfinished(dir)?;
+        }
+        Ok(Self { _lock: lock })
     }
 }
 

@@ -7,8 +7,8 @@ use colburn_report::{Ending, LogEntry, Reporter, RunContext, RunInfo};
 use serde_json::Value;
 
 use super::loop_state::LoopState;
-use crate::callback::{Callback, CallbackContext, TrainerControl};
 use crate::Result;
+use crate::callback::{Callback, CallbackContext, TrainerControl};
 
 /// A reporter that is called at the events of a run.
 struct Reporting {

@@ -166,7 +166,9 @@ impl Resumed {
         let state = TrainerState::load(&path)?;
         let loop_state = LoopState::read(&state)
             .map_err(|error| wrong(format!("the state of the loop in its trainer_state.json cannot be read: {error}")))?
-            .ok_or_else(|| wrong("its trainer_state.json was not written by colburn; a run of colburn is expected".into()))?;
+            .ok_or_else(|| {
+                wrong("its trainer_state.json was not written by colburn; a run of colburn is expected".into())
+            })?;
         let rows = inputs.datasets.iter().filter(|dataset| dataset.split == "train").map(|dataset| dataset.rows);
         let rows: Vec<usize> = rows.collect();
         if loop_state.rows != rows {
@@ -183,7 +185,8 @@ impl Resumed {
         }
         let mut changes = changed_arguments(&path, args)?;
         let earlier = LoopState::read_inputs(&state).map(RunInputs::deserialize).transpose();
-        let earlier = earlier.map_err(|error| wrong(format!("the inputs in its trainer_state.json cannot be read: {error}")))?;
+        let earlier =
+            earlier.map_err(|error| wrong(format!("the inputs in its trainer_state.json cannot be read: {error}")))?;
         changes.extend(inputs.changes_from(&earlier.unwrap_or_default()));
         if !changes.is_empty() {
             tracing::warn!(

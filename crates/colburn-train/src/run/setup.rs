@@ -84,8 +84,7 @@ pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutp
     let stop = StopSignal::default();
     let registration = handle_interrupt.then(|| Registration::new(stop.clone(), console.clone()));
     let train = move |model: ColBert, events: &mut _| training_loop.run(model, events);
-    let Trained { model, output, error } =
-        burn_train::run(model, epochs, &args.output_dir, &console, &stop, train)?;
+    let Trained { model, output, error } = burn_train::run(model, epochs, &args.output_dir, &console, &stop, train)?;
     if let Some(error) = error {
         return Err(output.state.save_after(error, &args.output_dir));
     }
@@ -179,7 +178,8 @@ impl Reports {
         #[cfg(feature = "hub")]
         let push = push(parts, console)?;
         #[cfg(feature = "hub")]
-        let (repo, status) = (push.as_ref().map(|push| push.repo().to_owned()), push.as_ref().map(|push| push.status()));
+        let (repo, status) =
+            (push.as_ref().map(|push| push.repo().to_owned()), push.as_ref().map(|push| push.status()));
         #[cfg(not(feature = "hub"))]
         let (repo, _) = (None, console);
         // The last reporter uploads the files of the others.

@@ -360,8 +360,7 @@ impl TrainingLoop {
         callbacks.store(state);
         let (without_graph, optimizer, schedule) = (model.valid(), optimizer.as_ref(), schedule.as_ref());
         let card = card.as_ref().map(|card| card.render(state, state.global_step, false));
-        let checkpoint =
-            Checkpoint { model: &without_graph, optimizer, schedule, state, args, card: card.as_deref() };
+        let checkpoint = Checkpoint { model: &without_graph, optimizer, schedule, state, args, card: card.as_deref() };
         let path = checkpoint.save(&args.output_dir)?;
         console.say(&format!("saved {}", path.display()));
         if let Some(limit) = args.save_total_limit {

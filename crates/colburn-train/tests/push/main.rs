@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use colburn_hub::Hub;
 use colburn_train::{
-    Callback, Error, HubStrategy, CallbackContext, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainerControl,
-    TrainingArguments,
+    Callback, CallbackContext, Error, HubStrategy, PushOutput, Result, ResumeFromCheckpoint, TrainOutput,
+    TrainerControl, TrainingArguments,
 };
 
 use common::{arguments, logged, rows, trainer};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use burn::module::Module;
 use colburn_model::{EncodeOptions, Kind};
 use colburn_train::{
-    Callback, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, CallbackContext, Result, SaveStrategy, TrainerControl,
-    TrainingArguments,
+    Callback, CallbackContext, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, Result, SaveStrategy,
+    TrainerControl, TrainingArguments,
 };
 
 use crate::common::{arguments, refused, rows, trainer};
@@ -53,7 +53,12 @@ impl Callback for Notes {
         assert_eq!(context.state.log_history.last(), Some(log));
         self.note("log", context)
     }
-    fn on_evaluate(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(
+        &mut self,
+        context: CallbackContext<'_>,
+        _: &mut TrainerControl,
+        metrics: &[(String, f64)],
+    ) -> Result<()> {
         assert!(metrics.iter().any(|(name, _)| name == "eval_loss"));
         self.note("evaluate", context)
     }

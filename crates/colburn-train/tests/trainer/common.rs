@@ -1,4 +1,4 @@
-//! What the tests of the trainer share: the tiny model and the rows that the fixtures were made from.
+//! The parts that tests of the trainer share: the tiny model and the rows that the fixtures were made from.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::fmt;

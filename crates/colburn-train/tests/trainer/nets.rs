@@ -129,7 +129,12 @@ fn weights_that_are_not_finite_are_not_saved() {
     assert_eq!(TrainerState::load(dir.path()).unwrap().global_step, 3);
 
     let dir = tempfile::tempdir().unwrap();
-    let args = TrainingArguments { max_steps: 1, learning_rate: 1e39, save_strategy: SaveStrategy::No, ..arguments(dir.path()) };
+    let args = TrainingArguments {
+        max_steps: 1,
+        learning_rate: 1e39,
+        save_strategy: SaveStrategy::No,
+        ..arguments(dir.path())
+    };
     let message = refused(crate::common::trainer(args).train_dataset(rows(8)));
     assert!(message.contains("hold NaN or infinite weights"), "{message}");
     assert!(!dir.path().join("model.safetensors").exists());

@@ -99,7 +99,7 @@ fn from_every_step_to_the_same_bytes() {
     }
 }
 
-/// What is due at the end of an epoch is not lost between the checkpoint of its last step and the next epoch.
+/// The actions at the end of an epoch are not lost between the checkpoint of its last step and the next epoch.
 #[test]
 fn the_end_of_an_epoch_comes_once() {
     let run = |dir: &Path, resume: ResumeFromCheckpoint| {
@@ -265,7 +265,9 @@ fn another_model_is_refused_by_name() {
     let args = first_half(dir.path());
     let with = |options: ColBertOptions| {
         let model = ColBert::from_pretrained_with(fixture("tiny-colbert"), &options, &Device::flex()).unwrap();
-        refused(Trainer::new(model, Contrastive::default(), args.clone()).handle_interrupt(false).train_dataset(rows(8)))
+        refused(
+            Trainer::new(model, Contrastive::default(), args.clone()).handle_interrupt(false).train_dataset(rows(8)),
+        )
     };
     let message = with(ColBertOptions { query_length: Some(7), ..ColBertOptions::default() });
     let length = tiny().config().query_length;
@@ -282,7 +284,9 @@ fn a_checkpoint_of_the_first_format_is_resumed() {
     let args = first_half(dir.path());
     let whole = fs::read(dir.path().join("model.safetensors")).unwrap();
     let checkpoint = dir.path().join("checkpoint-1");
-    let read = |name: &str| -> serde_json::Value { serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap() };
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap()
+    };
     let write = |name: &str, value: &serde_json::Value| fs::write(checkpoint.join(name), value.to_string()).unwrap();
 
     let mut state = read("trainer_state.json");
@@ -310,7 +314,10 @@ fn a_checkpoint_of_the_first_format_is_resumed() {
     write("manifest.json", &manifest);
     fs::remove_dir_all(dir.path().join("checkpoint-2")).unwrap();
     let message = refused(trainer(args).train_dataset(rows(8)).eval_dataset(rows(4)));
-    assert_eq!(message, "checkpoint-1 has format version 3; this colburn reads up to 2; update colburn to resume from it");
+    assert_eq!(
+        message,
+        "checkpoint-1 has format version 3; this colburn reads up to 2; update colburn to resume from it"
+    );
 }
 
 #[test]
@@ -328,5 +335,8 @@ fn a_damaged_loop_state_is_reported() {
         serde_json::json!({"size": bytes.len(), "crc32": crc32fast::hash(&bytes)});
     fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
     let message = refused(trainer(args).train_dataset(rows(8)));
-    assert!(message.contains("the state of the loop in its trainer_state.json cannot be read: invalid type"), "{message}");
+    assert!(
+        message.contains("the state of the loop in its trainer_state.json cannot be read: invalid type"),
+        "{message}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a run leaves behind, and how it says no.
+//! The files that a run leaves, and its errors.
 
 use std::collections::BTreeSet;
 use std::fs;
