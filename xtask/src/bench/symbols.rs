@@ -43,7 +43,7 @@ const LOOP: Group = Group {
 /// In order: where a name fits several, the first is taken.
 pub const GROUPS: [Group; 7] = [
     Group { name: "matrix products", patterns: &["gemm", "matmul"] },
-    Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::gradients", "train9gradients"] },
+    Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::optim", "train5optim"] },
     Group { name: ATTENTION, patterns: &["attention", "softmax", "rotary"] },
     Group { name: LOSS, patterns: &["maxsim", "xtr", "contrastive", "cross_entropy"] },
     Group {
