@@ -131,9 +131,9 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
     use colburn_model::ColBert;
-    use colburn_report::RunLimits;
+    use colburn_report::{RunLimits, TrainerState};
 
-    use crate::{TrainerState, TrainingArguments};
+    use crate::TrainingArguments;
 
     fn tiny() -> ColBert {
         let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-colbert");

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use colburn_report::{LogEntry, TrainerState};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Callback, CallbackContext, TrainerControl};
-use crate::{Error, LogEntry, Result, TrainerState};
+use crate::{Error, Result};
 
 /// The key of the requests in `stateful_callbacks`, as in transformers.
 const CONTROL: &str = "TrainerControl";

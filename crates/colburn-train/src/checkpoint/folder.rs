@@ -9,10 +9,11 @@ use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
 use colburn_model::ColBert;
+use colburn_report::TrainerState;
 use serde_json::json;
 
 use super::{files, manifest};
-use crate::{Error, LearningRate, Optimizer, Result, TrainerState, TrainingArguments};
+use crate::{Error, LearningRate, Optimizer, Result, TrainingArguments};
 
 const PREFIX: &str = "checkpoint-";
 const LEFTOVER: &str = ".tmp-checkpoint-";
