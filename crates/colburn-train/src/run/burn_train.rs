@@ -69,13 +69,13 @@ pub(crate) struct Trained<T> {
 ///
 /// # Errors
 /// The error of `train`, or one of burn-train before it.
-pub(crate) fn run<T: 'static>(
+pub(crate) fn run<T: Send + 'static>(
     model: ColBert,
     epochs: usize,
     output_dir: &Path,
     console: &Console,
     stop: &StopSignal,
-    train: impl FnOnce(ColBert, &mut LearnerEvents) -> Result<(ColBert, T)> + 'static,
+    train: impl FnOnce(ColBert, &mut LearnerEvents) -> Result<(ColBert, T)> + Send + 'static,
 ) -> Result<Trained<T>> {
     let strategy = Arc::new(Strategy { train: Mutex::new(Some(Box::new(train))), output: Mutex::new(None) });
     let mut training = SupervisedTraining::<LearnerModule>::new(output_dir, Arc::new(NoBatches), Arc::new(NoBatches))
@@ -105,7 +105,7 @@ struct Strategy<T> {
     output: Mutex<Option<Result<T>>>,
 }
 
-type TrainFunction<T> = dyn FnOnce(ColBert, &mut LearnerEvents) -> Result<(ColBert, T)>;
+type TrainFunction<T> = dyn FnOnce(ColBert, &mut LearnerEvents) -> Result<(ColBert, T)> + Send;
 
 impl<T> SupervisedLearningStrategy<LearnerModule> for Strategy<T> {
     fn fit(

@@ -53,7 +53,7 @@ impl RunInputs {
     /// When a row cannot be read.
     pub fn new(datasets: &Datasets) -> Result<Self> {
         let of = |split: &'static str, sets: &[NamedExamples], losses: &[Arc<dyn Loss>]| {
-            let input = |(named, loss): (&NamedExamples, &Arc<dyn Loss>)| {
+            let input = |(named, loss): (&NamedExamples, &Arc<dyn Loss>)| -> Result<DatasetInput> {
                 let settings = loss.settings().into_iter().map(|(key, value)| (key.to_owned(), value));
                 Ok(DatasetInput {
                     split: split.to_owned(),

@@ -10,11 +10,13 @@ use burn::tensor::Tensor;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
 use colburn_ops::Precision;
-use colburn_report::card::{CardInput, EvaluatorInfo, RunCard};
+#[cfg(feature = "hub")]
+use colburn_report::Reporter;
+use colburn_report::card::{CardInput, EvaluatorInfo, NamedExamples, RunCard};
 use colburn_report::{Console, DatasetInfo, RunInfo, RunLimits, TrainerState};
 use serde_json::{Map, Value};
 
-use super::burn_train::{self, StopSignal, Trained};
+use super::burn_train::{self, LearnerEvents, StopSignal, Trained};
 use super::evaluation::Evaluation;
 use super::finish::{TrainOutput, finish};
 use super::interrupt::Registration;
@@ -39,7 +41,7 @@ pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutp
     parts.args.validate()?;
     parts.datasets.check_losses()?;
     let data = RunData::new(&model, &parts)?;
-    let schedule = learning_rates(&model, &mut parts, &data.plan)?;
+    let schedule = schedule(&model, &mut parts, &data.plan)?;
     let _lock = lock_output(&parts)?;
     let console = console(&parts, &data.plan);
     let mut reports = Reports::new(&model, &mut parts, &data, &console)?;
@@ -83,7 +85,7 @@ pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutp
     };
     let stop = StopSignal::default();
     let registration = handle_interrupt.then(|| Registration::new(stop.clone(), console.clone()));
-    let train = move |model: ColBert, events: &mut _| training_loop.run(model, events);
+    let train = move |model: ColBert, events: &mut LearnerEvents| training_loop.run(model, events);
     let Trained { model, output, error } = burn_train::run(model, epochs, &args.output_dir, &console, &stop, train)?;
     if let Some(error) = error {
         return Err(output.state.save_after(error, &args.output_dir));
@@ -133,7 +135,7 @@ impl RunData {
 }
 
 /// The learning rates of the run.
-fn learning_rates(model: &ColBert, parts: &mut TrainerParts, plan: &Plan) -> Result<Box<dyn LearningRate>> {
+fn schedule(model: &ColBert, parts: &mut TrainerParts, plan: &Plan) -> Result<Box<dyn LearningRate>> {
     let schedule = match parts.schedule.take() {
         Some(schedule) => schedule,
         None => Box::new(Schedule::new(&parts.args, plan.max_steps)?),
@@ -173,7 +175,7 @@ impl Reports {
             });
         }
         let mut callbacks = std::mem::take(&mut parts.callbacks);
-        let mut reporters = colburn_report::reporters(&parts.args.reporters()?);
+        let reporters = colburn_report::reporters(&parts.args.reporters()?);
         let info = run_info(model, parts, data);
         #[cfg(feature = "hub")]
         let push = push(parts, console)?;
@@ -184,7 +186,7 @@ impl Reports {
         let (repo, _) = (None, console);
         // The last reporter uploads the files of the others.
         #[cfg(feature = "hub")]
-        reporters.extend(push.map(|push| Box::new(push) as Box<dyn colburn_report::Reporter>));
+        let reporters = reporters.into_iter().chain(push.map(|push| Box::new(push) as Box<dyn Reporter>)).collect();
         let card = RunCard::new(CardInput {
             model,
             arguments: &info.arguments,
@@ -219,8 +221,8 @@ fn run_info(model: &ColBert, parts: &TrainerParts, data: &RunData) -> RunInfo {
             losses.push(name);
         }
     }
-    let infos = |sets: &[colburn_report::card::NamedExamples]| -> Vec<DatasetInfo> {
-        let info = |set: &colburn_report::card::NamedExamples| DatasetInfo {
+    let infos = |sets: &[NamedExamples]| -> Vec<DatasetInfo> {
+        let info = |set: &NamedExamples| DatasetInfo {
             name: set.name.clone(),
             description: set.examples.description(),
             rows: set.examples.len(),
