@@ -27,7 +27,6 @@ pub(crate) struct EvalSet {
     /// Empty when it is alone.
     pub name: String,
     pub description: String,
-    pub rows: usize,
     /// Its batches; an epoch of them is one pass over it.
     pub batches: Loader,
 }
@@ -93,7 +92,7 @@ impl Datasets {
             let sampler = BatchSampler::new(&named.examples, size, args.train_sampling_strategy, drop_last, args.seed)?;
             check_batches("train", &named.examples, size, &sampler)?;
             samplers.push(sampler);
-            collators.push((named.name.clone(), self.collator(args, tokenizer, named)?));
+            collators.push(self.collator(args, tokenizer, named)?);
         }
         let sampler = MultiSampler::new(samplers, args.multi_dataset_batch_sampler, args.seed)?;
         Ok(Loader::new(collators, sampler, 0).shard(ranks.rank(), ranks.world_size()))
@@ -108,11 +107,10 @@ impl Datasets {
         let eval_set = |(index, named): (usize, &NamedExamples)| {
             let sampler = BatchSampler::new(&named.examples, size, Sampling::Sequential, drop_last, args.seed)?;
             check_batches("eval", &named.examples, size, &sampler)?;
-            let (description, rows) = (named.examples.description(), named.examples.len());
             let sampler = MultiSampler::new(vec![sampler], args.multi_dataset_batch_sampler, args.seed)?;
-            let collators = vec![(named.name.clone(), self.collator(args, tokenizer, named)?)];
+            let collators = vec![self.collator(args, tokenizer, named)?];
             let batches = Loader::new(collators, sampler, self.train.len() + index);
-            Ok(EvalSet { name: named.name.clone(), description, rows, batches })
+            Ok(EvalSet { name: named.name.clone(), description: named.examples.description(), batches })
         };
         self.eval.iter().enumerate().map(eval_set).collect()
     }

@@ -30,8 +30,8 @@ pub(crate) struct MicroBatch {
 /// The batches of a run, or of an evaluation.
 #[derive(Clone)]
 pub(crate) struct Loader {
-    /// A name and a collator for each dataset of the sampler.
-    datasets: Arc<[(String, Collator)]>,
+    /// A collator for each dataset of the sampler.
+    datasets: Arc<[Collator]>,
     sampler: Arc<MultiSampler>,
     /// The index of the loss of the first dataset.
     first_loss: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Loader {
 
 impl Loader {
     /// All batches of these datasets.
-    pub fn new(datasets: Vec<(String, Collator)>, sampler: MultiSampler, first_loss: usize) -> Self {
+    pub fn new(datasets: Vec<Collator>, sampler: MultiSampler, first_loss: usize) -> Self {
         Self { datasets: datasets.into(), sampler: Arc::new(sampler), first_loss, rank: 0, world_size: 1 }
     }
 
@@ -51,14 +51,9 @@ impl Loader {
         Self { rank, world_size, ..self }
     }
 
-    /// The names of the datasets.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.datasets.iter().map(|(name, _)| name.as_str())
-    }
-
     /// The datasets that the batches come from.
     pub fn examples(&self) -> impl Iterator<Item = Examples> {
-        self.datasets.iter().map(|(_, collator)| collator.examples())
+        self.datasets.iter().map(Collator::examples)
     }
 
     /// The number of batches of an epoch, on this rank.
@@ -71,7 +66,7 @@ impl Loader {
     /// # Errors
     /// When a row cannot be read or tokenized.
     pub fn batch(&self, dataset: usize, rows: &[usize]) -> Result<MicroBatch> {
-        let batch = self.datasets[dataset].1.collate(rows)?;
+        let batch = self.datasets[dataset].collate(rows)?;
         Ok(MicroBatch { batch, loss: self.first_loss + dataset, number: 0 })
     }
 
@@ -154,7 +149,7 @@ mod tests {
         let sampler = BatchSampler::new(&examples, 1, Sampling::Sequential, false, 42).unwrap();
         let sampler = MultiSampler::new(vec![sampler], MultiDatasetSampling::Proportional, 42).unwrap();
         let collator = Collator::new(model.tokenizer().clone(), examples).unwrap();
-        Loader::new(vec![(String::new(), collator)], sampler, 0)
+        Loader::new(vec![collator], sampler, 0)
     }
 
     fn numbers(loader: &Loader, range: Range<usize>) -> Vec<u64> {

@@ -69,7 +69,7 @@ impl Ranks for Recording {
             return Err(Error::other("rank 1 cannot be reached"));
         }
         if self.without_gradients {
-            each_gradient!(gradients, parameters, |data: TensorData| TensorData::zeros::<f32, _>(data.shape));
+            each_gradient!(gradients, parameters, |data: TensorData| TensorData::zeros::<f32, _>(data.shape().clone()));
         }
         Ok(())
     }
@@ -176,8 +176,8 @@ impl Ranks for Thread {
     }
     fn all_reduce(&self, gradients: &mut GradientsParams, parameters: &[Parameter]) -> Result<()> {
         let mean = |data: TensorData| {
-            let shape = data.shape.clone();
-            let [one, other] = self.exchange(data.into_vec::<f32>().unwrap());
+            let shape = data.shape().clone();
+            let [one, other] = self.exchange(data.try_into_vec::<f32>().unwrap());
             TensorData::new(one.iter().zip(&other).map(|(one, other)| (one + other) / 2.0).collect::<Vec<_>>(), shape)
         };
         each_gradient!(gradients, parameters, &mean);
