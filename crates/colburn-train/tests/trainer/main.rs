@@ -9,6 +9,7 @@ mod dropout;
 mod evaluators;
 mod logs;
 mod nets;
+mod ranks;
 mod resume;
 mod runs;
 mod several;
