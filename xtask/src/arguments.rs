@@ -1,7 +1,7 @@
 //! The command line of `cargo xtask`, read with the standard library alone: the tasks must build in seconds, so they have
 //! next to no dependencies.
 
-use crate::Result;
+use crate::result::Result;
 
 /// The arguments not read yet.
 pub struct Arguments(Vec<String>);

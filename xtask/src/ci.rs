@@ -3,28 +3,14 @@
 
 use std::time::Duration;
 
+use crate::commands::{BINARY, EXAMPLE, TESTS};
 use crate::process::{self, cargo};
-use crate::{Result, parity, sanitize, tidy};
-
-/// The README's first command: train a small model on real triplets.
-pub const EXAMPLE: &str = "cargo run --release --example contrastive";
-
-/// The README's second command: the tests.
-pub const TESTS: &str = "cargo test --release --workspace";
+use crate::result::Result;
+use crate::{parity, sanitize, tidy};
 
 /// The tests of what the feature `plaid` adds.
 const PLAID: &str =
     "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
-
-/// The README's commands for the binary, which work one after the other on what the first command leaves.
-pub const BINARY: [&str; 6] = [
-    "cargo run --release -p colburn-cli -- train examples/run.toml",
-    "cargo run --release -p colburn-cli -- encode --model output/run --input examples/data/texts.txt --kind document --output output/documents.safetensors",
-    "cargo run --release -p colburn-cli -- evaluate --model output/run --triplets examples/data/triplets-test.parquet --nano examples/data/nano/squad --output output/results.json",
-    "cargo run --release -p colburn-cli -- index create --index output/index --model output/run --input examples/data/nano/squad/corpus/train-00000-of-00001.parquet",
-    "cargo run --release -p colburn-cli -- search --index output/index --model output/run --queries examples/data/nano/squad/queries/train-00000-of-00001.parquet --k 10 --output output/found.jsonl",
-    "cargo run --release -p colburn-cli -- train examples/distillation.toml",
-];
 
 pub fn run() -> Result<()> {
     let mut report = Report::default();
@@ -113,12 +99,12 @@ impl Report {
 mod tests {
     #[test]
     fn the_readme_spelling_becomes_cargo_arguments() {
-        assert_eq!(super::words(super::TESTS), ["test", "--release", "--workspace"]);
+        assert_eq!(super::words(crate::commands::TESTS), ["test", "--release", "--workspace"]);
     }
 
     #[test]
     fn smoke_runs_leave_the_outputs_of_others_alone() {
-        for command in super::BINARY {
+        for command in crate::commands::BINARY {
             let smoke = super::smoke(command);
             let outputs = smoke.match_indices("output/").count();
             assert!(outputs > 0 && outputs == smoke.matches("output/smoke").count(), "{smoke}");

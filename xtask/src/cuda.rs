@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Result;
 use crate::process::{self, cargo, repository};
+use crate::result::Result;
 
 pub fn run(stand_in: Option<&Path>) -> Result<()> {
     let Some(stand_in) = stand_in else {

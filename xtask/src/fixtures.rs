@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::Result;
 use crate::process::{self, repository};
+use crate::result::Result;
 
 const SCRIPT: &str = "xtask/fixtures/make_fixtures.py";
 

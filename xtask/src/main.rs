@@ -4,10 +4,12 @@
 mod arguments;
 mod bench;
 mod ci;
+mod commands;
 mod cuda;
 mod fixtures;
 mod parity;
 mod process;
+mod result;
 mod sanitize;
 mod tidy;
 
@@ -15,9 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-
-/// What failed, in words for the terminal.
-type Result<T> = std::result::Result<T, String>;
+use result::Result;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND

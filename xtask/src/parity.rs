@@ -6,8 +6,8 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Result;
 use crate::process::{self, cargo};
+use crate::result::Result;
 
 /// The backends that the parity suite runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]

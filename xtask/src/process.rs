@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Result;
+use crate::result::Result;
 
 /// The repository's root folder. Cargo sets the variable at run time too, so a target folder shared by several clones
 /// never leads one clone's task into another.

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::Result;
 use crate::process::{self, cargo, repository};
+use crate::result::Result;
 
 /// Named, so that build scripts and macros, which run inside the compiler, are built without the sanitizer.
 const TARGET: &str = "x86_64-unknown-linux-gnu";

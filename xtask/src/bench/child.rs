@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::Result;
 use crate::process::describe;
+use crate::result::Result;
 
 /// What a process left.
 #[derive(Debug)]

@@ -8,11 +8,12 @@ use std::process::Command;
 
 use super::child;
 use super::floor::Tokens;
+use super::paths::absolute;
 use super::pylate::words;
-use super::setup::{Setup, absolute};
+use super::setup::Setup;
 use super::table::{Row, Sample};
 use super::training::Run;
-use crate::Result;
+use crate::result::Result;
 
 const BATCH_SIZE: usize = 32;
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::Result;
+use crate::result::Result;
 
 /// An encoder's size.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::setup::Setup;
-use crate::Result;
 use crate::process::repository;
+use crate::result::Result;
 
 /// Texts for a machine without Python, which alone reads Parquet here.
 const SAMPLE: &str = "examples/data/texts.txt";

@@ -9,7 +9,7 @@ use super::pylate::{self, words};
 use super::setup::Setup;
 use super::table::{Row, Sample};
 use super::training::{DOCUMENT_LENGTH, QUERY_LENGTH};
-use crate::Result;
+use crate::result::Result;
 
 const GROUP: usize = 2;
 const DIM: usize = 128;

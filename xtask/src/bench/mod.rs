@@ -8,10 +8,12 @@ mod full_length;
 mod loss;
 mod machine;
 mod options;
+mod paths;
 mod profile;
 mod pylate;
 mod scaling;
 mod setup;
+mod sizes;
 mod symbols;
 mod table;
 mod training;
@@ -23,7 +25,7 @@ use serde_json::{Value, json};
 pub use self::options::Options;
 use self::options::{ALL, Work};
 use self::setup::Setup;
-use crate::Result;
+use crate::result::Result;
 
 pub fn run(options: Options) -> Result<()> {
     let load = machine::load();

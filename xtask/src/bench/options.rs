@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::scaling;
-use crate::Result;
+use super::sizes;
 use crate::arguments::Arguments;
+use crate::result::Result;
 
 /// A work that is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +113,7 @@ impl Options {
     /// The rows of the longest run.
     pub fn rows_needed(&self) -> usize {
         let table = self.batch_size * (self.warmup + self.steps);
-        if self.wants(Work::Scaling) { table.max(scaling::MOST_ROWS) } else { table }
+        if self.wants(Work::Scaling) { table.max(sizes::MOST_ROWS) } else { table }
     }
 
     pub fn wants(&self, work: Work) -> bool {

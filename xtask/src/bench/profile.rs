@@ -9,8 +9,8 @@ use super::setup::Setup;
 use super::symbols::{self, GROUPS, OTHER, READING};
 use super::table::grid;
 use super::training::{self, DOCUMENT_LENGTH, Job};
-use crate::Result;
 use crate::process;
+use crate::result::Result;
 
 /// Samples a second of each thread: the stacks are large.
 const FREQUENCY: &str = "99";

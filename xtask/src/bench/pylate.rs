@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::child::{self, Finished};
 use super::options::{Options, Work};
-use super::setup::{Folder, absolute};
+use super::paths::{Folder, absolute};
 use super::table::Sample;
-use crate::Result;
 use crate::process::{self, repository};
+use crate::result::Result;
 
 /// A Python with PyLate.
 pub struct PyLate {

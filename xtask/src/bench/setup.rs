@@ -8,12 +8,10 @@ use serde_json::Value;
 use super::child;
 use super::floor::{Encoder, Rate};
 use super::options::{Options, Work};
+use super::paths::Folder;
 use super::pylate::{Prepared, PyLate};
-use crate::Result;
-use crate::process::{cargo, repository};
-
-/// A folder for everything that a benchmark writes, removed with it.
-pub struct Folder(pub PathBuf);
+use crate::process::cargo;
+use crate::result::Result;
 
 /// The programs of colburn.
 pub struct Programs {
@@ -39,34 +37,6 @@ pub struct Setup {
 pub struct Model {
     pub directory: PathBuf,
     pub size: Encoder,
-}
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("colburn-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    pub fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// A folder within, empty.
-    pub fn empty(&self, name: &str) -> Result<PathBuf> {
-        let path = self.join(name);
-        let removed = if path.exists() { std::fs::remove_dir_all(&path) } else { Ok(()) };
-        let made = removed.and_then(|()| std::fs::create_dir_all(&path));
-        made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} stays: {error}", self.0.display());
-        }
-    }
 }
 
 impl Setup {
@@ -170,12 +140,6 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     programs.collect()
 }
 
-/// A path of the command line, or one of the repository when it is the default there.
-pub fn absolute(path: &Path) -> PathBuf {
-    let given = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if path.starts_with("examples/data") && !given.exists() { repository().join(path) } else { given }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,16 +152,5 @@ not JSON
 {"reason":"build-finished","success":true}"#;
         let expected = vec![("matmul_rate".to_owned(), PathBuf::from("/target/release/examples/matmul_rate"))];
         assert_eq!(executables(messages), expected);
-    }
-
-    #[test]
-    fn a_folder_goes_with_its_owner() {
-        let folder = Folder(std::env::temp_dir().join(format!("xtask-setup-{}", std::process::id())));
-        let within = folder.empty("a").unwrap();
-        std::fs::write(within.join("file"), "x").unwrap();
-        assert_eq!(std::fs::read_dir(folder.empty("a").unwrap()).unwrap().count(), 0);
-        let path = folder.0.clone();
-        drop(folder);
-        assert!(!path.exists());
     }
 }

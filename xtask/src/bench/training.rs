@@ -13,10 +13,11 @@ use super::child;
 use super::floor::Tokens;
 use super::full_length;
 use super::options::Work;
+use super::paths::absolute;
 use super::pylate::{self, words};
-use super::setup::{Setup, absolute};
+use super::setup::Setup;
 use super::table::{Row, Sample};
-use crate::Result;
+use crate::result::Result;
 
 /// A run, or why there is none.
 pub enum Run {

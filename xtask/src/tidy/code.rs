@@ -138,7 +138,7 @@ pub fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = 
     })
 }
 
-fn is_word(character: char) -> bool {
+pub fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 

@@ -2,10 +2,11 @@
 //! foreign crates have exactly one user.
 
 use super::manifest::Dependency;
-use super::{Problem, Repository};
+use super::problem::Problem;
+use super::repository::Repository;
 
 /// Each crate with the crates of ours that it may depend on, tests included.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("colburn-ops", &[]),
     ("colburn-hub", &[]),
     ("colburn-model", &["colburn-hub", "colburn-ops"]),
@@ -13,7 +14,22 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("colburn-data", &["colburn-hub", "colburn-ops", "colburn-model"]),
     ("colburn-search", &["colburn-ops", "colburn-model"]),
     ("colburn-eval", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-data", "colburn-search"]),
-    ("colburn-train", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
+    (
+        "colburn-report",
+        &["colburn-hub", "colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"],
+    ),
+    (
+        "colburn-train",
+        &[
+            "colburn-hub",
+            "colburn-ops",
+            "colburn-model",
+            "colburn-loss",
+            "colburn-data",
+            "colburn-eval",
+            "colburn-report",
+        ],
+    ),
     (
         "colburn",
         &[
@@ -24,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "colburn-data",
             "colburn-search",
             "colburn-eval",
+            "colburn-report",
             "colburn-train",
         ],
     ),

@@ -1,8 +1,9 @@
 //! Rules about what surrounds the code: each manifest is complete, the README's commands are the ones that CI runs, the
 //! book lists its pages, and no link inside the repository leads nowhere.
 
-use super::{File, Problem, Repository};
-use crate::ci;
+use super::problem::Problem;
+use super::repository::{File, Repository};
+use crate::commands::{BINARY, EXAMPLE, TESTS};
 
 const REQUIRED: [&str; 3] = ["description", "license", "edition"];
 
@@ -33,7 +34,7 @@ fn manifests(repository: &Repository) -> Vec<Problem> {
 
 fn commands(repository: &Repository) -> Vec<Problem> {
     let text = repository.file("README.md").map_or("", |file| file.text.as_str());
-    let commands = [ci::EXAMPLE, ci::TESTS].into_iter().chain(ci::BINARY);
+    let commands = [EXAMPLE, TESTS].into_iter().chain(BINARY);
     let missing = commands.filter(|command| !text.lines().any(|line| line.trim() == *command));
     missing
         .map(|command| Problem::in_file("README.md", format!("the command `{command}` that CI runs is missing")))
@@ -98,7 +99,7 @@ fn resolve(from: &str, target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Repository, commands, links, manifests, pages, resolve};
-    use crate::ci;
+    use crate::commands::{BINARY, EXAMPLE, TESTS};
 
     #[test]
     fn an_incomplete_manifest_is_found() {
@@ -112,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_readme_without_the_commands_is_found() {
-        let readme = format!("    {}\n    {}\n{}\n", ci::EXAMPLE, ci::TESTS, ci::BINARY.join("\n"));
+        let readme = format!("    {}\n    {}\n{}\n", EXAMPLE, TESTS, BINARY.join("\n"));
         assert_eq!(commands(&Repository::of(&[("README.md", &readme)])), []);
-        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2 + ci::BINARY.len());
-        assert_eq!(commands(&Repository::of(&[])).len(), 2 + ci::BINARY.len());
+        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2 + BINARY.len());
+        assert_eq!(commands(&Repository::of(&[])).len(), 2 + BINARY.len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Backends are features: a library names none by default, and a user who turns one on in any crate gets it everywhere
 //! below. A crate that forgets to pass one on compiles, and fails at run time.
 
-use super::{Problem, Repository};
+use super::problem::Problem;
+use super::repository::Repository;
 
 /// Crates that choose a backend for their user.
 const WITH_DEFAULT: [&str; 2] = ["colburn", "colburn-cli"];

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::manifest::Manifest;
-use crate::Result;
+use crate::result::Result;
 
 /// A file of the repository.
 pub struct File {

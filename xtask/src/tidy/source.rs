@@ -2,7 +2,8 @@
 //! reader.
 
 use super::code::{self, Line};
-use super::{File, Problem, Repository};
+use super::problem::Problem;
+use super::repository::{File, Repository};
 
 /// What a library must not call: it returns errors and leaves the terminal to its caller.
 const FORBIDDEN: [(&str, &str); 9] = [
