@@ -1,6 +1,8 @@
 //! Development tasks, run as `cargo xtask COMMAND`: whatever is more than one cargo call lives here, in Rust, so that it
 //! runs the same on every system. This file names the commands; each has a file of its own.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program writes to the terminal")]
+
 mod arguments;
 mod bench;
 mod ci;

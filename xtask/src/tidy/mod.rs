@@ -14,7 +14,6 @@ mod modules;
 mod problem;
 mod prose;
 mod repository;
-mod source;
 
 use std::path::Path;
 
@@ -33,17 +32,15 @@ const REPORTED_ONLY: [&str; 3] = [ADAPTER, CIRCLES, OPENINGS];
 
 type Check = fn(&Repository) -> Vec<Problem>;
 
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 14] = [
     ("crates depend one way", dependencies::arrows),
     ("some dependencies have one user", dependencies::exclusive),
     ("libraries name no backend by default", features::no_default),
     ("backend features pass through", features::pass_through),
     ("each crate keeps to its part", boundaries::respected),
-    ("libraries print nothing and leave nothing undone", source::forbidden),
     (ADAPTER, boundaries::adapter),
     (CIRCLES, circles::none),
-    ("unsafe code says why it is sound", source::unsafe_code),
-    ("no comment puts work off", source::put_off),
+    ("no comment puts work off", prose::put_off),
     (OPENINGS, prose::openings),
     ("a file begins with why it exists", layout::headers),
     ("files stay readable", layout::length),

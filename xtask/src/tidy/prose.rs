@@ -1,4 +1,4 @@
-//! Rules about doc comments: the first words name the thing.
+//! Rules about comments: a doc comment begins with the name of the thing, and no comment puts work off.
 
 use super::code;
 use super::problem::Problem;
@@ -6,6 +6,9 @@ use super::repository::Repository;
 
 /// First words that ask in place of naming: "The rows of a batch", not "What rows a batch has".
 const QUESTIONS: [&str; 5] = ["What", "Whether", "How", "Who", "Which"];
+
+/// Notes to oneself. They belong into the issue list.
+const NOTES: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
 
 pub fn openings(repository: &Repository) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -28,9 +31,21 @@ pub fn openings(repository: &Repository) -> Vec<Problem> {
     problems
 }
 
+pub fn put_off(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in repository.rust() {
+        for (at, line) in code::lines(&file.text).iter().enumerate() {
+            if let Some(word) = NOTES.iter().find(|word| code::has_word(&line.comment, word)) {
+                problems.push(Problem::at_line(&file.path, at, format!("`{word}`: do it, or file an issue")));
+            }
+        }
+    }
+    problems
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Repository, openings};
+    use super::{Repository, openings, put_off};
 
     #[test]
     fn a_question_is_found_where_a_comment_begins() {
@@ -57,5 +72,12 @@ mod tests {
         let places: Vec<String> =
             openings(&Repository::of(&[("x.rs", source)])).into_iter().map(|problem| problem.place).collect();
         assert_eq!(places, ["x.rs:1", "x.rs:3", "x.rs:5"]);
+    }
+
+    #[test]
+    fn work_put_off_in_a_comment_is_found() {
+        let of = |source: &str| put_off(&Repository::of(&[("crates/a/src/x.rs", source)])).len();
+        assert_eq!(of("// TODO: later"), 1);
+        assert_eq!(of("let todo_list = 1; // methodology"), 0);
     }
 }
