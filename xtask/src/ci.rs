@@ -1,5 +1,4 @@
-//! `cargo xtask ci`: what has to hold before a change is taken, cheap checks first. The README's commands are among the
-//! steps, and `tidy` fails when the README says something else.
+//! `cargo xtask ci`: the checks that a change must pass, cheap ones first. The README's commands are among them.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use crate::process::{self, cargo};
 use crate::result::Result;
 use crate::{parity, sanitize, tidy};
 
-/// The tests of what the feature `plaid` adds.
+/// The tests of the feature `plaid`.
 const PLAID: &str =
     "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
 
@@ -45,14 +44,14 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// One cargo call for all the libraries, so that their dependencies are compiled once.
+/// One cargo call for all libraries, so that their dependencies are compiled once.
 fn no_backend() -> Result<String> {
     let packages = tidy::libraries(&process::repository())?;
     let selected: Vec<String> = packages.iter().map(|package| format!("-p {package}")).collect();
     Ok(format!("cargo check --release --no-default-features {}", selected.join(" ")))
 }
 
-/// A command of the binary, on a model of a few steps and with its results in places of their own.
+/// A command of the binary, on a model of a few steps and with its results in folders of their own.
 fn smoke(command: &str) -> String {
     let changed = command.replace("output/", "output/smoke-");
     if command.contains(" train ") {
@@ -69,7 +68,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().skip(1).collect()
 }
 
-/// What ran and for how long.
+/// The steps that ran, with their times.
 #[derive(Default)]
 struct Report(Vec<(String, Duration)>);
 

@@ -1,4 +1,4 @@
-//! Development tasks, run as `cargo xtask COMMAND`: whatever is more than one cargo call lives here, in Rust, so that it
+//! Development tasks, run as `cargo xtask COMMAND`. A task that is more than one cargo call is written here in Rust, so that it
 //! runs the same on every system. This file names the commands; each has a file of its own.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program writes to the terminal")]
@@ -28,7 +28,7 @@ usage: cargo xtask COMMAND
   tidy                                      the architecture invariants, as checks on the repository's files
   fixtures [--python PYTHON]                how the parity fixtures are made; with --python, make them
   parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
-  bench [--python PYTHON] [--only WORKS]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
+  bench [--python PYTHON] [--only NAMES]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
                                             named scaling and profile; docs/performance.md lists the other options
   sanitize                                  the kernels' tests under AddressSanitizer
   cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";

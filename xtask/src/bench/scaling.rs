@@ -1,5 +1,5 @@
-//! How the time of a training step grows with the batch and with the length of documents, colburn alone. Nothing may grow faster than the tokens, but
-//! attention with the square of a text's length.
+//! The growth of a training step's time with the batch and with the length of documents, colburn alone. Nothing may grow faster than the tokens,
+//! except attention with the square of a text's length.
 
 use serde_json::{Value, json};
 

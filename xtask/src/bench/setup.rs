@@ -1,4 +1,4 @@
-//! What all works share: the programs, the machine's rate, and the model, rows and documents that both programs read.
+//! The setup that all workloads share: the programs, the machine's rate, and the model, rows and documents that both programs read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::child;
 use super::floor::{Encoder, Rate};
-use super::options::{Options, Work};
+use super::options::{Options, Workload};
 use super::paths::Folder;
 use super::pylate::{Prepared, PyLate};
 use crate::process::cargo;
@@ -20,20 +20,20 @@ pub struct Programs {
     pub contrastive_rate: PathBuf,
 }
 
-/// Everything a work needs.
+/// Everything that a workload needs.
 pub struct Setup {
     pub options: Options,
     pub folder: Folder,
     pub programs: Programs,
     pub pylate: Option<PyLate>,
-    /// What PyLate's side prepared, when there is one.
+    /// The preparation by PyLate, if there is a PyLate.
     pub prepared: Option<Prepared>,
-    /// What is trained and encodes; none where no work needs one.
+    /// The model that is trained and that encodes; none if no workload needs one.
     pub model: Option<Model>,
     pub rate: Rate,
 }
 
-/// The model that both start from.
+/// The model that both programs start from.
 pub struct Model {
     pub directory: PathBuf,
     pub size: Encoder,
@@ -42,7 +42,7 @@ pub struct Model {
 impl Setup {
     pub fn new(mut options: Options) -> Result<Self> {
         let pylate = options.python.clone().map(PyLate::new).transpose()?;
-        let needs_model = options.works.iter().any(|work| *work != Work::Loss);
+        let needs_model = options.workloads.iter().any(|workload| *workload != Workload::Loss);
         if needs_model && pylate.is_none() && options.minilm.is_none() {
             return Err(
                 "no model: give --minilm DIR, a directory with config.json, model.safetensors and tokenizer.json, \
@@ -72,12 +72,12 @@ impl Setup {
         Ok(Self { options, folder, programs, pylate, prepared, model, rate })
     }
 
-    /// The model, in works that need one.
+    /// The model, for workloads that need one.
     pub fn model(&self) -> Result<&Model> {
         self.model.as_ref().ok_or_else(|| "no model was prepared".to_owned())
     }
 
-    /// Measures the machine again: the better of its rates counts, as neighbours can only make it slower.
+    /// Measures the machine again. The better rate counts, because other programs can only make it slower.
     pub fn measure_again(&mut self) -> Result<()> {
         self.rate = self.rate.better(self.programs.rate(&self.folder)?);
         Ok(())

@@ -1,11 +1,11 @@
-//! What a crate's code must not mention: the dependency arrows once more, at the level of `use`, because features that
-//! another crate turned on make foreign modules visible everywhere in a workspace build.
+//! Words that a crate's code must not contain. They repeat the dependency arrows at the level of `use`, because in a workspace
+//! build a feature that one crate turns on makes foreign modules visible in every crate.
 
 use super::code;
 use super::problem::Problem;
 use super::repository::Repository;
 
-/// A word that a crate's code must not hold, and why. A word `a::b` also finds `use a::{b, …}`.
+/// A word that a crate's code must not contain, with the reason. A word `a::b` also finds `use a::{b, …}`.
 struct Boundary {
     word: &'static str,
     /// The crates concerned; `None` means all but `except`.
@@ -54,7 +54,7 @@ pub fn respected(repository: &Repository) -> Vec<Problem> {
     problems
 }
 
-/// The one file of colburn-train that names burn-train: the trainer is readable without it, and can be moved off it.
+/// The one file of colburn-train that names burn-train. The rest of the trainer is readable without burn-train.
 const ADAPTER: &str = "crates/colburn-train/src/run/burn_train.rs";
 
 pub fn adapter(repository: &Repository) -> Vec<Problem> {

@@ -117,7 +117,7 @@ pub fn has_word(code: &str, word: &str) -> bool {
     word_positions(code, word).next().is_some()
 }
 
-/// Where a word begins, wherever it occurs as a word of its own.
+/// The positions at which a word occurs as a word of its own.
 pub fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let (before, after) = (code[..at].chars().next_back(), code[at + word.len()..].chars().next());

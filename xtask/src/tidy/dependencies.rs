@@ -1,5 +1,5 @@
-//! The dependency arrows of docs/architecture.md, read from the manifests: which of our crates may use which, and which
-//! foreign crates have exactly one user.
+//! The dependency arrows of docs/architecture.md, checked in the manifests: the uses that are allowed among our crates, and the
+//! foreign crates that have a limited number of users.
 
 use super::manifest::Dependency;
 use super::problem::Problem;
@@ -103,7 +103,7 @@ pub fn exclusive(repository: &Repository) -> Vec<Problem> {
             }
         }
     }
-    // What the workspace turns on, every crate gets.
+    // A feature that the workspace turns on is on in every crate.
     for (foreign, feature, users) in EXCLUSIVE {
         let Some((feature, root)) = feature.zip(repository.file("Cargo.toml")) else {
             continue;

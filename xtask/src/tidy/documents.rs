@@ -1,5 +1,5 @@
-//! Rules about what surrounds the code: each manifest is complete, the README's commands are the ones that CI runs, the
-//! book lists its pages, and no link inside the repository leads nowhere.
+//! Rules about manifests and documents: each manifest is complete, the README's commands are the ones that CI runs, the book
+//! lists its pages, and links and paths exist.
 
 use super::problem::Problem;
 use super::repository::{File, Repository};
@@ -7,7 +7,7 @@ use crate::commands::{BINARY, EXAMPLE, TESTS};
 
 const REQUIRED: [&str; 3] = ["description", "license", "edition"];
 
-/// What is rendered by itself, so that its links cannot lead elsewhere.
+/// The folder that is rendered as a book. Its links cannot lead out of it.
 const BOOK: &str = "docs/";
 
 pub fn complete(repository: &Repository) -> Vec<Problem> {

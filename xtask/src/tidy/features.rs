@@ -10,7 +10,7 @@ const WITH_DEFAULT: [&str; 2] = ["colburn", "colburn-cli"];
 /// The crate in which the backends' features end.
 const ROOT: &str = "colburn-ops";
 
-/// The crate that computes nothing, and has none.
+/// The crate that computes nothing and has no backend.
 const WITHOUT: &str = "colburn-hub";
 
 const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];

@@ -1,6 +1,5 @@
-//! `cargo xtask tidy`: what docs/architecture.md promises about the repository, held by checks that read its files. Each
-//! check is a function from a [`Repository`] to the problems it sees, and its tests feed it made-up repositories that
-//! break the rule: a check that cannot fail is worth nothing.
+//! `cargo xtask tidy`: checks that hold the promises of docs/architecture.md by reading the repository's files. Each check is a
+//! function from a [`Repository`] to the problems in it, and has tests with repositories that break its rule.
 
 mod boundaries;
 mod circles;
