@@ -10,11 +10,15 @@ const REQUIRED: [&str; 3] = ["description", "license", "edition"];
 /// The folder that is rendered as a book. Its links cannot lead out of it.
 const BOOK: &str = "docs/";
 
+/// The folders whose paths are checked where a page names them.
+const FOLDERS: [&str; 4] = ["crates/", "examples/", "tests/", "xtask/"];
+
 pub fn complete(repository: &Repository) -> Vec<Problem> {
     let mut problems = manifests(repository);
     problems.extend(commands(repository));
     problems.extend(pages(repository));
     problems.extend(links(repository));
+    problems.extend(paths(repository));
     problems
 }
 
@@ -67,14 +71,37 @@ fn links(repository: &Repository) -> Vec<Problem> {
                     problems.push(Problem::at_line(&file.path, at, message));
                     continue;
                 }
-                let folder = format!("{resolved}/");
-                if !repository.files.iter().any(|other| other.path == resolved || other.path.starts_with(&folder)) {
+                if !exists(repository, &resolved) {
                     problems.push(Problem::at_line(&file.path, at, format!("the link to {path} leads nowhere")));
                 }
             }
         }
     }
     problems
+}
+
+/// The paths that a page names as code. `NAME` stands for a file or folder that the reader adds.
+fn paths(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in repository.files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (at, line) in file.text.lines().enumerate() {
+            let spans = line.split('`').skip(1).step_by(2);
+            for path in spans.filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder))) {
+                let is_pattern = path.contains([' ', '*', '{', '<', '…']);
+                let known = path.split_once("/NAME").map_or(path, |(folder, _)| folder).trim_end_matches('/');
+                if !is_pattern && !exists(repository, known) {
+                    problems.push(Problem::at_line(&file.path, at, format!("there is no `{known}`")));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// True if a file or folder has this path.
+fn exists(repository: &Repository, path: &str) -> bool {
+    let folder = format!("{path}/");
+    repository.files.iter().any(|file| file.path == path || file.path.starts_with(&folder))
 }
 
 /// The targets of Markdown links.
@@ -98,7 +125,7 @@ fn resolve(from: &str, target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Repository, commands, links, manifests, pages, resolve};
+    use super::{Repository, commands, links, manifests, pages, paths, resolve};
     use crate::commands::{BINARY, EXAMPLE, TESTS};
 
     #[test]
@@ -143,6 +170,20 @@ mod tests {
         assert_eq!(of("[a](how-to.md#x) [b](#here) [c](https://example.org)"), 0);
         assert_eq!(of("[a](../README.md)"), 1);
         assert_eq!(of("[a](lost.md)"), 1);
+    }
+
+    #[test]
+    fn a_path_to_nowhere_is_found() {
+        let of = |text: &str| {
+            paths(&Repository::of(&[("docs/extending.md", text), ("crates/a/src/lib.rs", "//! `crates/b`")])).len()
+        };
+        assert_eq!(
+            of("`crates/a/src/lib.rs`, `crates/a/`, `crates/a/src/NAME.rs`, `crates/*/src`, `src/b.rs`, crates/b"),
+            0
+        );
+        for text in ["`crates/a/src/b.rs`", "a\nb `x` and `crates/b/src/NAME.rs`", "`crates/a/tests/NAME/main.rs`"] {
+            assert_eq!(of(text), 1, "{text}");
+        }
     }
 
     #[test]
