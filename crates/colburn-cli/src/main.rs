@@ -1,8 +1,6 @@
 //! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`. It reads
 //! files and arguments, calls the library, and turns every error into one line on stderr.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program writes to the terminal")]
-
 mod command_line;
 mod config;
 mod documents;
