@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     ColBertConfig, Parameter, TextTokenizer, TokenBatch,
     dense::{self, Dense},
-    encoder::{Encoder, Pass},
+    encoder::Encoder,
     names,
 };
 
@@ -96,9 +96,9 @@ impl ColBert {
 
     /// The token vectors as the last projection gives them, `[tokens, dim]`.
     pub(crate) fn project(&self, batch: &TokenBatch, dropout: Dropout) -> Tensor<2> {
-        let mut pass = Pass { spans: &batch.spans, dropout, precision: self.parts.precision };
-        let hidden = self.encoder.forward(&batch.ids, &mut pass);
-        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden, &pass))
+        let mut context = self.encoder.context(&batch.spans, dropout, self.parts.precision);
+        let hidden = self.encoder.forward(&batch.ids, &mut context);
+        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden, &context))
     }
 
     /// The tokenizer, which makes batches for [`ColBert::forward`].
