@@ -1,6 +1,8 @@
 //! Every type of column that a Parquet file may have, as another library writes them: integers of all sizes keep all their
 //! bits, because they are ids, and lists come back value by value.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use colburn_data::{Dataset, List};
 
 // import pyarrow as pa, pyarrow.parquet as pq
