@@ -1,7 +1,7 @@
 //! The encoder families, chosen by `model_type` in `config.json`.
 //!
 //! A family is one file: a configuration that mirrors `config.json`, and modules whose fields spell the tensor names of the checkpoint.
-//! To add one, write that file, and name it in [`FAMILIES`], [`Encoder`], `family`, `family_mut` and [`read_config`].
+//! To add one, write that file, and name it in [`FAMILIES`], [`Encoder`], `families!` and [`read_config`].
 
 mod albert;
 mod bert;
@@ -9,6 +9,7 @@ mod check;
 mod context;
 mod distilbert;
 mod electra;
+mod family;
 mod modernbert;
 mod mpnet;
 mod norm;
@@ -32,6 +33,7 @@ use self::{
     bert::{Bert, BertConfig},
     distilbert::{DistilBert, DistilBertConfig},
     electra::{Electra, ElectraConfig},
+    family::{Checkpoint, Configuration, Family, Zeros},
     modernbert::{ModernBert, ModernBertConfig},
     mpnet::{Mpnet, MpnetConfig},
     roberta::{Roberta, RobertaConfig},
@@ -80,56 +82,19 @@ pub enum Encoder {
     Roberta(Roberta),
 }
 
-/// The capabilities of an encoder of any family.
-trait Family {
-    /// Hidden states of a packed run: the `ids` of all tokens to `[tokens, hidden]`.
-    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2>;
-
-    /// The embeddings of the vocabulary.
-    fn words(&self) -> &Table;
-
-    /// The embeddings of the vocabulary, to be changed.
-    fn words_mut(&mut self) -> &mut Table;
-}
-
-/// The configuration of an encoder of any family: the fields of its `config.json` that matter, with transformers' defaults.
-pub(crate) trait FamilyConfig: std::fmt::Debug {
-    /// The fault that makes this configuration unusable, with the key, its value and what would be right.
-    fn problem(&self) -> Option<String>;
-
+/// The configuration of an encoder of any family, which makes the encoder.
+pub(crate) trait FamilyConfig: Configuration {
     /// An encoder of these shapes, all zero (weights of norms: one): weights are loaded or drawn into it.
     fn init(&self, device: &Device) -> Encoder;
-
-    /// Width of the hidden states.
-    fn hidden_size(&self) -> usize;
-
-    /// The longest text, in tokens.
-    fn max_positions(&self) -> usize;
-
-    /// Standard deviation of newly drawn weights.
-    fn initializer_range(&self) -> f64;
-
-    /// The token whose word embedding gets no gradient.
-    fn pad_token_id(&self) -> Option<u32>;
-
-    /// The tensor names of its checkpoints.
-    fn checkpoint(&self) -> Checkpoint;
-
-    /// Keys that older or other tools look for in `config.json`, with their values: written where the file that was read has none.
-    fn older_keys(&self) -> Vec<(&'static str, Value)> {
-        Vec::new()
-    }
 }
 
-/// The tensor names of a family's checkpoints.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Checkpoint {
-    /// The prefix under which models with a head (`BertForMaskedLM`) keep the encoder, such as `bert.`.
-    pub prefix: &'static str,
-    /// Prefixes of tensors of the bare model that are not used here and are saved again, such as `pooler.`.
-    pub kept: &'static [&'static str],
-    /// Prefixes of tensors of pretraining heads, which are left out silently, such as `cls.`.
-    pub heads: &'static [&'static str],
+impl<C: Zeros> FamilyConfig for C
+where
+    Encoder: From<C::Model>,
+{
+    fn init(&self, device: &Device) -> Encoder {
+        self.zeros(device).into()
+    }
 }
 
 /// Reads the parsed `config.json` that lies at `path`.
@@ -182,31 +147,33 @@ impl dyn FamilyConfig + '_ {
     }
 }
 
+macro_rules! families {
+    ($($family:ident)+) => {
+        impl Encoder {
+            fn family(&self) -> &dyn Family {
+                match self {
+                    $(Self::$family(encoder) => encoder,)+
+                }
+            }
+
+            fn family_mut(&mut self) -> &mut dyn Family {
+                match self {
+                    $(Self::$family(encoder) => encoder,)+
+                }
+            }
+        }
+
+        $(impl From<$family> for Encoder {
+            fn from(encoder: $family) -> Self {
+                Self::$family(encoder)
+            }
+        })+
+    };
+}
+
+families! { Albert Bert DistilBert Electra ModernBert Mpnet Roberta }
+
 impl Encoder {
-    fn family(&self) -> &dyn Family {
-        match self {
-            Self::Albert(encoder) => encoder,
-            Self::Bert(encoder) => encoder,
-            Self::DistilBert(encoder) => encoder,
-            Self::Electra(encoder) => encoder,
-            Self::ModernBert(encoder) => encoder,
-            Self::Mpnet(encoder) => encoder,
-            Self::Roberta(encoder) => encoder,
-        }
-    }
-
-    fn family_mut(&mut self) -> &mut dyn Family {
-        match self {
-            Self::Albert(encoder) => encoder,
-            Self::Bert(encoder) => encoder,
-            Self::DistilBert(encoder) => encoder,
-            Self::Electra(encoder) => encoder,
-            Self::ModernBert(encoder) => encoder,
-            Self::Mpnet(encoder) => encoder,
-            Self::Roberta(encoder) => encoder,
-        }
-    }
-
     /// Hidden states of a packed run, `[tokens, hidden]`.
     pub(crate) fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         self.family().forward(ids, context)
