@@ -14,7 +14,7 @@ use crate::{
     config::{self, Saved},
     dense::Dense,
     draw::Draw,
-    encoder::{Encoder, FamilyConfig, Pass, read_config},
+    encoder::{Encoder, EncoderConfig, read_config},
     files,
     layout::Layout,
     names, projections, resolve, stanford,
@@ -208,9 +208,9 @@ impl ColBert {
 
     /// Token vectors as they come out of the last projection.
     pub(crate) fn project(&self, batch: &TokenBatch, dropout: Dropout) -> Tensor<2> {
-        let mut pass = Pass { spans: &batch.spans, dropout, precision: self.parts.precision };
-        let hidden = self.encoder.forward(&batch.ids, &mut pass);
-        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden, &pass))
+        let mut context = self.encoder.context(&batch.spans, dropout, self.parts.precision);
+        let hidden = self.encoder.forward(&batch.ids, &mut context);
+        self.dense.iter().fold(hidden, |hidden, dense| dense.forward(hidden, &context))
     }
 
     /// Turns texts into batches for [`ColBert::forward`].
@@ -266,7 +266,7 @@ impl ColBert {
 }
 
 /// A new encoder of these shapes.
-fn drawn(config: &dyn FamilyConfig, path: &Path, draw: &mut Draw, device: &Device) -> Result<Encoder> {
+fn drawn(config: &EncoderConfig, path: &Path, draw: &mut Draw, device: &Device) -> Result<Encoder> {
     let shapes = config.init(device).parameters().into_iter().map(|parameter| parameter.shape);
     let size = shapes.fold(0usize, |sum, shape| {
         sum.saturating_add(shape.into_iter().fold(1, |product: usize, width| product.saturating_mul(width)))

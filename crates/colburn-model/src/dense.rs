@@ -10,7 +10,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use self::activation::DenseActivation;
-use crate::encoder::Pass;
+use crate::encoder::EncoderContext;
 
 /// Wider ones are mistakes in a file.
 const MOST_FEATURES: usize = 1 << 24;
@@ -105,14 +105,14 @@ struct Slope {
 
 impl Dense {
     /// `[tokens, in_features]` to `[tokens, out_features]`.
-    pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let y = pass.linear(&self.linear, x.clone());
+    pub(crate) fn forward(&self, x: Tensor<2>, context: &EncoderContext) -> Tensor<2> {
+        let y = context.linear(&self.linear, x.clone());
         let slope = self.activation_function.as_ref().map(|slope| slope.weight.val());
         let y = self.activation.forward(y, slope);
         match (self.config.use_residual, &self.residual) {
             (false, _) => y,
             (true, None) => y + x,
-            (true, Some(residual)) => y + pass.linear(residual, x),
+            (true, Some(residual)) => y + context.linear(residual, x),
         }
     }
 
@@ -162,9 +162,9 @@ mod tests {
         );
         let x = Tensor::from_data(TensorData::from([[1.0f32, 2.0, 3.0], [-1.0, 0.5, 0.0]]), &Device::flex());
         let spans = Spans::from_lengths(&[2]);
-        let pass = Pass { spans: &spans, dropout: Dropout::off(), precision: Precision::F32 };
-        let y = first.forward(x, &pass);
-        let z = second.forward(y.clone(), &pass);
+        let context = EncoderContext::new(&spans, Dropout::off(), Precision::F32, &Device::flex());
+        let y = first.forward(x, &context);
+        let z = second.forward(y.clone(), &context);
         let first = [-1.029_548, 1.983_674_9, -0.395_632_2, -1.114_783];
         let second = [-1.029_548, 4.996_897_7, 0.323_518_63, -1.114_783];
         for (found, expected) in [(y, first), (z, second)] {

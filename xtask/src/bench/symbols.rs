@@ -162,9 +162,9 @@ mod tests {
     fn the_innermost_name_that_is_known_decides() {
         for (stack, expected) in [
             (&["gemm_f32::microkernel::avx512f::f32::x4x6", "burn_flex::ops::matmul"][..], "matrix products"),
-            (&["__memmove_avx512_unaligned_erms", "colburn_ops::fused::attention::forward"], "copies and allocation"),
-            (&["pulp::x86::v4::V4::vectorize::imp_fastcall", "colburn_ops::fused::attention::tile"], "attention"),
-            (&["_RNvNtNtCs1_11colburn_ops5fused9attention4tile"], "attention"),
+            (&["__memmove_avx512_unaligned_erms", "colburn_ops::attention::flex::forward"], "copies and allocation"),
+            (&["pulp::x86::v4::V4::vectorize::imp_fastcall", "colburn_ops::attention::flex::product"], "attention"),
+            (&["_RNvNtNtCs1_11colburn_ops9attention4flex7product"], "attention"),
             (&["libm::math::erff::erfc2", "burn_flex::ops::unary::unary_op"], "elementwise"),
             (&["clear_page_erms", "do_anonymous_page", "burn_flex::ops::binary::binary_op"], "copies and allocation"),
             (&["colburn_train::adamw::AdamW::step"], "optimizer"),

@@ -8,7 +8,14 @@ use burn::{
 use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, bert::zero_linear, check, norm::LayerNorm, table::Table};
+use super::{
+    EncoderContext,
+    bert::zero_linear,
+    check,
+    family::{Checkpoint, Family, FamilyConfig},
+    norm::LayerNorm,
+    table::Table,
+};
 
 /// Added to the variance in layer norms; no key of the configuration.
 const LAYER_NORM_EPS: f64 = 1e-12;
@@ -60,7 +67,7 @@ impl Default for DistilBertConfig {
     }
 }
 
-impl FamilyConfig for DistilBertConfig {
+impl<E: From<DistilBert>> FamilyConfig<E> for DistilBertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -77,7 +84,7 @@ impl FamilyConfig for DistilBertConfig {
             .or_else(|| check::dropout(&dropout))
     }
 
-    fn init(&self, device: &Device) -> Encoder {
+    fn init(&self, device: &Device) -> E {
         let dim = self.dim;
         let linear = |from, to| zero_linear(from, to, device);
         let norm = || LayerNorm::new(dim, LAYER_NORM_EPS, true, device);
@@ -92,7 +99,7 @@ impl FamilyConfig for DistilBertConfig {
             ffn: FeedForward { lin1: linear(dim, self.hidden_dim), lin2: linear(self.hidden_dim, dim) },
             output_layer_norm: norm(),
         };
-        Encoder::DistilBert(DistilBert {
+        E::from(DistilBert {
             embeddings: DistilBertEmbeddings {
                 word_embeddings: Table::zeros(self.vocab_size, dim, device),
                 position_embeddings: Table::zeros(self.max_position_embeddings, dim, device),
@@ -185,21 +192,21 @@ struct FeedForward {
 
 impl Family for DistilBert {
     /// Nothing is dropped behind the attention's output projection, where BERT does.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, self.padding);
-        let positions = tables.position_embeddings.rows(pass.positions());
-        let embedded = pass.add_norm(&tables.layer_norm, words, positions, 0.0);
-        let mut hidden = pass.drop(embedded, self.dropout);
+        let positions = tables.position_embeddings.rows(&context.positions());
+        let embedded = context.add_norm(&tables.layer_norm, words, positions, 0.0);
+        let mut hidden = context.drop(embedded, self.dropout);
         for layer in &self.transformer.layer {
             let MultiHeadSelfAttention { q_lin, k_lin, v_lin, out_lin } = &layer.attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let context = pass.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
-            let context = pass.linear(out_lin, context);
-            hidden = pass.add_norm(&layer.sa_layer_norm, context, hidden, 0.0);
-            let inner = self.activation.forward(pass.linear(&layer.ffn.lin1, hidden.clone()));
-            let output = pass.linear(&layer.ffn.lin2, inner);
-            hidden = pass.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
+            let attended = context.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
+            let attended = context.linear(out_lin, attended);
+            hidden = context.add_norm(&layer.sa_layer_norm, attended, hidden, 0.0);
+            let inner = self.activation.forward(context.linear(&layer.ffn.lin1, hidden.clone()));
+            let output = context.linear(&layer.ffn.lin2, inner);
+            hidden = context.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
         }
         hidden
     }

@@ -8,9 +8,10 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    EncoderContext,
     bert::{BertEmbeddings, BertShape, BertStack, zero_linear},
     check,
+    family::{Checkpoint, Family, FamilyConfig},
     table::Table,
 };
 
@@ -73,7 +74,7 @@ impl Default for ElectraConfig {
 }
 
 impl ElectraConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -88,7 +89,7 @@ impl ElectraConfig {
     }
 }
 
-impl FamilyConfig for ElectraConfig {
+impl<E: From<Electra>> FamilyConfig<E> for ElectraConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -99,9 +100,9 @@ impl FamilyConfig for ElectraConfig {
         self.shape().problem(&sizes).or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
     }
 
-    fn init(&self, device: &Device) -> Encoder {
+    fn init(&self, device: &Device) -> E {
         let narrower = self.embedding_size != self.hidden_size;
-        Encoder::Electra(Electra {
+        E::from(Electra {
             embeddings: BertEmbeddings::new(
                 [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
                 self.embedding_size,
@@ -160,16 +161,16 @@ pub struct Electra {
 
 impl Family for Electra {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = self.embeddings.position_embeddings.rows(pass.positions());
-        let embedded = self.embeddings.forward(words, positions, pass);
-        let embedded = pass.drop(embedded, self.hidden_dropout);
+        let positions = self.embeddings.position_embeddings.rows(&context.positions());
+        let embedded = self.embeddings.forward(words, positions, context);
+        let embedded = context.drop(embedded, self.hidden_dropout);
         let hidden = match &self.embeddings_project {
-            Some(project) => pass.linear(project, embedded),
+            Some(project) => context.linear(project, embedded),
             None => embedded,
         };
-        self.encoder.forward(hidden, pass)
+        self.encoder.forward(hidden, context)
     }
 
     fn words(&self) -> &Table {

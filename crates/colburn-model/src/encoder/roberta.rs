@@ -8,9 +8,11 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    EncoderContext,
     bert::{BertEmbeddings, BertShape, BertStack},
-    check, positions,
+    check,
+    family::{Checkpoint, Family, FamilyConfig},
+    positions,
     table::Table,
 };
 
@@ -73,7 +75,7 @@ impl Default for RobertaConfig {
 }
 
 impl RobertaConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -92,7 +94,7 @@ impl RobertaConfig {
     }
 }
 
-impl FamilyConfig for RobertaConfig {
+impl<E: From<Roberta>> FamilyConfig<E> for RobertaConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size()),
@@ -105,8 +107,8 @@ impl FamilyConfig for RobertaConfig {
             .or_else(|| positions::problem(self.max_position_embeddings, self.pad_token_id))
     }
 
-    fn init(&self, device: &Device) -> Encoder {
-        Encoder::Roberta(Roberta {
+    fn init(&self, device: &Device) -> E {
+        E::from(Roberta {
             embeddings: BertEmbeddings::new(
                 [self.vocab_size(), self.max_position_embeddings, self.type_vocab_size],
                 self.hidden_size,
@@ -153,12 +155,12 @@ pub struct Roberta {
 
 impl Family for Roberta {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, Some(self.padding));
-        let positions = positions::embed(&tables.position_embeddings, ids, pass.spans, self.padding);
-        let embedded = tables.forward(words, positions, pass);
-        self.encoder.forward(pass.drop(embedded, self.hidden_dropout), pass)
+        let positions = positions::embed(&tables.position_embeddings, ids, context.spans(), self.padding);
+        let embedded = tables.forward(words, positions, context);
+        self.encoder.forward(context.drop(embedded, self.hidden_dropout), context)
     }
 
     fn words(&self) -> &Table {
