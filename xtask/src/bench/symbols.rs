@@ -22,8 +22,8 @@ pub const READING: Group = Group {
         "polars",
         "parquet",
         "safetensors",
-        "colbert5build",
-        "colbert::build",
+        "colburn_model4load",
+        "colburn_model::load",
         "serde",
         "dataset",
     ],
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn loading_is_told_from_the_caller() {
         let stack =
-            ["__memmove_avx512_unaligned_erms", "colburn_model::colbert::ColBert::build", "colburn::train::run"];
+            ["__memmove_avx512_unaligned_erms", "colburn_model::load::<impl colburn_model::colbert::ColBert>::build", "colburn::train::run"];
         assert_eq!(group(&stack), READING.name);
     }
 

@@ -6,7 +6,7 @@ use colburn_data::Examples;
 use colburn_loss::Loss;
 use colburn_model::TextTokenizer;
 use colburn_model::card::markdown::{cell, escape, fenced, indented, table};
-use colburn_model::card::{CardDataset, NamedDataset, Origin, is_repo_id};
+use colburn_model::card::{CardDataset, HubRepo, NamedDataset, is_repo_id};
 
 use super::columns::{self, Column, STATISTICS};
 use crate::trainer::Named;
@@ -68,10 +68,10 @@ impl DatasetSection {
 
     fn markdown(&self, kind: &str) -> String {
         let mut text = format!("\n#### {}\n\n* Dataset: {}", escape(&self.dataset.name), self.dataset.link());
-        if let Some(origin) = &self.dataset.origin
-            && let (Some(revision), Some(short)) = (&origin.revision, origin.short_revision())
+        if let Some(repo) = &self.dataset.repo
+            && let (Some(revision), Some(short)) = (&repo.revision, repo.short_revision())
         {
-            let id = &origin.id;
+            let id = &repo.id;
             text.push_str(&format!(
                 " at [{0}](https://huggingface.co/datasets/{id}/tree/{1})",
                 escape(short),
@@ -142,15 +142,14 @@ fn name(named: &Named, said: Option<&CardDataset>) -> NamedDataset {
         }
         right
     });
-    let origin = match said_id {
-        Some(id) => Some(Origin { id, revision: None }),
-        None => files.first().and_then(|file| Origin::of(file)),
+    let repo = match said_id {
+        Some(id) => Some(HubRepo { id, revision: None }),
+        None => files.first().and_then(|file| HubRepo::of(file)),
     };
     let given = Some(named.name.clone()).filter(|name| !name.is_empty());
     let said_name = said.and_then(|said| said.name.clone());
-    let name =
-        said_name.or(given).or_else(|| origin.as_ref().map(|origin| origin.id.clone())).or_else(|| of_files(&files));
-    NamedDataset { name: name.unwrap_or_else(|| "Unnamed Dataset".to_owned()), origin }
+    let name = said_name.or(given).or_else(|| repo.as_ref().map(|repo| repo.id.clone())).or_else(|| of_files(&files));
+    NamedDataset { name: name.unwrap_or_else(|| "Unnamed Dataset".to_owned()), repo }
 }
 
 /// The name of the only file, or of the folder of several. The rest of a path is nobody's business.
@@ -227,8 +226,8 @@ mod tests {
     #[test]
     fn a_dataset_has_a_name() {
         let of = |name_of: &str, file: Option<&str>, said: Option<CardDataset>| {
-            let NamedDataset { name, origin } = name(&named(name_of, file), said.as_ref());
-            (name, origin.map(|origin| (origin.id, origin.revision)))
+            let NamedDataset { name, repo } = name(&named(name_of, file), said.as_ref());
+            (name, repo.map(|repo| (repo.id, repo.revision)))
         };
         assert_eq!(of("", None, None), ("Unnamed Dataset".to_owned(), None));
         assert_eq!(of("", Some("home/me/train.csv"), None), ("train.csv".to_owned(), None));

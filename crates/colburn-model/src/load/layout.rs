@@ -1,4 +1,4 @@
-//! The folder layouts that a model can be read from: a plain encoder, sentence-transformers' modules, PyLate's modules.
+//! The folder layouts of models: a plain encoder, sentence-transformers' modules, PyLate's modules.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use crate::{Error, Result, dense::DenseConfig, files};
 
-/// Where the parts of a model lie.
+/// The folders of a model's parts.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Layout {
-    /// Folder of the encoder: `config.json`, the weights, the tokenizer.
+pub(super) struct Layout {
+    /// The encoder's folder: `config.json`, the weights, the tokenizer.
     pub encoder: PathBuf,
-    /// Folders of the projections, in order.
+    /// The projections' folders, in order.
     pub dense: Vec<PathBuf>,
 }
 
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 impl Layout {
-    /// Reads `modules.json` when there is one. Pooling, Normalize and Dropout are dropped, as PyLate does: a ColBERT keeps every token.
+    /// Reads `modules.json` if it exists. Pooling, Normalize and Dropout are dropped as in PyLate, because a ColBERT model keeps every token.
     pub fn of(directory: &Path) -> Result<Self> {
         if !directory.is_dir() {
             return Err(Error::NoDirectory { path: directory.to_owned() });
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn a_module_that_cannot_be_used_is_named() {
         let transformer = r#"{"path":"","type":"sentence_transformers.models.Transformer"}"#;
         for (json, culprit) in [
             (format!(r#"[{transformer},{{"path":"1","type":"sentence_transformers.models.LSTM"}}]"#), "LSTM"),

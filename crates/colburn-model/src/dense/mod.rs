@@ -1,4 +1,4 @@
-//! The projection behind the encoder (`pylate.models.Dense`): `act(W x + b)`, with a residual when asked for.
+//! The projection behind the encoder (`pylate.models.Dense`): `act(W x + b)`, with an optional residual.
 
 mod activation;
 
@@ -12,23 +12,28 @@ use serde::{Deserialize, Serialize};
 use self::activation::DenseActivation;
 use crate::encoder::EncoderContext;
 
-/// Wider ones are mistakes in a file.
+/// The largest width; a larger one is a mistake in a file.
 const MOST_FEATURES: usize = 1 << 24;
+
+/// The folder of a projection, which is also the first part of the names of its parameters; `index` counts from 0 behind the encoder.
+pub(crate) fn folder(index: usize) -> String {
+    format!("{}_Dense", index + 1)
+}
 
 /// `config.json` of a Dense module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenseConfig {
-    /// Width that comes in.
+    /// The width of the input.
     pub in_features: usize,
-    /// Width that goes out.
+    /// The width of the output.
     pub out_features: usize,
-    /// Whether there is a bias.
+    /// True if there is a bias.
     #[serde(default = "yes")]
     pub bias: bool,
     /// The activation by its Python path, such as `torch.nn.modules.linear.Identity`.
     #[serde(default = "identity")]
     pub activation_function: String,
-    /// Whether the input is added to the output, projected when the widths differ.
+    /// True if the input is added to the output, after a projection if the widths differ.
     #[serde(default)]
     pub use_residual: bool,
 }
@@ -47,7 +52,7 @@ impl DenseConfig {
         Self { in_features, out_features, bias: false, activation_function: identity(), use_residual: false }
     }
 
-    /// What makes this configuration unusable.
+    /// The reason why this configuration cannot be used.
     pub(crate) fn problem(&self) -> Option<String> {
         let sizes = [("in_features", self.in_features), ("out_features", self.out_features)];
         if let Some((key, size)) = sizes.iter().find(|(_, size)| !(1..=MOST_FEATURES).contains(size)) {
@@ -88,7 +93,7 @@ impl DenseConfig {
 #[derive(Module, Debug)]
 pub struct Dense {
     linear: Linear,
-    /// What PReLU learns; the other activations learn nothing.
+    /// The weight of PReLU; the other activations have none.
     activation_function: Option<Slope>,
     residual: Option<Linear>,
     #[module(skip)]
@@ -104,7 +109,7 @@ struct Slope {
 }
 
 impl Dense {
-    /// `[tokens, in_features]` to `[tokens, out_features]`.
+    /// Projects `[tokens, in_features]` to `[tokens, out_features]`.
     pub(crate) fn forward(&self, x: Tensor<2>, context: &EncoderContext) -> Tensor<2> {
         let y = context.linear(&self.linear, x.clone());
         let slope = self.activation_function.as_ref().map(|slope| slope.weight.val());
@@ -116,7 +121,7 @@ impl Dense {
         }
     }
 
-    /// Its configuration.
+    /// The configuration.
     pub fn config(&self) -> &DenseConfig {
         &self.config
     }

@@ -1,29 +1,29 @@
-//! Which projections a model gets: those that are saved, Stanford's, a new one; one more when the caller wants another width.
+//! The projections of a loaded model: the saved ones, or a new one; one more if the caller asks for another width.
 
 use burn::tensor::Device;
 
+use super::layout::Layout;
 use crate::{
     Error, Result,
     dense::{Dense, DenseConfig},
     draw::Draw,
-    layout::Layout,
     names,
     weights::Weights,
 };
 
-/// More dimensions are a mistake.
+/// The largest width; more is a mistake.
 const MOST_DIMENSIONS: usize = 1 << 16;
 
-/// The width of a new projection, as PyLate has it.
+/// The width of a new projection in PyLate.
 const DEFAULT_DIMENSIONS: usize = 128;
 
-/// The modules of type Dense behind an encoder of this width.
-pub(crate) fn saved(layout: &Layout, hidden: usize, device: &Device) -> Result<Vec<Dense>> {
+/// The saved modules of type Dense behind an encoder of width `hidden`.
+pub(super) fn saved(layout: &Layout, hidden: usize, device: &Device) -> Result<Vec<Dense>> {
     let mut dense = Vec::new();
     let mut width = hidden;
     for (folder, config) in layout.dense.iter().zip(layout.dense_configs()?) {
         if config.in_features != width {
-            let message = format!("in_features = {}, but what comes in is {width} wide", config.in_features);
+            let message = format!("in_features = {}, but its input has a width of {width}", config.in_features);
             return Err(Error::config(folder.join("config.json"), message));
         }
         dense.push(Weights::open(folder)?.load_into(config.init(device))?);
@@ -32,8 +32,8 @@ pub(crate) fn saved(layout: &Layout, hidden: usize, device: &Device) -> Result<V
     Ok(dense)
 }
 
-/// Adds a new projection when there is none, or when the last one's width is not what the caller wants.
-pub(crate) fn complete(
+/// Adds a new projection if there is none, or if the last one has another width than `embedding_size`.
+pub(super) fn complete(
     mut dense: Vec<Dense>,
     hidden: usize,
     embedding_size: Option<usize>,

@@ -1,27 +1,27 @@
-//! Where a file or folder came from: the cache of the hub's tools has the name and the revision of a repository in its paths, so that what
-//! was loaded from there can be named in a card, while a local path, which is nobody's business, is not.
+//! Repositories on the hub. Paths in the hub's cache contain the name and revision of a repository, so a card can name a model or dataset that
+//! was loaded from there. A local path is private and does not go into a card.
 
 use std::path::{Component, Path};
 
 /// A repository on the Hugging Face hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct HubRepo {
     /// `org/name`, or `name` of the oldest models.
     pub id: String,
     /// The commit, where the path has one.
     pub revision: Option<String>,
 }
 
-impl Origin {
+impl HubRepo {
     /// The repository that a path in the cache of the hub belongs to: `…/models--org--name/snapshots/REVISION/…`, `datasets--…`.
     ///
     /// ```
     /// use std::path::Path;
-    /// use colburn_model::card::Origin;
+    /// use colburn_model::card::HubRepo;
     ///
-    /// let origin = Origin::of(Path::new("hub/datasets--org--name/snapshots/0123abc/data/train.parquet"));
-    /// assert_eq!(origin.map(|origin| origin.id), Some("org/name".to_owned()));
-    /// assert_eq!(Origin::of(Path::new("data/train.parquet")), None);
+    /// let repo = HubRepo::of(Path::new("hub/datasets--org--name/snapshots/0123abc/data/train.parquet"));
+    /// assert_eq!(repo.map(|repo| repo.id), Some("org/name".to_owned()));
+    /// assert_eq!(HubRepo::of(Path::new("data/train.parquet")), None);
     /// ```
     pub fn of(path: &Path) -> Option<Self> {
         let mut names = path.components().filter_map(|component| match component {
@@ -35,14 +35,14 @@ impl Origin {
         is_repo_id(&id).then_some(Self { id, revision })
     }
 
-    /// The commit, as far as a person reads it.
+    /// The first seven digits of the commit.
     pub fn short_revision(&self) -> Option<&str> {
         let revision = self.revision.as_deref()?;
         Some(revision.get(..7).unwrap_or(revision))
     }
 }
 
-/// Whether a repository of the hub can have this name: `org/name` or `name`, without a revision. It can be put into a link or a line of code.
+/// True if a repository of the hub can have this name: `org/name` or `name`, without a revision. Such a name is safe in links and code.
 pub fn is_repo_id(name: &str) -> bool {
     let part = |part: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn the_cache_names_its_repositories() {
-        let of =
-            |path: &str| Origin::of(Path::new(path)).map(|origin| (origin.id, origin.revision.unwrap_or_default()));
+        let of = |path: &str| HubRepo::of(Path::new(path)).map(|repo| (repo.id, repo.revision.unwrap_or_default()));
         let revision = "0123456789abcdef0123456789abcdef01234567";
         let found = of(&format!(
             "/home/me/.cache/huggingface/hub/models--lightonai--GTE-ModernColBERT-v1/snapshots/{revision}"

@@ -1,21 +1,21 @@
-//! From what a model is called to its folder: a folder is itself, and a name, `org/name[@revision]`, is looked up on the Hugging Face hub.
+//! The folder of a model by its path or its name. A name, `org/name[@revision]`, is looked up on the Hugging Face hub.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
 /// The folder of a model.
-pub(crate) fn directory(name_or_path: &Path) -> Result<PathBuf> {
+pub(super) fn directory(name_or_path: &Path) -> Result<PathBuf> {
     if name_or_path.is_dir() {
         return Ok(name_or_path.to_owned());
     }
     match on_the_hub(name_or_path) {
-        Some(found) => found,
+        Some(folder) => folder,
         None => Err(Error::NoDirectory { path: name_or_path.to_owned() }),
     }
 }
 
-/// The folder in the hub's cache; none if it cannot be a name of the hub.
+/// The folder in the hub's cache; `None` if the name cannot be one of the hub.
 #[cfg(feature = "hub")]
 fn on_the_hub(name: &Path) -> Option<Result<PathBuf>> {
     let id = name.to_str()?.parse().ok()?;
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_itself_and_what_is_no_name_is_missing() {
+    fn a_folder_stays_and_an_impossible_name_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(directory(folder.path()).unwrap(), folder.path());
         for path in ["/absent/model", "./absent", "a/b/c", "../a"] {

@@ -1,4 +1,4 @@
-//! The largest piece of memory that a thread has asked for.
+//! The largest allocation of a thread.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -9,18 +9,18 @@ thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with an eye on sizes.
+/// The system's allocator, which records sizes.
 struct Watched;
 
 #[global_allocator]
 static WATCHED: Watched = Watched;
 
-/// Starts anew on this thread.
+/// Resets the record of this thread.
 pub fn forget() {
     LARGEST.set(0);
 }
 
-/// In bytes, on this thread since [`forget`].
+/// The largest allocation of this thread since [`forget`], in bytes.
 pub fn largest() -> usize {
     LARGEST.get()
 }

@@ -1,4 +1,4 @@
-//! Ways to damage a file: its bytes, or the values of its JSON.
+//! Random damage to a file: to its bytes, or to the values of its JSON.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -6,11 +6,11 @@ use rand_chacha::{
 };
 use serde_json::{Value, json};
 
-/// A seeded source of damage.
+/// A seeded generator of damage.
 pub struct Mutations(ChaCha8Rng);
 
 impl Mutations {
-    /// Other damage for each name, by its hash (FNV-1a, which stays what it is).
+    /// A generator whose seed is a hash of the name (FNV-1a, which does not change between versions).
     pub fn new(name: &str) -> Self {
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Self(ChaCha8Rng::seed_from_u64(name.bytes().fold(0xcbf2_9ce4_8422_2325, mix)))
@@ -56,7 +56,7 @@ impl Mutations {
         bytes
     }
 
-    /// A number that is likely to be at the edge of something.
+    /// A number that is probably a limit of a type or a check.
     fn number(&mut self) -> String {
         let numbers = [
             "0",
@@ -83,7 +83,7 @@ impl Mutations {
         json
     }
 
-    /// Something that is probably out of place.
+    /// A value that is probably not expected.
     fn value(&mut self, original: &Value) -> Value {
         let number = self.number();
         let nested = (0..300).fold(json!(1), |inside, _| json!([inside]));
@@ -119,7 +119,7 @@ impl Mutations {
         self.pick(&choices).clone()
     }
 
-    /// Puts the value somewhere, or takes something away.
+    /// Inserts the value at a random place, or removes one.
     fn damage(&mut self, json: &mut Value, value: Value) {
         match json {
             Value::Object(fields) if !fields.is_empty() => {

@@ -1,5 +1,5 @@
-//! Model folders in which one file is damaged, at random but the same each time: loading ends in a model or in an error, never in a panic,
-//! and asks for no memory that the files do not account for.
+//! Tests of model folders in which one file is damaged, at random with a fixed seed. Loading must end in a model or an error, never in a
+//! panic, and must not allocate more memory than the files account for: the files of a model are input, even if they come from the hub.
 //!
 //! The folders are those of `tests/fixtures`, as PyLate and transformers wrote them.
 
@@ -18,7 +18,7 @@ use burn::tensor::Device;
 use self::mutations::Mutations;
 use crate::{ColBert, ColBertOptions, Kind, files::write_atomic};
 
-/// More in one piece, in bytes, than any of these models has reason to ask for.
+/// The largest allocation in bytes that one of these models may need.
 const MOST: usize = 8 << 20;
 
 /// Folders of `tests/fixtures/encoders`.
@@ -54,7 +54,7 @@ impl Folder {
         Self { fixture: fixture.to_owned(), place, files }
     }
 
-    /// Loads the folder with each of the versions of one file, and uses what loads. How many did, of how many.
+    /// Loads the folder with each version of one file and uses the models that load. Returns the number of these and of the versions.
     fn try_all(&self, file: &str, versions: impl Iterator<Item = Vec<u8>>) -> (usize, usize) {
         let (path, device) = (self.place.path().join(file), Device::flex());
         let (mut loaded, mut tried, mut failures) = (0, 0, Vec::new());
@@ -74,7 +74,7 @@ impl Folder {
             };
             let problem = match outcome {
                 Err(_) => Some("a panic".to_owned()),
-                _ if largest > MOST => Some(format!("{largest} bytes asked for")),
+                _ if largest > MOST => Some(format!("an allocation of {largest} bytes")),
                 Ok(Err(error)) if error.to_string().contains('\n') => {
                     Some(format!("an error of several lines: {error}"))
                 }
@@ -98,7 +98,7 @@ impl Folder {
         &self.files[Path::new(file)]
     }
 
-    /// Damaged bytes, and for JSON damaged values, so many of each.
+    /// Tries `count` versions with damaged bytes, and for JSON as many with damaged values.
     fn damage(&self, file: &str, count: usize) {
         let mut mutations = Mutations::new(&format!("{}/{file}", self.fixture));
         let original = self.bytes(file);
@@ -112,7 +112,7 @@ impl Folder {
     }
 }
 
-/// The beginning of a file, readable.
+/// The beginning of a file as text.
 fn excerpt(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned()
 }
@@ -166,7 +166,7 @@ fn safetensors_files() {
         let original = folder.bytes(file);
         let end = 8 + u64::from_le_bytes(original[..8].try_into().unwrap()) as usize;
         let mut mutations = Mutations::new(file);
-        // The length and the header; the tensors behind them may hold anything.
+        // The length and the header; the values of the tensors may be anything.
         folder.try_all(file, (0..200).map(|_| [&mutations.bytes(&original[..end]), &original[end..]].concat()));
         let header = serde_json::from_slice(&original[8..end]).unwrap();
         let with_header = |mutations: &mut Mutations| {
@@ -186,7 +186,7 @@ fn indexes_of_shards() {
 
 #[test]
 fn pickles() {
-    // A ZIP archive, and the older stream of pickles, which no checksum guards.
+    // A ZIP archive, and the older stream of pickles, which has no checksum.
     Folder::of("heads/shards-bin").damage("pytorch_model-00001-of-00002.bin", 400);
     Folder::of("heads/shards-bin").damage("pytorch_model-00002-of-00002.bin", 1000);
 }
@@ -198,7 +198,7 @@ fn a_large_piece_of_memory_is_noticed() {
     assert!(allocations::largest() > MOST);
 }
 
-/// What the configuration says is not believed before the weights have been looked at.
+/// The sizes in the configuration are compared with the weights before memory is allocated.
 #[test]
 fn sizes_without_weights_take_no_memory() {
     let folder = Folder::of("heads/dense");

@@ -1,11 +1,16 @@
-//! PyLate's tokenization (`ColBERT.tokenize`), packed: prefix token, expansion, skiplist.
+//! PyLate's tokenization (`ColBERT.tokenize`) to packed batches: prefix token, expansion, skiplist.
 //!
-//! A text is stripped, lower-cased when the model asks for it, truncated so that the prefix fits, and gets the prefix at index 1, behind
-//! CLS. A query is then filled with mask tokens up to its full length; in the packed form they are tokens that are no keys. Documents are
-//! never padded: what PyLate's padding does to scores is remembered in [`TokenBatch::floor`].
+//! A text is stripped, lower-cased if the model requires it, truncated so that the prefix fits, and gets the prefix at index 1, after CLS.
+//! A query is then filled with mask tokens up to its full length; no token attends to them by default. Documents are not padded:
+//! [`TokenBatch::floor`] records the effect of PyLate's padding on scores.
 //!
-//! The tokenizers library keeps the length to cut to beside the vocabulary, so that another length would be another vocabulary. Here it
-//! cuts only roughly, to save work on long texts, and each text is cut to its length before the special tokens are added.
+//! The tokenizers library stores the truncation length together with the vocabulary, so another length would need a copy of the vocabulary.
+//! Here the library truncates only roughly, to save work on long texts, and each text is cut to its length before the special tokens are
+//! added.
+
+mod class;
+mod pipeline;
+mod special;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,11 +24,11 @@ use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationDirection, Trun
 
 use self::{
     class::Role,
-    source::{Source, guarded},
+    pipeline::{Pipeline, guarded},
 };
 use crate::{ColBertConfig, Error, Kind, Result, TokenBatch, files};
 
-/// Files beside `tokenizer.json` that Python's tokenizers read; they are kept as they were.
+/// Files that Python's tokenizers read together with `tokenizer.json`. They are saved as they were loaded.
 const COMPANIONS: [&str; 9] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -36,7 +41,17 @@ const COMPANIONS: [&str; 9] = [
     "tokenizer.model",
 ];
 
-/// Turns texts into token ids as PyLate does. Cheap to clone, usable from any thread, holds no tensor.
+/// A tokenizer that makes token ids of texts as PyLate does. It is cheap to clone, can be used from any thread and holds no tensor.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use colburn_model::{ColBert, Kind};
+///
+/// let model = ColBert::from_pretrained("models/my-colbert", &Device::default())?;
+/// let queries = model.tokenizer().tokenize(&["what is late interaction?"], Kind::Query)?;
+/// assert_eq!(queries.tokens(), model.config().query_length);
+/// # Ok::<(), colburn_model::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TextTokenizer(Arc<Inner>);
 
@@ -44,21 +59,21 @@ pub struct TextTokenizer(Arc<Inner>);
 struct Inner {
     query: Side,
     document: Side,
-    /// Stops at the longer of the configured lengths.
+    /// The tokenizer that truncates to the longer one of the configured lengths.
     tokenizer: Tokenizer,
-    /// Stops at `max_positions`: made when a longer text than the configured ones is asked for.
+    /// The tokenizer that truncates to `max_positions`; made when a call asks for more than the configured lengths.
     longer: OnceLock<Tokenizer>,
     direction: TruncationDirection,
-    /// How many special tokens go around a text, without the prefix.
+    /// The number of special tokens around a text, without the prefix.
     special: usize,
     max_positions: usize,
     expansion_id: u32,
     skiplist: Vec<u32>,
     lowercase: bool,
-    /// Number of tokens, without and with the prefixes that were added.
+    /// The number of tokens without and with the added prefixes.
     vocabulary: [usize; 2],
     largest_id: usize,
-    /// Where the tokenizer was read from, for errors.
+    /// The file of the tokenizer, for error messages.
     path: PathBuf,
     config: ColBertConfig,
     companions: Vec<(String, Vec<u8>)>,
@@ -69,18 +84,19 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 struct Side {
     prefix: Option<u32>,
-    /// Query expansion fills to it, and shorter documents have a floor.
+    /// The length that queries are expanded to and below which documents have a floor.
     length: usize,
 }
 
 impl Side {
-    /// Tokens of a text that fit, with `special` ones and the prefix, into the length or what the encoder can take.
+    /// The number of a text's own tokens that fit with `special` ones and the prefix into the length and the encoder's limit.
     fn room(self, special: usize, max_positions: usize) -> usize {
         self.length.min(max_positions).saturating_sub(special + usize::from(self.prefix.is_some()))
     }
 }
 
-/// `sentence_bert_config.json`, as far as it matters; its `max_seq_length` is whatever was tokenized last, so PyLate ignores it too.
+/// The keys of `sentence_bert_config.json` that are used. Its `max_seq_length` is the length of the last tokenized batch; PyLate ignores
+/// it, too.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SentenceBertConfig {
@@ -88,12 +104,12 @@ struct SentenceBertConfig {
 }
 
 impl TextTokenizer {
-    /// Reads `tokenizer.json` of a directory and adds the prefixes of `config` to its vocabulary. Texts are cut to `max_positions`
-    /// tokens at the most, also where the configuration allows more.
+    /// Reads the tokenizer of a directory and adds the prefixes of `config` to its vocabulary. Texts are cut to at most `max_positions`
+    /// tokens, even if the configuration allows more.
     pub(crate) fn load(directory: &Path, config: ColBertConfig, max_positions: usize) -> Result<Self> {
         let path = directory.join("tokenizer.json");
-        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| tokenizer_error(&path, error);
-        let Source { mut tokenizer, special: tokens, direction } = Source::read(directory)?;
+        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| Error::tokenizer(&path, error);
+        let Pipeline { mut tokenizer, special: tokens, direction } = Pipeline::read(directory)?;
         let sentence_bert: SentenceBertConfig =
             files::read_json_if_present(&directory.join("sentence_bert_config.json"))?.unwrap_or_default();
 
@@ -106,10 +122,10 @@ impl TextTokenizer {
         let id = |role: Role| tokens.get(role).and_then(|token| tokenizer.token_to_id(token));
         let expansion_id = id(Role::Mask).or_else(|| id(Role::Eos)).or_else(|| id(Role::Pad)).ok_or_else(|| {
             let message = "tokenizer_config.json names no mask, end or padding token to expand queries with";
-            tokenizer_error(&path, message.into())
+            Error::tokenizer(&path, message)
         })?;
         let unknown = id(Role::Unk);
-        // A word that is no token becomes the unknown token, and every unknown token is skipped: so does convert_tokens_to_ids.
+        // As in convert_tokens_to_ids, a word outside of the vocabulary becomes the unknown token, so every unknown token is skipped.
         let mut skiplist: Vec<u32> =
             config.skiplist_words.iter().filter_map(|word| tokenizer.token_to_id(word).or(unknown)).collect();
         skiplist.sort_unstable();
@@ -122,7 +138,7 @@ impl TextTokenizer {
             if side.room(special, max_positions) == 0 {
                 let most = length.min(max_positions).saturating_sub(usize::from(prefix.is_some()));
                 let message = format!("{most} tokens leave no room for text beside {special} special tokens");
-                return Err(tokenizer_error(&path, message.into()));
+                return Err(Error::tokenizer(&path, message));
             }
             Ok(side)
         };
@@ -134,7 +150,7 @@ impl TextTokenizer {
             std::fs::read(&path).map(|bytes| ((*name).to_owned(), bytes)).map_err(Error::io(path))
         });
         let vocabulary = [own_vocabulary, tokenizer.get_vocab_size(true)];
-        // The ids around a text are written in a file, too.
+        // The ids around a text come from the file as well and may lie outside of the vocabulary.
         let around = guarded(|| tokenizer.encode_fast("", true)).map_err(invalid)?;
         let vocabulary_ids = tokenizer.get_vocab(true).into_values();
         let largest_id = vocabulary_ids.chain(around.get_ids().iter().copied()).max().map_or(0, |id| id as usize);
@@ -164,18 +180,20 @@ impl TextTokenizer {
 
     /// Token ids of a batch of texts, packed in order (`ColBERT.tokenize`).
     ///
+    /// # Shapes
+    /// See [`TokenBatch`]. A query with expansion has `query_length` tokens; a document has at most `document_length`.
+    ///
     /// # Errors
     /// When the tokenizer cannot encode a text.
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind) -> Result<TokenBatch> {
         self.tokenize_side(texts, kind, self.side(kind))
     }
 
-    /// The same with another length than the configured one: query expansion fills to it, documents are cut to it, and shorter ones
-    /// have a [floor](TokenBatch::floor). It counts the special tokens and the prefix.
+    /// Token ids with another length than the configured one: queries are expanded to it, documents are cut to it, and shorter documents
+    /// have a [floor](TokenBatch::floor). The length includes the special tokens and the prefix.
     ///
     /// # Errors
-    /// When `length` is more than the encoder's `max_position_embeddings`, or leaves no room for text; when the tokenizer cannot encode
-    /// a text.
+    /// When `length` exceeds the encoder's `max_position_embeddings` or leaves no room for text; when the tokenizer cannot encode a text.
     pub fn tokenize_to<S: AsRef<str>>(&self, texts: &[S], kind: Kind, length: usize) -> Result<TokenBatch> {
         let (special, most) = (self.0.special, self.0.max_positions);
         let side = Side { length, ..self.side(kind) };
@@ -200,7 +218,7 @@ impl TextTokenizer {
         }
     }
 
-    /// The tokenizer that does not stop before a text of this side is full.
+    /// The tokenizer that does not truncate below the length of this side.
     fn tokenizer_for(&self, side: Side) -> &Tokenizer {
         let inner = &*self.0;
         if side.length <= inner.query.length.max(inner.document.length) {
@@ -217,14 +235,14 @@ impl TextTokenizer {
 
     fn tokenize_side<S: AsRef<str>>(&self, texts: &[S], kind: Kind, side: Side) -> Result<TokenBatch> {
         let inner = &*self.0;
-        let failed = |error| tokenizer_error(&inner.path, error);
+        let failed = |error| Error::tokenizer(&inner.path, error);
         let texts: Vec<String> = texts.iter().map(|text| self.clean(text.as_ref())).collect();
         let tokenizer = self.tokenizer_for(side);
         let room = side.room(inner.special, inner.max_positions);
         let encodings = guarded(|| tokenizer.encode_batch_fast(texts, false)).map_err(failed)?;
         let encodings = encodings.into_iter().map(|mut encoding| {
             encoding.truncate(room, 0, inner.direction);
-            // What was cut off would get special tokens, too.
+            // Otherwise the part that was cut off would get special tokens, too.
             encoding.take_overflowing();
             tokenizer.post_process(encoding, None, true)
         });
@@ -257,15 +275,15 @@ impl TextTokenizer {
                 (mask, floor)
             }
         };
-        Ok(TokenBatch { ids, spans, mask, floor })
+        TokenBatch::new(ids, spans, mask, floor)
     }
 
-    /// The ColBERT parameters that this tokenizer follows.
+    /// The ColBERT parameters of this tokenizer.
     pub fn config(&self) -> &ColBertConfig {
         &self.0.config
     }
 
-    /// Number of tokens, without and with the prefixes that were added.
+    /// The number of tokens without and with the added prefixes.
     pub(crate) fn vocabulary_sizes(&self) -> [usize; 2] {
         self.0.vocabulary
     }
@@ -275,45 +293,67 @@ impl TextTokenizer {
         self.0.largest_id
     }
 
-    /// The ids of the prefix tokens, queries' and documents'; `None` for an empty prefix.
+    /// The ids of the prefix tokens of queries and documents; `None` for an empty prefix.
     pub fn prefix_ids(&self) -> [Option<u32>; 2] {
         [self.0.query.prefix, self.0.document.prefix]
     }
 
-    /// Whether texts are lower-cased before the tokenizer sees them.
+    /// The largest number of tokens of a text that the encoder can take.
+    pub(crate) fn max_positions(&self) -> usize {
+        self.0.max_positions
+    }
+
+    /// True if texts are lower-cased before they are tokenized.
     pub(crate) fn lowercase(&self) -> bool {
         self.0.lowercase
     }
 
-    /// Writes `tokenizer.json`, the files that came with it, and `special_tokens_map.json` when it is not among them.
+    /// The id of the token that queries are expanded with.
+    pub(crate) fn expansion_id(&self) -> u32 {
+        self.0.expansion_id
+    }
+
+    /// The side on which long texts are cut, as `tokenizer_config.json` names it.
+    pub(crate) fn truncation_side(&self) -> &'static str {
+        match self.0.direction {
+            TruncationDirection::Left => "left",
+            TruncationDirection::Right => "right",
+        }
+    }
+
+    /// `tokenizer.json` as [`TextTokenizer::save`] writes it, parsed.
+    pub(crate) fn to_json(&self) -> Result<Map<String, Value>> {
+        let path = Path::new("tokenizer.json");
+        let text = self.unlimited(path)?.to_string(false).map_err(|error| Error::tokenizer(path, error))?;
+        serde_json::from_str(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
+    }
+
+    /// The tokenizer without the limit on lengths, which is not saved.
+    fn unlimited(&self, path: &Path) -> Result<Tokenizer> {
+        let mut tokenizer = self.0.tokenizer.clone();
+        tokenizer.with_truncation(None).map_err(|error| Error::tokenizer(path, error))?;
+        Ok(tokenizer)
+    }
+
+    /// Writes `tokenizer.json`, the files that were loaded with it, and `special_tokens_map.json` if it is not one of them.
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {
         let path = directory.join("tokenizer.json");
-        let mut tokenizer = self.0.tokenizer.clone();
-        tokenizer.with_truncation(None).map_err(|error| tokenizer_error(&path, error))?;
-        let text = tokenizer.to_string(true).map_err(|error| tokenizer_error(&path, error))?;
+        let tokenizer = self.unlimited(&path)?;
+        let text = tokenizer.to_string(true).map_err(|error| Error::tokenizer(&path, error))?;
         files::write_atomic(&path, text.as_bytes())?;
         files::write_json(&directory.join("special_tokens_map.json"), &self.0.special_tokens_map)?;
         self.0.companions.iter().try_for_each(|(name, bytes)| {
-            let completed = if name == "tokenizer_config.json" { listed::complete(bytes, &tokenizer) } else { None };
+            let completed = if name == "tokenizer_config.json" { special::complete(bytes, &tokenizer) } else { None };
             files::write_atomic(&directory.join(name), completed.as_deref().unwrap_or(bytes))
         })
     }
 
-    /// Python's `str.strip`, which also takes the separators U+001C to U+001F for white space, and the model's lower-casing.
+    /// The text after Python's `str.strip`, which also strips the separators U+001C to U+001F, and the model's lower-casing.
     fn clean(&self, text: &str) -> String {
         let text = text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c));
         if self.0.lowercase { text.to_lowercase() } else { text.to_owned() }
     }
 }
-
-fn tokenizer_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Tokenizer { place: PathBuf::from(path).display().to_string(), message: error.to_string() }
-}
-
-mod class;
-mod listed;
-mod source;
-mod special;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! Checkpoints in the layout of Stanford's ColBERT, such as ColBERTv2: `architectures = ["HF_ColBERT"]`, the projection among the
-//! encoder's weights, the parameters in `artifact.metadata` (`Dense.from_stanford_weights` and `ColBERT.__init__` of PyLate).
+//! encoder's weights, and the parameters in `artifact.metadata` (`Dense.from_stanford_weights` and `ColBERT.__init__` of PyLate).
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Error, Result,
-    config::Saved,
+    config::PartialConfig,
     dense::{Dense, DenseConfig},
     files,
     weights::Weights,
@@ -18,12 +18,12 @@ use crate::{
 const METADATA: &str = "artifact.metadata";
 const PROJECTION: &str = "linear.weight";
 
-/// Whether a `config.json` says that it is one.
-pub(crate) fn is_one(encoder_json: &Value) -> bool {
+/// True if the encoder's `config.json` belongs to such a checkpoint.
+pub(super) fn is_stanford(encoder_json: &Value) -> bool {
     encoder_json.pointer("/architectures/0").and_then(Value::as_str) == Some("HF_ColBERT")
 }
 
-/// `artifact.metadata`, as far as PyLate reads it. Its `dim` says what the projection's shape says.
+/// The keys of `artifact.metadata` that PyLate reads. Its `dim` is the first dimension of the projection.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Metadata {
@@ -34,10 +34,10 @@ struct Metadata {
     attend_to_mask_tokens: Option<bool>,
 }
 
-/// The parameters of such a checkpoint: those of `artifact.metadata`, and Stanford's prefixes where it has none.
-pub(crate) fn parameters(folder: &Path) -> Result<Saved> {
+/// The parameters of such a checkpoint: those of `artifact.metadata`, with Stanford's prefixes as the default.
+pub(super) fn parameters(folder: &Path) -> Result<PartialConfig> {
     let metadata: Metadata = files::read_json_if_present(&folder.join(METADATA))?.unwrap_or_default();
-    Ok(Saved {
+    Ok(PartialConfig {
         query_prefix: metadata.query_token_id.or_else(|| Some("[unused0]".to_owned())),
         document_prefix: metadata.doc_token_id.or_else(|| Some("[unused1]".to_owned())),
         query_length: metadata.query_maxlen,
@@ -47,8 +47,8 @@ pub(crate) fn parameters(folder: &Path) -> Result<Saved> {
     })
 }
 
-/// Takes the projection, `linear.weight` `[dim, hidden]`, out of the checkpoint.
-pub(crate) fn projection(weights: &mut Weights, hidden: usize, device: &Device) -> Result<Dense> {
+/// Takes the projection out of the checkpoint: `linear.weight` `[dim, hidden]`.
+pub(super) fn projection(weights: &mut Weights, hidden: usize, device: &Device) -> Result<Dense> {
     match weights.shape(PROJECTION) {
         Some(&[dim, from]) if dim > 0 && from == hidden => {
             let config = DenseConfig::new(hidden, dim);
@@ -60,7 +60,7 @@ pub(crate) fn projection(weights: &mut Weights, hidden: usize, device: &Device) 
         }
         None => {
             let message =
-                format!("no tensor `{PROJECTION}`, which architectures = [\"HF_ColBERT\"] says is the projection");
+                format!("no tensor `{PROJECTION}`, the projection of a model with architectures = [\"HF_ColBERT\"]");
             Err(Error::weights(weights.path(), message))
         }
     }
@@ -72,7 +72,7 @@ mod tests {
     use crate::{ColBertConfig, ColBertOptions};
 
     #[test]
-    fn what_the_metadata_does_not_say_is_stanfords_or_the_default() {
+    fn missing_metadata_is_stanfords_or_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let bare = parameters(folder.path()).unwrap();
         assert_eq!(bare.query_prefix.as_deref(), Some("[unused0]"));
@@ -80,7 +80,7 @@ mod tests {
         let json = r#"{"doc_token_id": "[D]", "query_token_id": null, "doc_maxlen": 220, "attend_to_mask_tokens": true, "dim": 128}"#;
         std::fs::write(folder.path().join(METADATA), json).unwrap();
         let options = ColBertOptions { document_length: Some(64), ..Default::default() };
-        let config = ColBertConfig::resolve_after(folder.path(), &options, parameters(folder.path()).unwrap()).unwrap();
+        let config = ColBertConfig::resolve(folder.path(), &options, parameters(folder.path()).unwrap()).unwrap();
         assert_eq!((&config.query_prefix[..], &config.document_prefix[..]), ("[unused0]", "[D]"));
         assert_eq!((config.query_length, config.document_length), (32, 64), "the default, and the caller's");
         assert!(config.attend_to_expansion_tokens);

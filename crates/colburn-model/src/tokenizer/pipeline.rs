@@ -1,6 +1,6 @@
-//! The tokenizer of a folder: `tokenizer.json`, with the steps that transformers 5 gives its class.
+//! The tokenizer of a folder: `tokenizer.json`, with the steps that its class has in transformers 5.
 //!
-//! Where `tokenizer.json` is missing, the vocabulary files of old do for the classes that need no more than them.
+//! If `tokenizer.json` is missing, the older vocabulary files are read for the classes that need only them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,19 +25,18 @@ use tokenizers::{
 use super::{
     class::{Class, Role},
     special::{SpecialTokens, TokensConfig},
-    tokenizer_error,
 };
 use crate::{Error, Result, files};
 
-/// A tokenizer before it is used for a ColBERT model.
-pub(super) struct Source {
+/// A Hugging Face tokenizer with its special tokens.
+pub(super) struct Pipeline {
     pub tokenizer: Tokenizer,
     pub special: SpecialTokens,
-    /// From which side too long a text is cut.
+    /// The side on which long texts are cut.
     pub direction: TruncationDirection,
 }
 
-/// The settings of `tokenizer_config.json` that matter here.
+/// The keys of `tokenizer_config.json` about the steps.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -50,7 +49,7 @@ struct Settings {
     truncation_side: Option<String>,
 }
 
-/// The settings of the model's `config.json` that matter here.
+/// The keys of the model's `config.json` that choose the class.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ModelSettings {
@@ -58,7 +57,7 @@ struct ModelSettings {
     tokenizer_class: Option<String>,
 }
 
-impl Source {
+impl Pipeline {
     /// Reads the tokenizer of a folder.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("tokenizer.json");
@@ -69,10 +68,10 @@ impl Source {
         let (named, of_model) = (settings.tokenizer_class.as_deref(), model.tokenizer_class.as_deref());
         let (class, written) = if path.exists() {
             let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-            let written = guarded(|| Tokenizer::from_bytes(&bytes)).map_err(|error| tokenizer_error(&path, error))?;
+            let written = guarded(|| Tokenizer::from_bytes(&bytes)).map_err(|error| Error::tokenizer(&path, error))?;
             (Class::of(model.model_type.as_deref(), named, of_model), written)
         } else {
-            // There are no steps to take as they are, so that the class that is named makes them.
+            // There are no written steps, so the named class builds them.
             let model_type = model.model_type.as_deref().filter(|_| named.is_none());
             let class = Class::of(model_type, named, of_model);
             (class, from_vocabulary(directory, class)?)
@@ -90,12 +89,12 @@ impl Source {
             tokenizer.with_truncation(None)?;
             Ok(tokenizer)
         })
-        .map_err(|error| tokenizer_error(&path, error))?;
+        .map_err(|error| Error::tokenizer(&path, error))?;
         Ok(Self { tokenizer, special, direction })
     }
 }
 
-/// A tokenizer of nothing but the vocabulary that a folder without `tokenizer.json` has.
+/// A tokenizer with only the vocabulary of a folder without `tokenizer.json`.
 fn from_vocabulary(directory: &Path, class: Class) -> Result<Tokenizer> {
     let at = |name: &str| directory.join(name);
     let text = |name: &str| at(name).to_string_lossy().into_owned();
@@ -117,11 +116,11 @@ fn from_vocabulary(directory: &Path, class: Class) -> Result<Tokenizer> {
             });
         }
     };
-    model.map(Tokenizer::new).map_err(|error| tokenizer_error(&path, error))
+    model.map(Tokenizer::new).map_err(|error| Error::tokenizer(&path, error))
 }
 
-/// The tokenizer that the class builds from the vocabulary of `written`; `written` itself, with all special tokens, when the class does
-/// not build its own, or the vocabulary is of another kind than it has.
+/// The tokenizer that the class builds from the vocabulary of `written`. If the class does not build its own, or the vocabulary has another
+/// kind than the class requires, it is `written` itself with all special tokens.
 fn rebuilt(
     written: Tokenizer,
     class: Class,
@@ -165,7 +164,7 @@ fn rebuilt(
     Ok(tokenizer)
 }
 
-/// The vocabulary with the class's own settings; `None` when it is not of the class's kind.
+/// The vocabulary with the class's own settings; `None` if it does not have the class's kind.
 fn model(written: &ModelWrapper, class: Class, special: &SpecialTokens) -> tokenizers::Result<Option<ModelWrapper>> {
     let unknown = special.get(Role::Unk);
     let unigram = |model: &Unigram, unknown: usize| {
@@ -211,7 +210,7 @@ fn normalizer(written: &Tokenizer, class: Class, settings: &Settings) -> tokeniz
         }
         Class::Albert => {
             let quotes = |text: &str| Replace::new(ReplacePattern::String(text.to_owned()), "\"");
-            // Accents and case go whatever the settings say.
+            // Accents and case are removed regardless of the settings.
             let mut steps: Vec<NormalizerWrapper> = vec![
                 quotes("``")?.into(),
                 quotes("''")?.into(),
@@ -233,7 +232,7 @@ fn normalizer(written: &Tokenizer, class: Class, settings: &Settings) -> tokeniz
     })
 }
 
-/// SentencePiece's own table of characters, which is data of the file and no step of the class.
+/// SentencePiece's own table of characters. It is data of the file, not a step of the class.
 fn precompiled(normalizer: &NormalizerWrapper) -> Option<&NormalizerWrapper> {
     match normalizer {
         NormalizerWrapper::Precompiled(_) => Some(normalizer),
@@ -257,10 +256,10 @@ fn pre_tokenizer(class: Class, settings: &Settings) -> PreTokenizerWrapper {
     }
 }
 
-/// Runs a part of the tokenizers library, which gives up on some damaged files where an error would be right.
+/// Runs a function of the tokenizers library, which panics on some damaged files; the panic becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(format!("the tokenizers library gave up: {}", said.unwrap_or("for no reason that it named")).into())
+        Err(format!("the tokenizers library panicked: {}", said.unwrap_or("no reason is given")).into())
     })
 }
