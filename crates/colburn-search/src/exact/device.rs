@@ -1,21 +1,22 @@
 //! MaxSim by Burn's operations on a device, tile by tile.
 //!
-//! The queries stay on the device, in bands; documents go there a tile at a time, those of similar length together, because within a
-//! tile all are padded to the longest. The products of a band with a tile bound the memory.
+//! The queries stay on the device, in bands. Documents are copied to it a tile at a time; those of similar length share a tile, because all
+//! documents of a tile are padded to the longest. The products of a band with a tile bound the memory.
 
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim};
 
-use crate::{Error, Floor, Packed, Result};
+use super::floor::Floor;
+use crate::{Error, Packed, Result};
 
-/// How large tiles are.
+/// The sizes of tiles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiling {
-    /// Query tokens of a band; more where one query alone has more.
+    /// Query tokens of a band, or of one query that has more.
     pub band: usize,
-    /// Products of a band with a tile; more where one document alone has more. Burn holds them a few times over while it computes.
+    /// Products of a band with a tile, or with one document that has more. Burn holds a few copies of them while it computes.
     pub products: usize,
 }
 
@@ -30,7 +31,7 @@ impl Default for Tiling {
 #[derive(Debug)]
 pub(crate) struct Queries {
     bands: Vec<(Range<usize>, Embeddings)>,
-    /// Whether all values of a query are numbers.
+    /// True if all values of a query are finite.
     finite: Vec<bool>,
     device: Device,
     /// Document tokens of a tile.
@@ -47,7 +48,7 @@ impl Queries {
             let count = all[start..].iter().take_while(fits).count().max(1);
             let band = start..start + count;
             let tokens = band.clone().map(|query| queries.range(query).len()).sum::<usize>();
-            // Not every backend has tensors without elements; without tokens the scores are 0 as they stand.
+            // Not every backend has tensors without elements; without tokens the scores stay 0.
             if tokens > 0 {
                 largest = largest.max(tokens);
                 bands.push((band, embeddings(queries, &all[start..start + count], device)?));
@@ -83,7 +84,7 @@ impl Queries {
         Ok(scores)
     }
 
-    /// What a maximum makes of a NaN differs between devices. Scores of texts whose values are not all numbers are NaN here.
+    /// Sets the scores of texts with values that are not finite to NaN, because devices differ in the maximum of a NaN.
     fn mark(&self, documents: &Packed, range: Range<usize>, scores: &mut [f32]) {
         let sound: Vec<bool> = range.clone().map(|document| finite(documents, document)).collect();
         if self.finite.iter().chain(&sound).all(|&sound| sound) {
@@ -98,7 +99,7 @@ impl Queries {
     }
 }
 
-/// Whether all values of a text are numbers.
+/// True if all values of a text are finite.
 fn finite(packed: &Packed, text: usize) -> bool {
     values(packed, text).iter().all(|value| value.is_finite())
 }
@@ -108,7 +109,7 @@ fn values(packed: &Packed, text: usize) -> &[f32] {
     &packed.values()[tokens.start * packed.dim()..tokens.end * packed.dim()]
 }
 
-/// Some texts on the device, every token of which counts.
+/// Some texts on the device. All tokens count.
 fn embeddings(packed: &Packed, texts: &[usize], device: &Device) -> Result<Embeddings> {
     let lengths: Vec<usize> = texts.iter().map(|&text| packed.range(text).len()).collect();
     let spans = Spans::from_lengths(&lengths);

@@ -1,22 +1,22 @@
-//! Rows of any file format on their way into a [`Table`], one at a time, so that a reader never holds more of a file than
-//! it must. Every reader shares the checks made here, so all formats fail in the same words.
+//! The builder of a [`Table`]. Readers of all formats push one row at a time, so they hold little of a file in memory. The
+//! checks are here, so all formats have the same error messages.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result, quoted};
-use crate::lists::{List, NULL, Reason, encode_reason};
-use crate::numbers::Numbers;
-use crate::table::{Column, IN_MEMORY, Items, Kind, Table};
-use crate::texts::TextWriter;
+use crate::table::lists::{List, NULL, Reason, encode_reason};
+use crate::table::numbers::NumberColumn;
+use crate::table::texts::TextWriter;
+use crate::table::{Column, ColumnKind, IN_MEMORY, ListItems, Table};
 
-/// One value on its way in.
+/// A value of a row that is being read.
 pub(crate) enum Cell<'a> {
     Text(&'a str),
     Integer(i64),
     Float(f64),
     List(std::result::Result<List<'a>, Reason>),
     Null,
-    /// A value of a kind that is not kept, by its name.
+    /// A value of a kind that is not kept, with its name.
     Other(&'a str),
 }
 
@@ -25,23 +25,23 @@ impl Cell<'_> {
         match self {
             Cell::Text(_) => "text",
             Cell::Integer(_) | Cell::Float(_) => "number",
-            Cell::List(list) => list.as_ref().map_or(Items::Unknown, Items::of).name(),
+            Cell::List(list) => list.as_ref().map_or(ListItems::Unknown, ListItems::of).name(),
             Cell::Null => "null",
             Cell::Other(name) => name,
         }
     }
 }
 
-/// Rows, being written.
+/// A table under construction.
 pub(crate) struct TableBuilder {
     columns: Vec<Column>,
     texts: TextWriter,
     texts_per_row: usize,
-    numbers: Vec<Numbers>,
+    numbers: Vec<NumberColumn>,
     rows: usize,
     files: Vec<PathBuf>,
     starts: Vec<usize>,
-    /// The bytes of a list, kept for the next one.
+    /// A buffer for the bytes of a list.
     bytes: Vec<u8>,
 }
 
@@ -59,10 +59,10 @@ impl TableBuilder {
         }
     }
 
-    /// Opens the next file, or rows in memory, with the columns that it has, in its order. The first file decides the
-    /// order of the columns; the others must have the same ones. Returns for each column of the table where it stands in
-    /// this file.
-    pub(crate) fn start(&mut self, file: Option<&Path>, columns: Vec<(String, Kind)>) -> Result<Vec<usize>> {
+    /// Starts the next file, or rows in memory, with the columns of the file in their order. The first file decides the order
+    /// of the table's columns; the others need the same columns. Returns the position in this file of each column of the
+    /// table.
+    pub(crate) fn start(&mut self, file: Option<&Path>, columns: Vec<(String, ColumnKind)>) -> Result<Vec<usize>> {
         let path = || file.unwrap_or(Path::new(IN_MEMORY)).to_owned();
         if columns.is_empty() {
             return Err(Error::Empty { path: path(), reason: "no columns" });
@@ -93,31 +93,30 @@ impl TableBuilder {
     ) -> Result<()> {
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             match (&column.kind, cell) {
-                (Kind::Text, Cell::Text(text)) => self.texts.push(text)?,
-                (Kind::Number, Cell::Integer(integer)) => self.numbers[column.slot].push_integer(integer),
-                (Kind::Number, Cell::Float(float)) => self.numbers[column.slot].push_float(float),
-                (Kind::Untyped, Cell::Text(text)) => {
+                (ColumnKind::Text, Cell::Text(text)) => self.texts.push(text)?,
+                (ColumnKind::Number, Cell::Integer(integer)) => self.numbers[column.slot].push_integer(integer),
+                (ColumnKind::Number, Cell::Float(float)) => self.numbers[column.slot].push_float(float),
+                (ColumnKind::Untyped, Cell::Text(text)) => {
                     self.texts.push(text)?;
                     push_if_number(&mut self.numbers[column.slot], self.rows, text);
                 }
-                (Kind::List(items), Cell::List(Ok(list))) if agree(*items, Items::of(&list)) => {
-                    if *items == Items::Unknown {
-                        column.kind = Kind::List(Items::of(&list));
+                (ColumnKind::List(items), Cell::List(Ok(list))) if agree(*items, ListItems::of(&list)) => {
+                    if *items == ListItems::Unknown {
+                        column.kind = ColumnKind::List(ListItems::of(&list));
                     }
                     self.bytes.clear();
                     list.encode(&mut self.bytes);
                     self.texts.push_bytes(&self.bytes)?;
                 }
-                // Columns of numbers and lists are often beside the point, so a missing value matters only to whoever
-                // asks for it.
-                (Kind::Number, Cell::Null) => self.numbers[column.slot].push_missing(),
-                (Kind::List(_), cell @ (Cell::Null | Cell::List(Err(_)))) => {
+                // Many columns of numbers and lists are never read, so a missing value is an error only when it is read.
+                (ColumnKind::Number, Cell::Null) => self.numbers[column.slot].push_missing(),
+                (ColumnKind::List(_), cell @ (Cell::Null | Cell::List(Err(_)))) => {
                     self.bytes.clear();
                     encode_reason(if let Cell::List(Err(reason)) = cell { reason } else { NULL }, &mut self.bytes);
                     self.texts.push_bytes(&self.bytes)?;
                 }
-                (Kind::Other(_), _) => {}
-                (Kind::Text | Kind::Untyped, Cell::Null) => {
+                (ColumnKind::Other(_), _) => {}
+                (ColumnKind::Text | ColumnKind::Untyped, Cell::Null) => {
                     return Err(Error::Null { place: place(), column: column.name.clone(), expected: "text" });
                 }
                 (kind, found) => {
@@ -142,22 +141,22 @@ impl TableBuilder {
         let mut text_slot = 0;
         for column in &mut self.columns {
             match column.kind {
-                Kind::Text | Kind::List(_) => {
+                ColumnKind::Text | ColumnKind::List(_) => {
                     column.slot = text_slot;
                     text_slot += 1;
                 }
-                Kind::Untyped => {
+                ColumnKind::Untyped => {
                     let numbers = &mut self.numbers[column.slot];
                     if numbers.len() == self.rows {
-                        column.kind = Kind::Number;
+                        column.kind = ColumnKind::Number;
                     } else {
-                        *numbers = Numbers::new();
-                        column.kind = Kind::Text;
+                        *numbers = NumberColumn::new();
+                        column.kind = ColumnKind::Text;
                         column.slot = text_slot;
                     }
                     text_slot += 1;
                 }
-                Kind::Number | Kind::Other(_) => {}
+                ColumnKind::Number | ColumnKind::Other(_) => {}
             }
         }
         let (columns, left_out) = self.columns.into_iter().partition(|column| column.kind.is_kept());
@@ -180,20 +179,20 @@ impl TableBuilder {
         }
     }
 
-    fn set_columns(&mut self, columns: Vec<(String, Kind)>) {
+    fn set_columns(&mut self, columns: Vec<(String, ColumnKind)>) {
         for (name, kind) in columns {
-            if matches!(kind, Kind::Text | Kind::Untyped | Kind::List(_)) {
+            if matches!(kind, ColumnKind::Text | ColumnKind::Untyped | ColumnKind::List(_)) {
                 self.texts_per_row += 1;
             }
             let slot = self.numbers.len();
-            if matches!(kind, Kind::Number | Kind::Untyped) {
-                self.numbers.push(Numbers::new());
+            if matches!(kind, ColumnKind::Number | ColumnKind::Untyped) {
+                self.numbers.push(NumberColumn::new());
             }
             self.columns.push(Column { name, kind, slot });
         }
     }
 
-    fn match_columns(&self, columns: &[(String, Kind)]) -> std::result::Result<Vec<usize>, String> {
+    fn match_columns(&self, columns: &[(String, ColumnKind)]) -> std::result::Result<Vec<usize>, String> {
         let first = self.files.first().map_or(IN_MEMORY.into(), |file| file.to_string_lossy());
         let mut order = Vec::with_capacity(self.columns.len());
         for known in &self.columns {
@@ -202,7 +201,7 @@ impl TableBuilder {
                 format!("column \"{}\" of {first} is missing; found: {found}", known.name)
             })?;
             let same = match (&columns[at].1, &known.kind) {
-                (Kind::List(here), Kind::List(there)) => agree(*there, *here),
+                (ColumnKind::List(here), ColumnKind::List(there)) => agree(*there, *here),
                 (here, there) => here == there,
             };
             if !same {
@@ -221,14 +220,14 @@ impl TableBuilder {
     }
 }
 
-fn duplicate(columns: &[(String, Kind)]) -> Option<&str> {
+fn duplicate(columns: &[(String, ColumnKind)]) -> Option<&str> {
     let mut names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
-/// Keeps the number while all rows so far were numbers; a column that misses one falls behind and stays text.
-fn push_if_number(numbers: &mut Numbers, row: usize, text: &str) {
+/// Adds the number if all rows so far were numbers. A column with another value stops counting and stays text.
+fn push_if_number(numbers: &mut NumberColumn, row: usize, text: &str) {
     if numbers.len() != row {
         return;
     }
@@ -237,11 +236,11 @@ fn push_if_number(numbers: &mut Numbers, row: usize, text: &str) {
         (Ok(integer), _) => numbers.push_integer(integer),
         // "nan" and "inf" parse too, but a column of such words is text.
         (_, Ok(float)) if float.is_finite() => numbers.push_float(float),
-        _ => *numbers = Numbers::new(),
+        _ => *numbers = NumberColumn::new(),
     }
 }
 
-/// Whether lists of these can stand in one column.
-fn agree(before: Items, here: Items) -> bool {
-    before == here || before == Items::Unknown || here == Items::Unknown
+/// True if lists of these two kinds can be in one column.
+fn agree(before: ListItems, here: ListItems) -> bool {
+    before == here || before == ListItems::Unknown || here == ListItems::Unknown
 }

@@ -1,5 +1,5 @@
-//! From ids to rows. A documents table has millions of ids, so that the index holds none of them: 8 to 16 bytes a row,
-//! which say where to look, and the table itself says whether the id is the one that is looked for.
+//! An index from ids to rows. A documents table has millions of ids, so the index stores none of them: it has 8 to 16 bytes
+//! a row, and compares with the id in the table itself.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,11 +7,10 @@ use std::fmt;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::hash::hash;
-use crate::table::Kind;
+use crate::table::ColumnKind;
 
-/// An id. A text that is an integer as a program writes it (`7`, not `07`) is that integer, because one and the same set
-/// of ids is a column of integers in one file and of texts in another: CSV, and JSON's keys, know no difference. PyLate
-/// takes them for different, and finds nothing.
+/// An id. A text that is a plain integer (`7`, not `07`) is that integer, because the same ids are a column of integers in
+/// one file and of texts in another: CSV and JSON's keys do not distinguish them. PyLate does, and finds nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Id<'a> {
     Integer(i64),
@@ -29,7 +28,7 @@ impl<'a> Id<'a> {
     /// The id in a row of a column of numbers or texts.
     pub(crate) fn of(data: &'a Dataset, row: usize, column: usize) -> Result<Self> {
         match data.table().columns().get(column).map(|column| &column.kind) {
-            Some(Kind::Number) => Ok(Id::Integer(data.integer(row, column)?)),
+            Some(ColumnKind::Number) => Ok(Id::Integer(data.integer(row, column)?)),
             _ => Ok(Id::text(Cow::Borrowed(data.text(row, column)?))),
         }
     }
@@ -82,7 +81,7 @@ impl IdIndex {
         Ok(self.probe(data, column, id)?.1)
     }
 
-    /// The slot in which the id stands or would stand, and its row.
+    /// The slot of the id, or the free one for it, and its row.
     fn probe(&self, data: &Dataset, column: usize, id: &Id) -> Result<(usize, Option<usize>)> {
         let (hash, mask) = (id.hash(), self.slots.len() - 1);
         let mut slot = hash as usize & mask;

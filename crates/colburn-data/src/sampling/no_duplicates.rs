@@ -1,20 +1,20 @@
-//! Batches in which no text occurs twice, so that no row's positive is another row's negative. Sentence-transformers makes
-//! them one after the other, each of what the ones before left over, and ends with more batches than it said. Here the
-//! number of batches is fixed, because the length of a run and of its schedule rests on it, and so is the order for ever:
+//! Batches in which no text occurs twice, so no row's positive is another row's negative. Sentence-transformers fills one
+//! batch after the other from the rows left over, and ends with more batches than it announced. Here the number of batches
+//! is fixed, because the length of a run and its schedule depend on it. The algorithm never changes:
 //!
 //! - The rows come in a random order. A row goes into the first batch that has room and none of the row's texts.
-//! - If there is none, or none among [`TRIES`] batches, it begins a new batch; if there are as many batches as there may
-//!   be, it is left out. The batches tried are the first that have room, but those before which a text of the row is known
-//!   to stand in every batch with room are not tried, and do not count.
+//! - If there is none, or none among [`TRIES`] batches, it starts a new batch; if the number of batches is reached, the row
+//!   is left out. The batches tried are the first ones with room. Batches are skipped, and not counted, up to the point
+//!   before which every batch with room is known to have a text of the row.
 //!
-//! So a data set without a text that occurs twice has the batches of a plain random order. Every batch has a row: a row is
-//! left out only when all batches are begun, and if none is, the rows need as many batches as there may be.
+//! So a data set without repeated texts has the batches of a plain random order. Every batch has a row: a row is left out
+//! only when all batches are started, and if no row is left out, the rows need all batches.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::examples::RowHashes;
 
-/// How many batches a row is tried with, so that a data set of a few texts over and over does not take hours.
+/// The number of batches that a row is tried with. Without a limit, a data set of few distinct texts would take hours.
 const TRIES: usize = 1024;
 
 /// The rows of all batches, one batch after the other, and where each batch ends.
@@ -40,21 +40,21 @@ pub(crate) fn no_duplicates(
     (rows, ends)
 }
 
-/// The batches begun so far.
+/// The batches started so far.
 struct Batches {
     batch_size: usize,
     batches: Vec<Open>,
-    /// For each batch itself while it has room, then a later one, from which to go on looking for room.
+    /// For each batch: itself while it has room, then a later batch to continue the search from.
     next: Vec<usize>,
-    /// For a text that was in the way, a batch before which every batch with room has this text. Batches only fill up, so it
-    /// only grows.
+    /// For a text that blocked a row: a batch before which every batch with room has this text. It only grows, because
+    /// batches only fill up.
     first: HashMap<u64, usize>,
 }
 
 #[derive(Default)]
 struct Open {
     rows: Vec<usize>,
-    /// The texts of its rows, forgotten when it is full.
+    /// The texts of its rows, dropped when it is full.
     texts: HashSet<u64>,
 }
 
@@ -105,7 +105,7 @@ impl Batches {
         while self.next.get(batch).is_some_and(|&next| next != batch) {
             batch = self.next[batch];
         }
-        // Short ways for the next time: without them, every look would pass all full batches.
+        // Path compression: without it, every search would pass all full batches.
         let mut passed = start;
         while passed < batch {
             passed = std::mem::replace(&mut self.next[passed], batch);

@@ -1,5 +1,5 @@
-//! Batches of several data sets, each batch from one of them: a loss compares what is in a batch, and texts of different
-//! data sets are too easy to tell apart. Which data set comes when follows from the seed and the epoch alone.
+//! Batches of several data sets, each batch from one of them: a loss compares the texts of a batch, and texts of different
+//! data sets are too easy to tell apart. The order of the data sets follows from the seed and the epoch alone.
 //!
 //! - Each data set has the order of its own sampler, with the number of the data set in the key of the shuffle; the first
 //!   one has the very order that it has alone.
@@ -9,17 +9,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sampler::{BatchSampler, EpochBatches};
+use crate::sampling::batch_sampler::{BatchSampler, EpochBatches};
 use crate::shuffle::{Purpose, permutation};
 
-/// In which order the data sets take turns; sentence-transformers' `multi_dataset_batch_sampler`.
+/// The order of the data sets in an epoch; sentence-transformers' `multi_dataset_batch_sampler`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MultiDatasetSampling {
-    /// Every batch of every data set once, at random, so that a larger data set comes more often.
+    /// Every batch of every data set once, in random order: a larger data set has more batches.
     #[default]
     Proportional,
-    /// One batch of each data set in turn, until the smallest has no more: every data set as often as the others, and the
+    /// One batch of each data set in turn, until the smallest has no more. All data sets have the same number of batches; the
     /// rest of the larger ones is not used in that epoch.
     RoundRobin,
 }
@@ -100,7 +100,7 @@ impl MultiSampler {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MultiEpoch {
     datasets: Vec<EpochBatches>,
-    /// The data set of each batch, and which of its batches it is.
+    /// The data set of each batch, and the number of the batch within it.
     turns: Vec<(usize, usize)>,
 }
 
@@ -116,7 +116,7 @@ impl MultiEpoch {
         self.turns.len()
     }
 
-    /// Whether the epoch has no batch.
+    /// True if the epoch has no batches.
     pub fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::dataset::Dataset;
     use crate::examples::Examples;
-    use crate::sampler::Sampling;
+    use crate::sampling::batch_sampler::Sampling;
 
     fn sampler(rows: usize, batch_size: usize) -> BatchSampler {
         let rows = (0..rows).map(|row| vec![format!("q{row}"), format!("p{row}")]);

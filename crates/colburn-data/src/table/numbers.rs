@@ -1,10 +1,10 @@
-//! A column of numbers in memory. Ids are numbers too, and an id that is off by one is another document: so a column
-//! stays one of integers, exact in all 64 bits, for as long as its values allow it.
+//! A column of numbers in memory. Ids are numbers too, and an id that is off by one is another document, so a column of
+//! integers keeps all 64 bits as long as all its values are integers.
 
 /// The numbers of a column, one a row.
-pub(crate) struct Numbers {
+pub(crate) struct NumberColumn {
     values: Values,
-    /// The rows without a number, ascending. Columns of floats say it by NaN instead.
+    /// The rows without a number, ascending. Columns of floats have NaN there instead.
     missing: Vec<usize>,
 }
 
@@ -13,7 +13,7 @@ enum Values {
     Floats(Vec<f64>),
 }
 
-impl Numbers {
+impl NumberColumn {
     pub(crate) fn new() -> Self {
         Self { values: Values::Integers(Vec::new()), missing: Vec::new() }
     }
@@ -32,7 +32,7 @@ impl Numbers {
         }
     }
 
-    /// Adds a number that may have a fraction, which makes floats of all numbers of the column.
+    /// Adds a number that may have a fraction. All numbers of the column become floats.
     pub(crate) fn push_float(&mut self, float: f64) {
         match &mut self.values {
             Values::Floats(floats) => floats.push(float),
@@ -57,7 +57,7 @@ impl Numbers {
         }
     }
 
-    /// The number in a row; none where it is missing or NaN, and past the last row.
+    /// The number in a row; `None` where it is missing or NaN, and past the last row.
     pub(crate) fn float(&self, row: usize) -> Option<f64> {
         match &self.values {
             Values::Integers(_) => self.integer(row).map(|integer| integer as f64),
@@ -65,8 +65,8 @@ impl Numbers {
         }
     }
 
-    /// The integer in a row; none where [`float`](Self::float) has none, or one that is no integer of 64 bits. Floats are
-    /// taken for integers below 2^53, where they are exact.
+    /// The integer in a row; `None` where the number is missing or not an integer of 64 bits. Whole floats below 2^53, where
+    /// they are exact, are integers.
     pub(crate) fn integer(&self, row: usize) -> Option<i64> {
         match &self.values {
             Values::Integers(integers) => {
@@ -77,7 +77,7 @@ impl Numbers {
     }
 }
 
-/// The integer that a float is, if it is one and can be no other.
+/// The integer equal to a float, if there is exactly one.
 pub(crate) fn whole(float: f64) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() < (1_u64 << f64::MANTISSA_DIGITS) as f64).then_some(float as i64)
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn integers_stay_exact() {
-        let mut numbers = Numbers::new();
+        let mut numbers = NumberColumn::new();
         for integer in [i64::MIN, -1, i64::MAX, (1 << 53) + 1] {
             numbers.push_integer(integer);
         }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn one_fraction_makes_a_column_of_floats() {
-        let mut numbers = Numbers::new();
+        let mut numbers = NumberColumn::new();
         numbers.push_integer(7);
         numbers.push_missing();
         numbers.push_float(0.5);

@@ -1,30 +1,29 @@
 //! Products of query tokens with document tokens on the host: the one place that calls `gemm`.
 //!
-//! Documents are the large side and are read where they lie, a row a token. Queries are turned once, a row a dimension, so that the
-//! products of one document token with all query tokens come to lie side by side: a maximum over document tokens then compares
-//! whole rows, and nothing is ever added up across lanes.
+//! Documents are the large side and are read in place, a row for each token. Queries are transposed once, a row for each dimension, so the
+//! products of one document token with all query tokens are a row: a maximum over document tokens compares whole rows, without sums across
+//! lanes.
 
 use gemm::Parallelism;
 
-/// Query tokens that go through a maximum together. Turned queries are filled up to a multiple of it with zero vectors.
+/// The number of query tokens of one step of the maximum. Transposed queries are padded to a multiple of it with zero vectors.
 pub(crate) const LANES: usize = 16;
 
-/// Dimensions that are summed at a stretch. `gemm` cuts longer sums where the size of the tile bids it; cut here, they are the same in
-/// every tile.
+/// The number of dimensions of one sum. `gemm` cuts longer sums depending on the size of the tile; cut here, they are the same in every tile.
 const DEPTH: usize = 512;
 
 /// Query tokens as columns.
 #[derive(Debug)]
-pub(crate) struct Turned {
+pub(crate) struct Transposed {
     /// Row-major, `[dim, rows]`.
     values: Vec<f32>,
-    /// Query tokens, filled up to a multiple of [`LANES`].
+    /// Query tokens, padded to a multiple of [`LANES`].
     rows: usize,
     dim: usize,
 }
 
-impl Turned {
-    /// Of tokens that are row-major, `[tokens, dim]`.
+impl Transposed {
+    /// Transposes row-major tokens, `[tokens, dim]`.
     pub fn new(tokens: &[f32], dim: usize) -> Self {
         let rows = tokens.len().checked_div(dim).unwrap_or(0).next_multiple_of(LANES);
         let mut values = vec![0.0; dim * rows];
@@ -36,26 +35,26 @@ impl Turned {
         Self { values, rows, dim }
     }
 
-    /// Products with one document token.
+    /// The number of products with one document token.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How much [`Turned::products`] needs room for with so many document tokens.
+    /// The length of the buffer of [`Transposed::products`] for this many document tokens.
     pub fn room(&self, tokens: usize) -> usize {
         self.rows * tokens.max(2)
     }
 
     /// The products with document tokens that are row-major, `[tokens, dim]`, as `[tokens, rows]`. Each is the same to the bit
-    /// whatever else is multiplied in the same call.
+    /// in every call.
     pub fn products(&self, tokens: &[f32], products: &mut [f32]) {
         let (rows, dim) = (self.rows, self.dim);
         let count = tokens.len().checked_div(dim).unwrap_or(0);
         if count == 0 || rows == 0 {
             return;
         }
-        // `gemm` multiplies a matrix with one vector in another way, and adds a second stretch in another order: a token alone is taken
-        // twice.
+        // `gemm` has another kernel for a matrix and one vector, which adds a second chunk in another order. So a single token is
+        // multiplied twice.
         let (columns, stride) = if count == 1 { (2, 0) } else { (count, dim) };
         let products = &mut products[..rows * columns];
         for start in (0..dim).step_by(DEPTH) {
@@ -103,7 +102,7 @@ pub(crate) fn raise(best: &mut [f32], products: &[f32]) {
         for at in (block..products.len()).step_by(step) {
             let products = products[at];
             for lane in 0..LANES {
-                // What a processor's maximum does, which drops a NaN on the left and keeps one on the right.
+                // The maximum of a processor, which drops a new NaN and keeps an old one.
                 high[lane] = if products[lane] > high[lane] { products[lane] } else { high[lane] };
             }
             for lane in 0..LANES {
@@ -111,7 +110,7 @@ pub(crate) fn raise(best: &mut [f32], products: &[f32]) {
             }
         }
         *best = high;
-        // A sum keeps what the maximum drops. Overflow looks like it, and costs a second look.
+        // The sum keeps a NaN that the maximum drops. An overflow looks the same, and costs a second pass.
         if !sums.iter().all(|sum| sum.is_finite()) {
             for at in (block..products.len()).step_by(step) {
                 for (best, &product) in best.iter_mut().zip(&products[at]).filter(|(_, product)| product.is_nan()) {
@@ -127,11 +126,11 @@ mod tests {
     use super::*;
     use crate::testing::Random;
 
-    fn turned_products(queries: &[f32], documents: &[f32], dim: usize) -> Vec<f32> {
-        let (turned, tokens) = (Turned::new(queries, dim), documents.len() / dim);
-        let mut products = vec![f32::NAN; turned.room(tokens)];
-        turned.products(documents, &mut products);
-        products.truncate(tokens * turned.rows());
+    fn transposed_products(queries: &[f32], documents: &[f32], dim: usize) -> Vec<f32> {
+        let (transposed, tokens) = (Transposed::new(queries, dim), documents.len() / dim);
+        let mut products = vec![f32::NAN; transposed.room(tokens)];
+        transposed.products(documents, &mut products);
+        products.truncate(tokens * transposed.rows());
         products
     }
 
@@ -140,7 +139,7 @@ mod tests {
         let mut random = Random::new(1);
         for (queries, documents, dim) in [(1, 1, 1), (16, 2, 2), (17, 1, 7), (40, 33, 128), (5, 70, 600), (3, 0, 4)] {
             let (q, d) = (random.values(queries * dim), random.values(documents * dim));
-            let (found, rows) = (turned_products(&q, &d, dim), queries.next_multiple_of(LANES));
+            let (found, rows) = (transposed_products(&q, &d, dim), queries.next_multiple_of(LANES));
             assert_eq!(found.len(), documents * rows);
             for (at, &product) in found.iter().enumerate() {
                 let (document, query) = (at / rows, at % rows);
@@ -156,14 +155,14 @@ mod tests {
         let mut random = Random::new(2);
         for dim in [1, 2, 3, 7, 16, 128, 513, 514, 1100] {
             let (q, d) = (random.values(200 * dim), random.values(150 * dim));
-            let whole = turned_products(&q, &d, dim);
+            let whole = transposed_products(&q, &d, dim);
             let rows = 200usize.next_multiple_of(LANES);
             for _ in 0..20 {
                 let (query, queries) = random.part(200);
                 let (document, documents) = random.part(150);
                 // One token alone goes a way of its own.
                 let documents = if random.below(3) == 0 { 1 } else { documents };
-                let part = turned_products(
+                let part = transposed_products(
                     &q[query * dim..(query + queries) * dim],
                     &d[document * dim..(document + documents) * dim],
                     dim,

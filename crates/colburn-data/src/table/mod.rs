@@ -1,70 +1,74 @@
-//! The rows of a data set in the form that every file format is turned into: texts and lists in [`Texts`], numbers in
-//! memory, and the names of columns that are none of these. Any row comes out; [`TableBuilder`](crate::builder) is how
-//! they come in.
+//! The rows of a data set, the same for every file format: texts and lists in [`Texts`], numbers in memory, and the names of
+//! all other columns. [`TableBuilder`](builder::TableBuilder) makes a table.
+
+pub(crate) mod builder;
+pub(crate) mod lists;
+pub(crate) mod literal;
+pub(crate) mod numbers;
+pub(crate) mod texts;
 
 use std::path::PathBuf;
 
+use self::lists::List;
+use self::numbers::NumberColumn;
+use self::texts::Texts;
 use crate::error::{Error, Place, Result};
-use crate::lists::{self, List};
-use crate::literal;
-use crate::numbers::Numbers;
-use crate::texts::Texts;
 
-/// Stands for a file in messages about rows that come from none.
+/// The name of rows without a file, in messages.
 pub(crate) const IN_MEMORY: &str = "rows in memory";
 
-/// What the values of a column are, as far as a reader can tell before the rows are read.
+/// The kind of a column, as far as a reader knows it before it reads the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnKind {
     Text,
     Number,
-    /// A file without types (CSV): a number when every value of the data set is one, text otherwise.
+    /// A column of a file without types (CSV): numbers if every value of the data set is one, otherwise texts.
     Untyped,
-    List(Items),
-    /// Anything else, by its name.
+    List(ListItems),
+    /// Any other kind, with its name.
     Other(String),
 }
 
-/// What the values of a list are.
+/// The kind of the values of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Items {
-    /// No row so far has a list that says it.
+pub(crate) enum ListItems {
+    /// All lists so far are empty or missing.
     Unknown,
     Texts,
     Numbers,
 }
 
-impl Items {
+impl ListItems {
     pub(crate) fn of(list: &List) -> Self {
         match list {
-            list if list.is_empty() => Items::Unknown,
-            List::Texts(_) => Items::Texts,
-            List::Integers(_) | List::Floats(_) => Items::Numbers,
+            list if list.is_empty() => ListItems::Unknown,
+            List::Texts(_) => ListItems::Texts,
+            List::Integers(_) | List::Floats(_) => ListItems::Numbers,
         }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Items::Unknown => "list",
-            Items::Texts => "list of texts",
-            Items::Numbers => "list of numbers",
+            ListItems::Unknown => "list",
+            ListItems::Texts => "list of texts",
+            ListItems::Numbers => "list of numbers",
         }
     }
 }
 
-impl Kind {
+impl ColumnKind {
     pub(crate) fn name(&self) -> &str {
         match self {
-            Kind::Text | Kind::Untyped => "text",
-            Kind::Number => "number",
-            Kind::List(items) => items.name(),
-            Kind::Other(name) => name,
+            ColumnKind::Text | ColumnKind::Untyped => "text",
+            ColumnKind::Number => "number",
+            ColumnKind::List(items) => items.name(),
+            ColumnKind::Other(name) => name,
         }
     }
 
-    /// Whether its values are kept.
+    /// True if the values are kept.
     pub(crate) fn is_kept(&self) -> bool {
-        !matches!(self, Kind::Other(_))
+        !matches!(self, ColumnKind::Other(_))
     }
 }
 
@@ -72,18 +76,18 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
-    /// Which text or list of a row, or which of the number columns, this is.
+    pub(crate) kind: ColumnKind,
+    /// The position among the texts and lists of a row, or among the number columns.
     pub(crate) slot: usize,
 }
 
-/// Rows, finished. Columns are counted without those that are not kept.
+/// A finished table. Column numbers count the kept columns only.
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     pub(crate) left_out: Vec<Column>,
     pub(crate) texts: Texts,
     pub(crate) texts_per_row: usize,
-    pub(crate) numbers: Vec<Numbers>,
+    pub(crate) numbers: Vec<NumberColumn>,
     pub(crate) rows: usize,
     pub(crate) files: Vec<PathBuf>,
     /// The first row of each file.
@@ -99,7 +103,7 @@ impl Table {
         &self.columns
     }
 
-    /// The columns that are neither text nor number nor list.
+    /// The columns that are not kept.
     pub(crate) fn left_out(&self) -> &[Column] {
         &self.left_out
     }
@@ -113,7 +117,7 @@ impl Table {
         self.texts.get(number).ok_or_else(|| damaged(row, name))
     }
 
-    /// How many bytes a text has, without reading it.
+    /// The length of a text in bytes; the text is not read.
     pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
         let (number, name) = self.text_number(row, column)?;
         self.texts.length(number).ok_or_else(|| damaged(row, name))
@@ -140,10 +144,10 @@ impl Table {
             reason: reason.to_owned(),
         };
         match self.columns.get(column) {
-            Some(Column { kind: Kind::Text, name, .. }) => {
+            Some(Column { kind: ColumnKind::Text, name, .. }) => {
                 literal::parse(self.text(row, column)?).map_err(|reason| not_a_list(name, &reason))
             }
-            Some(Column { kind: Kind::List(_), slot, name }) => {
+            Some(Column { kind: ColumnKind::List(_), slot, name }) => {
                 let bytes = self.texts.bytes(row * self.texts_per_row + slot);
                 let list = bytes.and_then(lists::decode).ok_or_else(|| damaged(row, name))?;
                 list.map_err(|reason| not_a_list(name, reason))
@@ -152,7 +156,7 @@ impl Table {
         }
     }
 
-    /// The file of a row and where the row stands in it.
+    /// The file of a row and its place in there.
     pub(crate) fn place(&self, row: usize) -> Place {
         let file = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
         match (self.files.get(file), self.starts.get(file)) {
@@ -169,14 +173,14 @@ impl Table {
 
     fn text_number(&self, row: usize, column: usize) -> Result<(usize, &str)> {
         match self.columns.get(column) {
-            Some(Column { kind: Kind::Text, slot, name }) => Ok((row * self.texts_per_row + slot, name)),
+            Some(Column { kind: ColumnKind::Text, slot, name }) => Ok((row * self.texts_per_row + slot, name)),
             _ => Err(self.no_column(column, "text")),
         }
     }
 
-    fn numbers(&self, column: usize) -> Result<(&Numbers, &str)> {
+    fn numbers(&self, column: usize) -> Result<(&NumberColumn, &str)> {
         match self.columns.get(column) {
-            Some(Column { kind: Kind::Number, slot, name }) => Ok((&self.numbers[*slot], name)),
+            Some(Column { kind: ColumnKind::Number, slot, name }) => Ok((&self.numbers[*slot], name)),
             _ => Err(self.no_column(column, "number")),
         }
     }

@@ -1,5 +1,5 @@
-//! The best documents of a query, kept in a heap of at most k. Ties are broken by the document's number: the smaller one is better. So
-//! what is found does not depend on the order in which documents come.
+//! The best documents of a query, in a heap of at most k. Of equal scores the document with the smaller number is better, so the result does
+//! not depend on the order of the documents.
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
@@ -12,7 +12,7 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// The best of the documents that were shown.
+/// The best of the added documents.
 #[derive(Clone, Debug)]
 pub(crate) struct TopK {
     k: usize,
@@ -29,8 +29,8 @@ impl TopK {
         Self { k, heap: BinaryHeap::new() }
     }
 
-    /// Shows a document, the score of which is finite.
-    pub fn show(&mut self, document: usize, score: f32) {
+    /// Adds a document with a finite score.
+    pub fn add(&mut self, document: usize, score: f32) {
         // Without the sign of a negative zero, which would be worse than zero.
         let hit = Ranked(Hit { document, score: score + 0.0 });
         if self.heap.len() < self.k {
@@ -87,7 +87,7 @@ mod tests {
             expected.truncate(k);
             random.shuffle(&mut shown);
             let mut top = TopK::new(k);
-            shown.iter().for_each(|&(document, score)| top.show(document, score));
+            shown.iter().for_each(|&(document, score)| top.add(document, score));
             let found: Vec<(usize, f32)> = top.into_hits().iter().map(|hit| (hit.document, hit.score)).collect();
             assert_eq!(found, expected);
         }
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_k_without_bound_needs_no_memory_of_its_own() {
         let mut top = TopK::new(usize::MAX);
-        top.show(7, 1.0);
+        top.add(7, 1.0);
         assert_eq!(top.into_hits(), [Hit { document: 7, score: 1.0 }]);
     }
 }

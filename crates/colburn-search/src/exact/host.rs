@@ -1,27 +1,29 @@
 //! MaxSim on all cores of the host, tile by tile.
 //!
-//! A tile is a band of queries with a group of documents. Threads take tiles; in a tile, a piece of the documents' tokens after the
-//! other is multiplied with the band's tokens and goes into a running maximum, so that what a thread holds is the products of one
-//! piece, however large the corpus and however long a document. No score depends on how tiles are cut or which thread takes them: a
-//! product is the same in every tile, the order of a maximum does not matter, and a query's maxima are added in the order of its tokens.
+//! A tile is a band of queries with a group of documents, and a task of one thread. The thread multiplies one piece of the documents' tokens
+//! after the other with the band's tokens, and raises a running maximum per query token. So it holds the products of one piece only, however
+//! large the corpus and however long a document. The running maximum keeps a NaN, so a NaN among the values reaches the score (`raise`).
+//! Scores do not depend on the cut of the tiles or on the threads: a product is the same in every tile, the order of a maximum does not
+//! matter, and a query's maxima are added in the order of its tokens.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::{
-    Floor, Packed,
-    products::{Turned, raise},
+use super::{
+    floor::Floor,
+    products::{Transposed, raise},
 };
+use crate::Packed;
 
-/// How large tiles are. The products of a block with a piece, and the block itself, should stay in a core's second cache.
+/// The sizes of tiles. A block and its products with a piece should fit in the L2 cache of a core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiling {
     /// Query tokens that are multiplied at once.
     pub block: usize,
     /// Document tokens that are multiplied at once.
     pub piece: usize,
-    /// Document tokens of a tile, more or less: what a thread takes at once.
+    /// Document tokens of a tile, approximately.
     pub group: usize,
 }
 
@@ -31,7 +33,7 @@ impl Default for Tiling {
     }
 }
 
-/// Queries made ready for any number of documents.
+/// Queries, prepared for any number of documents.
 #[derive(Debug)]
 pub(crate) struct Queries {
     bands: Vec<Band>,
@@ -39,7 +41,7 @@ pub(crate) struct Queries {
     tiling: Tiling,
 }
 
-/// Neighbouring queries, with about as many tokens together as a block has; more where one query alone has more.
+/// Neighbouring queries with about as many tokens as a block has, or one query that has more.
 #[derive(Debug)]
 struct Band {
     queries: Range<usize>,
@@ -49,12 +51,12 @@ struct Band {
 /// Tokens of a band that are multiplied at once.
 #[derive(Debug)]
 struct Block {
-    turned: Turned,
-    /// The queries with tokens here, counted within the band, and where in the block these lie.
+    transposed: Transposed,
+    /// The queries with tokens here, counted within the band, and the position of these tokens in the block.
     parts: Vec<(usize, Range<usize>)>,
 }
 
-/// What a thread writes into.
+/// The buffers of a thread.
 #[derive(Default)]
 struct Scratch {
     products: Vec<f32>,
@@ -63,7 +65,7 @@ struct Scratch {
 
 impl Queries {
     pub fn new(queries: &Packed, tiling: Tiling) -> Self {
-        // Bands of about one size: the products of a small rest would run at half the speed.
+        // Bands of about the same size: the products of a small last band would run at half the speed.
         let bands = queries.tokens().div_ceil(tiling.block);
         let band = |&query: &usize| queries.range(query).start * bands / queries.tokens().max(1);
         let all: Vec<usize> = (0..queries.len()).collect();
@@ -96,7 +98,7 @@ impl Queries {
 impl Band {
     fn new(packed: &Packed, queries: Range<usize>, block: usize) -> Self {
         let (tokens, dim) = (span(packed, &queries), packed.dim());
-        // A band may have a query's tokens more than a block; cut would be what has half a block more.
+        // A band may have one query more than a block. It is cut only if it has half a block more.
         let size = tokens.len().div_ceil(tokens.len().div_ceil(block + block / 2).max(1)).max(1);
         let block = |start: usize| {
             let tokens = start..tokens.end.min(start + size);
@@ -105,8 +107,8 @@ impl Band {
                 let part = query.start.max(tokens.start)..query.end.min(tokens.end);
                 (!part.is_empty()).then(|| (at, part.start - tokens.start..part.end - tokens.start))
             };
-            let turned = Turned::new(&packed.values()[tokens.start * dim..tokens.end * dim], dim);
-            Block { turned, parts: queries.clone().enumerate().filter_map(part).collect() }
+            let transposed = Transposed::new(&packed.values()[tokens.start * dim..tokens.end * dim], dim);
+            Block { transposed, parts: queries.clone().enumerate().filter_map(part).collect() }
         };
         let blocks = tokens.clone().step_by(size).map(block).collect();
         Self { queries, blocks }
@@ -140,11 +142,11 @@ impl Block {
         scratch: &mut Scratch,
         scores: &mut [f32],
     ) {
-        let (rows, dim, all) = (self.turned.rows(), documents.dim(), span(documents, &range));
+        let (rows, dim, all) = (self.transposed.rows(), documents.dim(), span(documents, &range));
         let Scratch { products, best } = scratch;
-        products.resize(self.turned.room(size.min(all.len())).max(products.len()), 0.0);
+        products.resize(self.transposed.room(size.min(all.len())).max(products.len()), 0.0);
         best.resize(rows, 0.0);
-        // The tokens whose products are at hand.
+        // The tokens whose products are in the buffer.
         let mut piece = all.start..all.start;
         for (at, document) in range.clone().enumerate() {
             let tokens = documents.range(document);
@@ -156,7 +158,7 @@ impl Block {
             while next < tokens.end {
                 if next == piece.end {
                     piece = next..all.end.min(next + size);
-                    self.turned.products(&documents.values()[piece.start * dim..piece.end * dim], products);
+                    self.transposed.products(&documents.values()[piece.start * dim..piece.end * dim], products);
                 }
                 let end = tokens.end.min(piece.end);
                 raise(best, &products[(next - piece.start) * rows..(end - piece.start) * rows]);
@@ -170,8 +172,8 @@ impl Block {
     }
 }
 
-/// Neighbouring texts with at most so many tokens together, or one text alone that has more. A text counts as one token more than it
-/// has, so that those without any are bounded too.
+/// Groups of neighbouring texts with at most this many tokens, or of one text that has more. Each text counts one extra token, so the number
+/// of empty texts is bounded too.
 fn groups(packed: &Packed, texts: Range<usize>, tokens: usize) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut room = 0;
@@ -189,7 +191,7 @@ fn groups(packed: &Packed, texts: Range<usize>, tokens: usize) -> Vec<Range<usiz
     groups
 }
 
-/// Where the tokens of neighbouring texts lie; there is at least one text.
+/// The tokens of neighbouring texts, at least one.
 fn span(packed: &Packed, texts: &Range<usize>) -> Range<usize> {
     packed.range(texts.start).start..packed.range(texts.end - 1).end
 }

@@ -1,25 +1,25 @@
-//! Rows of about the same length in one batch: the `get_length_grouped_indices` of Hugging Face's transformers, step for
-//! step. It must give the same order for ever, as the random order that it starts from does.
+//! Batches of rows of about the same length: the `get_length_grouped_indices` of Hugging Face's transformers, step for
+//! step. The order must never change, nor must the random order that it starts from.
 //!
-//! - A random order of the rows is cut into runs of `m * batch_size` rows, the last one shorter, where `m` is
-//!   `rows / (4 * batch_size)` rounded down, which makes four runs, but at least 1 and at most 50.
-//! - The rows of each run are sorted by length, the longest first; rows of one length keep their order.
-//! - The first row of the first run changes places with the first row of the run that begins with the longest row of all,
-//!   the first such run: what takes the most memory comes first.
+//! - A random order of the rows is cut into groups of `m * batch_size` rows, the last one shorter. `m` is
+//!   `rows / (4 * batch_size)` rounded down, which makes four groups, but at least 1 and at most 50.
+//! - The rows of each group are sorted by length, the longest first; rows of one length keep their order.
+//! - The first row of the first group swaps places with the longest row, which is the first of its group: the batch that
+//!   needs the most memory comes first.
 
 use std::cmp::Reverse;
 
-/// Batches to a run, at most.
+/// The largest number of batches in a group.
 const BATCHES: usize = 50;
 
 /// The given order of rows, rearranged by the lengths of the rows.
 pub(crate) fn group_by_length(mut order: Vec<usize>, lengths: &[u32], batch_size: usize) -> Vec<usize> {
-    let runs = (order.len() / batch_size.saturating_mul(4)).clamp(1, BATCHES);
-    let run = runs.saturating_mul(batch_size);
-    for rows in order.chunks_mut(run) {
+    let batches = (order.len() / batch_size.saturating_mul(4)).clamp(1, BATCHES);
+    let group = batches.saturating_mul(batch_size);
+    for rows in order.chunks_mut(group) {
         rows.sort_by_key(|&row| Reverse(lengths[row]));
     }
-    let longest = (0..order.len()).step_by(run).min_by_key(|&first| Reverse(lengths[order[first]]));
+    let longest = (0..order.len()).step_by(group).min_by_key(|&first| Reverse(lengths[order[first]]));
     if let Some(longest) = longest {
         order.swap(0, longest);
     }
@@ -54,11 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_fifty_batches_at_most() {
+    fn a_group_is_fifty_batches_at_most() {
         let rows = 1000;
         let lengths: Vec<u32> = (0..rows).collect();
         let order = group_by_length((0..rows as usize).collect(), &lengths, 2);
-        // Runs of 100 rows, each from its longest to its shortest, but the first rows of the first and the last changed.
+        // Groups of 100 rows, each from the longest to the shortest; the first rows of the first and last group are swapped.
         assert_eq!((order[0], order[1], order[99], order[100]), (999, 98, 0, 199));
         assert_eq!((order[900], order[901]), (99, 998));
     }

@@ -1,8 +1,7 @@
-//! All texts of a data set, one after the other in a file that nobody else can reach, mapped into memory. A training
-//! set is often larger than memory but a batch needs only a few random rows of it: the operating system keeps the pages
-//! that are in use and drops the rest. The ends of the texts lie in a second file of the same kind, so that nothing
-//! here grows with the number of rows but disk space. Lists lie among the texts, as the bytes that
-//! [`lists`](crate::lists) makes of them.
+//! All texts of a data set, one after the other in an unlinked file that is mapped into memory. A training set is often
+//! larger than memory, but a batch needs only a few random rows: the operating system keeps the pages in use and drops the
+//! rest. A second such file holds the ends of the texts, so only disk space grows with the number of rows. Lists are kept
+//! among the texts, as the bytes of [`lists`](crate::table::lists).
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 const BUFFER: usize = 1 << 20;
 const END_BYTES: usize = size_of::<u64>();
 
-/// Texts being written. A text is found again by its number: 0 for the first one pushed.
+/// A writer of texts. The first text has the number 0.
 pub(crate) struct TextWriter {
     bytes: Sink,
     ends: Sink,
@@ -37,7 +36,7 @@ impl TextWriter {
         self.push_bytes(text.as_bytes())
     }
 
-    /// Adds what is no text. It counts as one all the same.
+    /// Adds bytes that are not a text. They get a number as a text does.
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.length += bytes.len() as u64;
         self.bytes.write(bytes)?;
@@ -49,24 +48,24 @@ impl TextWriter {
     }
 }
 
-/// Texts to be read in any order, from any thread.
+/// Texts that can be read in any order, from any thread.
 pub(crate) struct Texts {
     bytes: Bytes,
     ends: Bytes,
 }
 
 impl Texts {
-    /// The text with this number; none past the last one, or when the bytes are no longer those that were written.
+    /// The text with this number; `None` past the last one, or when the bytes were changed.
     pub(crate) fn get(&self, number: usize) -> Option<&str> {
         std::str::from_utf8(self.bytes(number)?).ok()
     }
 
-    /// The bytes with this number, whatever they are.
+    /// The bytes with this number.
     pub(crate) fn bytes(&self, number: usize) -> Option<&[u8]> {
         self.bytes.get(self.range(number)?)
     }
 
-    /// How many bytes the text with this number has, without reading it.
+    /// The length of the text with this number in bytes; the text is not read.
     pub(crate) fn length(&self, number: usize) -> Option<usize> {
         self.range(number).map(|range| range.len())
     }

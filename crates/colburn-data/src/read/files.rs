@@ -1,14 +1,15 @@
-//! From what a user writes to the files that are meant: a file, a pattern, a directory, or a name on the hub. Data sets come as shards
-//! (`train-00000-of-00004.parquet`, …), so one name often stands for many files; their order is by name, so that row
-//! numbers mean the same everywhere. Whatever could be read in two ways is refused, because rows of a test split that
-//! slip into training go unnoticed.
+//! The files of a data set, found by a file name, a pattern, a directory, or a name on the hub. Data sets often come as shards
+//! (`train-00000-of-00004.parquet`, …), so one name often stands for many files; they are sorted by name, so row numbers are
+//! the same everywhere. Ambiguous names are errors, because test rows in the training data would go unnoticed.
 
-use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use glob::{GlobError, MatchOptions};
 
 use crate::error::{Error, Result};
 
-/// A file format, told by the end of the file's name.
+/// A file format, by the extension of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Parquet,
@@ -37,26 +38,26 @@ impl Format {
 
 /// The files of a data set: at least one, sorted, all of one format.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct DataFiles {
     pub(crate) format: Format,
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
-impl Source {
-    /// Finds the files that `spec` names. A path that exists is taken literally before `*` and `?` mean anything; what can be no path to a
-    /// data file may be a data set on the hub.
+impl DataFiles {
+    /// Finds the files that `spec` names. An existing path is that path, even with `*` or `?` in it. A `spec` that cannot be the path of a data
+    /// file may be the name of a data set on the hub.
     pub(crate) fn find(spec: &Path) -> Result<Self> {
         if spec.is_file() {
             let format = Format::of(spec).ok_or_else(|| Error::Format { path: spec.to_owned() })?;
-            return Ok(Source { format, files: vec![spec.to_owned()] });
+            return Ok(DataFiles { format, paths: vec![spec.to_owned()] });
         }
         let not_found = || Error::NotFound { spec: spec.display().to_string() };
         if spec.is_dir() {
             let mut files: Vec<PathBuf> = entries(spec)?;
             files.retain(|path| path.is_file() && !is_hidden(path));
-            let source = Self::of_one_format(spec, files)?.ok_or_else(not_found)?;
-            source.check_one_split(spec)?;
-            return Ok(source);
+            let found = Self::of_one_format(spec, files)?.ok_or_else(not_found)?;
+            found.check_one_split(spec)?;
+            return Ok(found);
         }
         if !has_wildcard(&spec.to_string_lossy()) {
             return on_the_hub(spec).unwrap_or_else(|| Err(not_found()));
@@ -66,13 +67,13 @@ impl Source {
         Self::of_one_format(spec, files)?.ok_or_else(not_found)
     }
 
-    /// Leaves out what is no data (a README, a licence); none if nothing remains.
+    /// Sorts the files and drops those that are not data (a README, a licence); `None` if nothing remains.
     fn of_one_format(spec: &Path, mut files: Vec<PathBuf>) -> Result<Option<Self>> {
         files.sort();
         Self::of_files(spec, files)
     }
 
-    /// The same in the order in which they are given.
+    /// As [`of_one_format`](Self::of_one_format), in the given order.
     fn of_files(spec: &Path, files: Vec<PathBuf>) -> Result<Option<Self>> {
         let data: Vec<(PathBuf, Format)> =
             files.into_iter().filter_map(|path| Format::of(&path).map(|format| (path, format))).collect();
@@ -84,12 +85,12 @@ impl Source {
                 example: parent_of(&data[0].0).join(format.pattern()).display().to_string(),
             });
         }
-        Ok(Some(Source { format, files: data.into_iter().map(|(path, _)| path).collect() }))
+        Ok(Some(DataFiles { format, paths: data.into_iter().map(|(path, _)| path).collect() }))
     }
 
     /// A directory in the layout of a hub repository may hold train and test side by side.
     fn check_one_split(&self, spec: &Path) -> Result<()> {
-        let splits = || self.files.iter().filter_map(|path| Some((path, split_of(path)?)));
+        let splits = || self.paths.iter().filter_map(|path| Some((path, split_of(path)?)));
         let Some((_, first)) = splits().next() else { return Ok(()) };
         match splits().find(|(_, split)| *split != first) {
             None => Ok(()),
@@ -102,24 +103,24 @@ impl Source {
     }
 }
 
-/// The files of a data set on the hub; none if it cannot be the name of one. Names without an owner are too much like those of folders.
+/// The files of a data set on the hub; `None` if `spec` cannot be its name. A name without an owner is taken for a folder.
 #[cfg(feature = "hub")]
-fn on_the_hub(spec: &Path) -> Option<Result<Source>> {
+fn on_the_hub(spec: &Path) -> Option<Result<DataFiles>> {
     let name = spec.to_str().filter(|_| Format::of(spec).is_none())?;
     let id: colburn_hub::DatasetId = name.parse().ok()?;
     id.id().owner()?;
     let found = colburn_hub::Hub::from_env().dataset(id.id(), id.config(), id.split());
     let wrong = |source| Error::Hub { name: name.to_owned(), source };
     let not_found = || Error::NotFound { spec: name.to_owned() };
-    Some(found.map_err(wrong).and_then(|files| Source::of_files(spec, files)?.ok_or_else(not_found)))
+    Some(found.map_err(wrong).and_then(|files| DataFiles::of_files(spec, files)?.ok_or_else(not_found)))
 }
 
 #[cfg(not(feature = "hub"))]
-fn on_the_hub(_: &Path) -> Option<Result<Source>> {
+fn on_the_hub(_: &Path) -> Option<Result<DataFiles>> {
     None
 }
 
-/// "train" for `train-00000-of-00002.parquet` and `triplets-train.parquet`; none for a name that tells no split.
+/// "train" for `train-00000-of-00002.parquet` and `triplets-train.parquet`; `None` for a name without a split.
 fn split_of(path: &Path) -> Option<String> {
     const SPLITS: [&str; 7] = ["train", "test", "validation", "valid", "val", "dev", "eval"];
     let name = file_name(path).to_lowercase();
@@ -131,60 +132,32 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     fs::read_dir(directory).map_err(io)?.map(|entry| Ok(entry.map_err(io)?.path())).collect()
 }
 
+/// The paths that match a pattern. Hidden ones match only a pattern with a dot in their place.
 fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = vec![PathBuf::new()];
-    for component in pattern.components() {
-        let text = component.as_os_str().to_string_lossy();
-        if !matches!(component, Component::Normal(_)) || !has_wildcard(&text) {
-            for path in &mut found {
-                path.push(component);
-            }
-            continue;
+    let Some(text) = pattern.to_str() else { return Ok(Vec::new()) };
+    let options =
+        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let Ok(paths) = glob::glob_with(&glob_of(text), options) else { return Ok(Vec::new()) };
+    let io = |error: GlobError| Error::Io { path: error.path().to_owned(), source: error.into() };
+    paths.map(|path| path.map_err(io)).collect()
+}
+
+/// A pattern of `*` and `?` in the language of the crate glob, in which `**` and brackets mean something of their own. (Not globset: its `?`
+/// is a byte, not a character.)
+fn glob_of(pattern: &str) -> String {
+    let mut glob = String::new();
+    for c in pattern.chars() {
+        match c {
+            '*' if glob.ends_with('*') => {}
+            '[' | ']' => glob.extend(['[', c, ']']),
+            _ => glob.push(c),
         }
-        let mut next = Vec::new();
-        for base in &found {
-            let directory = if base.as_os_str().is_empty() { Path::new(".") } else { base.as_path() };
-            if !directory.is_dir() {
-                continue;
-            }
-            for entry in entries(directory)? {
-                let name = file_name(&entry);
-                if matches(&text, &name) && (!is_hidden(&entry) || text.starts_with('.')) {
-                    next.extend(entry.file_name().map(|name| base.join(name)));
-                }
-            }
-        }
-        found = next;
     }
-    Ok(found)
+    glob
 }
 
 fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
-}
-
-/// Whether `*` (any characters) and `?` (one) in `pattern` can stand for parts of `name` so that the two agree.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    // The last star seen and the first character that it does not stand for: where to go on after a mismatch.
-    let mut retry: Option<(usize, usize)> = None;
-    while n < name.len() {
-        if pattern.get(p) == Some(&'*') {
-            retry = Some((p, n));
-            p += 1;
-        } else if pattern.get(p).is_some_and(|&c| c == '?' || c == name[n]) {
-            p += 1;
-            n += 1;
-        } else if let Some((star, taken)) = retry {
-            retry = Some((star, taken + 1));
-            p = star + 1;
-            n = taken + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
 }
 
 fn file_name(path: &Path) -> String {
@@ -197,6 +170,16 @@ fn is_hidden(path: &Path) -> bool {
 
 fn parent_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
+}
+
+/// Opens a file that must not be empty: a file of 0 bytes is usually an interrupted copy.
+pub(super) fn open(path: &Path) -> Result<File> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    if file.metadata().map_err(io)?.len() == 0 {
+        return Err(Error::Empty { path: path.to_owned(), reason: "an empty file (0 bytes)" });
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -214,8 +197,8 @@ mod tests {
     }
 
     fn names(folder: &Path, spec: &str) -> Vec<String> {
-        let source = Source::find(&folder.join(spec)).unwrap();
-        source.files.iter().map(|f| f.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/")).collect()
+        let found = DataFiles::find(&folder.join(spec)).unwrap();
+        found.paths.iter().map(|f| f.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/")).collect()
     }
 
     #[test]
@@ -233,8 +216,12 @@ mod tests {
             ("**", "anything", true),
             ("plain", "plain", true),
             ("plain", "plainer", false),
+            ("a[1]-*", "a[1]-x", true),
+            ("a[1]-*", "a1-x", false),
+            ("{a}\\?", "{a}\\b", true),
         ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+            let pattern = glob_of(pattern);
+            assert_eq!(glob::Pattern::new(&pattern).unwrap().matches(name), expected, "{pattern} {name}");
         }
     }
 
@@ -245,6 +232,8 @@ mod tests {
         assert_eq!(names(folder.path(), "*/train-?.csv"), ["a/train-1.csv", "b/train-2.csv"]);
         assert_eq!(names(folder.path(), "a"), ["a/train-1.csv"]);
         assert_eq!(names(folder.path(), "b/test-1.csv"), ["b/test-1.csv"]);
+        assert_eq!(names(folder.path(), "b/.t*.csv"), ["b/.train-0.csv"]);
+        assert!(DataFiles::find(&folder.path().join("**.csv")).is_err(), "two stars stay within a folder, as one does");
     }
 
     #[test]
@@ -264,7 +253,7 @@ mod tests {
     #[test]
     fn errors_say_what_to_write_instead() {
         let folder = folder(&["mixed/a.csv", "mixed/b.jsonl", "splits/q-test.csv", "splits/q-train.csv", "notes.txt"]);
-        let message = |spec: &str| Source::find(&folder.path().join(spec)).unwrap_err().to_string();
+        let message = |spec: &str| DataFiles::find(&folder.path().join(spec)).unwrap_err().to_string();
         let mixed = message("mixed");
         assert!(mixed.contains("several formats (a.csv and b.jsonl)") && mixed.contains("mixed/*.csv\""), "{mixed}");
         let splits = message("splits");

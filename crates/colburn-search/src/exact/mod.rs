@@ -1,20 +1,31 @@
-//! Exact search, tile by tile.
+//! Exact search by MaxSim, tile by tile.
+
+mod device;
+mod floor;
+mod host;
+mod products;
+mod scoring;
+mod top_k;
 
 use rayon::prelude::*;
 
-use crate::{
-    Error, Floor, Hit, Packed, Result, Scoring,
-    scores::{Scorer, check},
+pub use floor::Floor;
+pub use scoring::{Scoring, scores};
+pub use top_k::Hit;
+
+use self::{
+    scoring::{Scorer, check},
     top_k::TopK,
 };
+use crate::{Error, Packed, Result};
 
-/// Scores that are held at once: 16 MiB.
+/// The number of scores in memory at once: 16 MiB.
 const SCORES: usize = 1 << 22;
 
-/// The best `k` documents of each query among all that were shown to it.
+/// The best `k` documents of each query among all added ones.
 ///
-/// Of equal scores, the document with the smaller number is better. What is found depends neither on the order in which documents are shown
-/// nor on how they are shared out among calls, as long as each has the same floor.
+/// Of equal scores, the document with the smaller number is better. The result does not depend on the order of the documents or on their
+/// distribution among calls, as long as each has the same floor.
 ///
 /// ```
 /// use colburn_search::{ExactSearch, Floor, Packed};
@@ -37,7 +48,7 @@ pub struct ExactSearch<'a> {
     queries: &'a Packed,
     best: Vec<TopK>,
     scoring: Scoring,
-    /// The queries, ready for the scoring that was asked for; made when the first documents come.
+    /// The queries, prepared for the scoring when the first documents are added.
     scorer: Option<Scorer>,
 }
 
@@ -54,18 +65,18 @@ impl<'a> ExactSearch<'a> {
         Ok(Self { queries, best: vec![TopK::new(k); queries.len()], scoring: Scoring::Host, scorer: None })
     }
 
-    /// Where scores are computed; on the host unless said otherwise.
+    /// Sets the place where scores are computed. The default is the host.
     pub fn scoring(mut self, scoring: Scoring) -> Self {
         self.scoring = scoring;
         self.scorer = None;
         self
     }
 
-    /// Shows documents, numbered as the caller likes; no number should come twice.
+    /// Adds documents with numbers of the caller's choice. Each number should occur once.
     ///
     /// # Errors
-    /// When there is not one number a document, the widths differ, [`Floor::Marked`] has not one entry a document, or a score is not
-    /// finite. Of documents whose scores are in error, and those behind them, nothing is kept.
+    /// When there is not one number for each document, the widths differ, [`Floor::Marked`] does not have one entry for each document, or a
+    /// score is not finite. The documents of an error, and those after them, are not added.
     pub fn add(&mut self, numbers: &[usize], documents: &Packed, floor: Floor<'_>) -> Result<()> {
         if numbers.len() != documents.len() {
             let what = "numbers of documents".to_owned();
@@ -90,13 +101,13 @@ impl<'a> ExactSearch<'a> {
                 return Err(Error::Score { query, document, score: scores[at] });
             }
             self.best.par_iter_mut().zip(scores.par_chunks_exact(numbers.len())).for_each(|(best, scores)| {
-                numbers.iter().zip(scores).for_each(|(&document, &score)| best.show(document, score));
+                numbers.iter().zip(scores).for_each(|(&document, &score)| best.add(document, score));
             });
         }
         Ok(())
     }
 
-    /// The best documents of each query, best first; fewer than `k` where fewer were shown.
+    /// The best documents of each query, best first; fewer than `k` if fewer were added.
     pub fn finish(self) -> Vec<Vec<Hit>> {
         self.best.into_iter().map(TopK::into_hits).collect()
     }
@@ -192,11 +203,51 @@ mod tests {
             documents.push_values(&[0.5, value]).unwrap();
             let mut search = ExactSearch::new(&queries, 2).unwrap();
             let error = search.add(&[10, 20, 30], &documents, Floor::None).unwrap_err().to_string();
-            // Minus infinity is no maximum of the first query; of the second, infinity is.
+            // Minus infinity is not the maximum of the first query; infinity is that of the second.
             let query = usize::from(value.is_infinite());
             let expected = format!("the score of query {query} with document 30 is {value}: ");
             assert!(error.starts_with(&expected), "{error}");
         }
+    }
+
+    /// A NaN in any token of a query or document is an error, wherever it is in the tiles and whether or not there is a floor.
+    #[test]
+    fn a_nan_among_queries_or_documents_is_never_a_result() {
+        let mut random = Random::new(21);
+        let (queries, documents) = (random.texts(4, 40, 9, false), random.texts(30, 60, 9, false));
+        let mut scorings = vec![Scoring::Host];
+        #[cfg(feature = "flex")]
+        scorings.push(Scoring::Device(burn::tensor::Device::flex()));
+        let refused = |queries: &Packed, documents: &Packed, scoring: &Scoring, floor: Floor<'_>| {
+            let mut search = ExactSearch::new(queries, 3).unwrap().scoring(scoring.clone());
+            let numbers: Vec<usize> = (0..documents.len()).collect();
+            let error = search.add(&numbers, documents, floor).unwrap_err().to_string();
+            assert!(error.contains(" is NaN: the embeddings hold values that are not finite"), "{error}");
+            error
+        };
+        for scoring in &scorings {
+            for round in 0..20 {
+                let floor = if round % 2 == 0 { Floor::None } else { Floor::PaddedTo(61) };
+                let document = (0..30).cycle().skip(random.below(30)).find(|&text| !documents.range(text).is_empty());
+                let document = document.unwrap();
+                let token = documents.range(document).start + random.below(documents.range(document).len());
+                let message = refused(&queries, &with_nan(&documents, token * 9 + round % 9), scoring, floor);
+                assert!(message.contains(&format!("with document {document} is NaN")), "{message}");
+                let token = random.below(queries.tokens());
+                refused(&with_nan(&queries, token * 9 + round % 9), &documents, scoring, floor);
+            }
+        }
+    }
+
+    fn with_nan(texts: &Packed, at: usize) -> Packed {
+        let mut values = texts.values().to_vec();
+        values[at] = f32::NAN;
+        let mut with_nan = Packed::new(texts.dim());
+        for text in 0..texts.len() {
+            let tokens = texts.range(text);
+            with_nan.push_values(&values[tokens.start * texts.dim()..tokens.end * texts.dim()]).unwrap();
+        }
+        with_nan
     }
 
     #[cfg(feature = "flex")]

@@ -1,6 +1,6 @@
-//! Which files of a repository are a split of a data set. The rules are those of the `datasets` library: the configurations in the metadata of
-//! README.md (`card.rs`), without them the names of folders and files (`layout.rs`). A data set in a format that is not read here is taken from
-//! the branch on which the hub keeps everything as Parquet.
+//! The files of a split of a data set in a repository. The rules are those of the `datasets` library: the configurations in the metadata of
+//! README.md (`card.rs`), or else the names of folders and files (`layout.rs`). A data set in another format is read from the branch on which
+//! the hub has a copy of every data set in Parquet.
 
 mod card;
 mod layout;
@@ -14,7 +14,7 @@ use layout::Split;
 /// The branch on which the hub keeps a copy of each data set in Parquet files, `CONFIG/SPLIT/0000.parquet`.
 const CONVERTED: &str = "refs/convert/parquet";
 
-/// Formats that are read, in the order in which they are preferred.
+/// The known formats, in the order of preference.
 const FORMATS: [&[&str]; 3] = [&[".parquet"], &[".jsonl", ".ndjson"], &[".csv"]];
 
 /// A split of a data set in one word: `org/name[@revision][:config[:split]]`.
@@ -84,16 +84,16 @@ impl fmt::Display for DatasetId {
 }
 
 impl Hub {
-    /// The data files of a split of a data set, in their order. Without a configuration it is the default one, or the only one; without a
-    /// split the only one, or `train`. They are Parquet files, or JSON Lines or CSV where the data set is made of those.
+    /// Fetches the data files of a split of a data set, and returns their paths in order. Without a configuration it is the default or only
+    /// one; without a split the only one, or `train`. The files are Parquet, JSON Lines or CSV.
     ///
     /// # Errors
-    /// When there is no such data set, configuration or split (the message lists those that there are), when it has no file in a format that
-    /// is read, and as [`Hub::model`].
+    /// When there is no such data set, configuration or split (the message lists the existing ones), when it has no file in a known format,
+    /// and as [`Hub::model`].
     pub fn dataset(&self, id: &RepoId, config: Option<&str>, split: Option<&str>) -> Result<Vec<PathBuf>> {
         let named = self.list(RepoKind::Dataset, id)?;
         let listing = named.clone();
-        let wrong = |message: String| Error::Dataset { what: listing.asked.what(), message };
+        let wrong = |message: String| Error::Dataset { what: listing.resource.what(), message };
         let splits = self.splits(&listing, config).and_then(|splits| match splits.is_empty() {
             true => self.converted(&listing, config),
             false => Ok((listing.clone(), splits)),
@@ -103,30 +103,30 @@ impl Hub {
         if !listing.whole
             && let Some(shard) = layout::missing_shard(&chosen.files)
         {
-            return Err(listing.error(format!("there is no {shard}, of which the name says that it exists,")));
+            return Err(listing.error(format!("there is no shard {shard}")));
         }
         let files = chosen.files.iter().map(|path| self.fetch(&listing, path)).collect::<Result<Vec<_>>>()?;
-        // Where the files come from the hub's own copy, both: without a network it is found by way of the first.
+        // Both commits, if the files are converted ones: without a network, the first leads to the second.
         named.remember();
         listing.remember();
         Ok(files)
     }
 
-    /// The splits of a configuration; none if their files are in no format that is read.
+    /// The splits of a configuration; empty if no file has a known format.
     fn splits(&self, listing: &Listing, config: Option<&str>) -> Result<Vec<Split>> {
-        let wrong = |message: String| Error::Dataset { what: listing.asked.what(), message };
+        let wrong = |message: String| Error::Dataset { what: listing.resource.what(), message };
         let card = match listing.file("README.md") {
             None => String::new(),
             Some(_) => {
                 let place = self.fetch(listing, "README.md")?;
-                String::from_utf8_lossy(&std::fs::read(&place).map_err(crate::hub::io(&place))?).into_owned()
+                String::from_utf8_lossy(&std::fs::read(&place).map_err(crate::error::io(&place))?).into_owned()
             }
         };
         let configs = card::configs(&card).map_err(|message| wrong(format!("README.md: {message}")))?;
         let files = readable(&listing.files);
         let by_name = |folder: &str| in_one_format(layout::by_name(folder, &files));
         if configs.is_empty() {
-            // What the hub has converted may have configurations that only a script knew.
+            // The converted files may have configurations that only a loading script knew.
             return Ok(match config {
                 None | Some("default") => by_name(""),
                 Some(_) => Vec::new(),
@@ -139,9 +139,9 @@ impl Hub {
         })
     }
 
-    /// The same from the branch that the hub converts to.
+    /// The splits on the branch of converted files.
     fn converted(&self, listing: &Listing, config: Option<&str>) -> Result<(Listing, Vec<Split>)> {
-        let wrong = |message: String| Error::Dataset { what: listing.asked.what(), message };
+        let wrong = |message: String| Error::Dataset { what: listing.resource.what(), message };
         let branch = listing.id.at(CONVERTED)?;
         let unread = match config {
             Some(config) => format!("there is no configuration {config:?} with Parquet, JSON Lines or CSV files"),
@@ -150,7 +150,7 @@ impl Hub {
         let found = match self.list(RepoKind::Dataset, &branch) {
             Ok(found) => found,
             Err(Error::Hub { .. } | Error::Offline { .. }) => {
-                return Err(wrong(format!("{unread}, and none that the hub made of it ({CONVERTED})")));
+                return Err(wrong(format!("{unread}, and no copy that the hub has converted ({CONVERTED})")));
             }
             Err(error) => return Err(error),
         };
@@ -169,13 +169,13 @@ impl Hub {
     }
 }
 
-/// The paths of the files in the formats that are read.
+/// The paths of the files in known formats.
 fn readable(files: &[RepoFile]) -> Vec<&str> {
     let paths = files.iter().map(|file| file.path.as_str());
     paths.filter(|path| FORMATS.iter().any(|ends| is_one_of(path, ends))).collect()
 }
 
-/// The splits, each with its files of the format that is preferred of those that it has: other splits, and files that are none, have no say.
+/// The splits, each with its files of the preferred format among those it has, independent of other splits.
 fn in_one_format(splits: Vec<Split>) -> Vec<Split> {
     let of = |files: &[String], ends: &[&str]| -> Vec<String> {
         files.iter().filter(|path| is_one_of(path, ends)).cloned().collect()
@@ -205,7 +205,10 @@ mod tests {
             assert_eq!(id.to_string(), text);
         }
         for text in ["org/name:a:b:c", ":a", "../x:a", "C:\\data"] {
-            assert!(text.parse::<DatasetId>().unwrap_err().to_string().contains("no name of a repository"), "{text}");
+            assert!(
+                text.parse::<DatasetId>().unwrap_err().to_string().contains("not the name of a repository"),
+                "{text}"
+            );
         }
     }
 }

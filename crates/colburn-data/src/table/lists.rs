@@ -1,9 +1,9 @@
-//! Lists of numbers or texts, and the bytes as which they lie among the texts of a data set: a distillation set has two
-//! lists a row, and hundreds of thousands of rows, so they belong on disk as the texts do.
+//! Lists of numbers or texts, and their bytes in the file of texts: a distillation set has two lists a row and hundreds of
+//! thousands of rows, so lists are kept on disk as texts are.
 //!
-//! The first byte says what the list holds. Integers and floats follow as 8 little-endian bytes each, texts as their
-//! length in 8 such bytes and then their own. A value that is no list of numbers or texts is kept as the reason why,
-//! because it matters only to whoever asks for it.
+//! The first byte is the type of the values. An integer or float is 8 little-endian bytes; a text is its length in 8 such
+//! bytes, then its bytes. A value that is not a list of numbers or texts is stored as the reason, because it is an error
+//! only when it is read.
 
 use std::borrow::Cow;
 
@@ -28,15 +28,15 @@ const UNREADABLE: u8 = 3;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum List<'a> {
-    /// Numbers that are integers of 64 bits; also a list without values.
+    /// Integers of 64 bits; also a list without values.
     Integers(Vec<i64>),
-    /// Numbers of which at least one is no such integer.
+    /// Numbers of which at least one is not such an integer.
     Floats(Vec<f64>),
     /// Texts.
     Texts(Vec<Cow<'a, str>>),
 }
 
-/// A value of a list on its way in.
+/// A value of a list that is being read.
 pub(crate) enum Item<'a> {
     Integer(i64),
     Float(f64),
@@ -45,7 +45,7 @@ pub(crate) enum Item<'a> {
     Other,
 }
 
-/// Why a value is no [`List`].
+/// The reason why a value is not a [`List`].
 pub(crate) type Reason = &'static str;
 
 /// A missing list.
@@ -61,12 +61,12 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Whether there is no value.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The values as floats; none if they are texts.
+    /// The values as floats; `None` if they are texts.
     pub fn into_floats(self) -> Option<Vec<f64>> {
         match self {
             List::Integers(integers) => Some(integers.into_iter().map(|integer| integer as f64).collect()),
@@ -75,7 +75,7 @@ impl<'a> List<'a> {
         }
     }
 
-    /// The list that these values make.
+    /// A list of these values.
     pub(crate) fn collect(items: impl IntoIterator<Item = Item<'a>>) -> Result<Self, Reason> {
         let mut list = List::Integers(Vec::new());
         for item in items {
@@ -128,22 +128,22 @@ impl<'a> List<'a> {
     }
 }
 
-/// Appends the bytes of what is no list.
+/// Appends the bytes of a value that is not a list.
 pub(crate) fn encode_reason(reason: Reason, bytes: &mut Vec<u8>) {
     bytes.push(UNREADABLE);
     bytes.extend(reason.as_bytes());
 }
 
-/// The list that these bytes stand for, or why there is none; nothing when they are no longer those that were written.
+/// The list of these bytes, or the reason why there is none; `None` when the bytes were changed.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Result<List<'_>, &str>> {
     let (&tag, bytes) = bytes.split_first()?;
-    let words = || {
-        let (words, rest) = bytes.as_chunks::<8>();
-        rest.is_empty().then_some(words)
+    let values = || {
+        let (values, rest) = bytes.as_chunks::<8>();
+        rest.is_empty().then_some(values)
     };
     Some(Ok(match tag {
-        INTEGERS => List::Integers(words()?.iter().map(|&word| i64::from_le_bytes(word)).collect()),
-        FLOATS => List::Floats(words()?.iter().map(|&word| f64::from_le_bytes(word)).collect()),
+        INTEGERS => List::Integers(values()?.iter().map(|&value| i64::from_le_bytes(value)).collect()),
+        FLOATS => List::Floats(values()?.iter().map(|&value| f64::from_le_bytes(value)).collect()),
         TEXTS => {
             let (mut texts, mut rest) = (Vec::new(), bytes);
             while !rest.is_empty() {

@@ -1,12 +1,12 @@
-//! Lists that are written out in a text. Distillation sets come with `document_ids` and `scores` as strings as often as
-//! lists, because CSV knows no lists and pandas writes theirs by Python's `repr`; PyLate reads them with
-//! `ast.literal_eval`. Both spellings are read here, Python's and JSON's: `[1, 2]`, `(0.5, -1e-3)`, `['a', "b"]`.
+//! A parser of lists in texts. Distillation sets often have `document_ids` and `scores` as texts, because CSV has no lists
+//! and pandas writes them with Python's `repr`; PyLate reads them with `ast.literal_eval`. Python's and JSON's spelling are
+//! both read: `[1, 2]`, `(0.5, -1e-3)`, `['a', "b"]`.
 
 use std::borrow::Cow;
 
-use crate::lists::{Item, List};
+use crate::table::lists::{Item, List};
 
-/// Reads a text that holds a list, and nothing else; otherwise says what is wrong with it.
+/// Parses a text that is a list. The error names the character and the expected one.
 pub(crate) fn parse(text: &str) -> Result<List<'_>, String> {
     let mut reader = Reader { text, at: 0 };
     let items = reader.list().map_err(|expected| {
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, or a word that stands for one or for none.
+    /// A number, or a word for a number or for a missing value.
     fn word(&mut self) -> Result<Item<'a>, &'static str> {
         let rest = self.rest();
         let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-._".contains(c)).unwrap_or(rest.len());
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What an escape stands for; the backslash is already read. None for a backslash at the end of a line.
+    /// The character of an escape whose backslash is read; `None` for a backslash at the end of a line.
     fn escape(&mut self) -> Result<Option<char>, &'static str> {
         let letter = self.rest().chars().next().ok_or(UNCLOSED)?;
         self.at += letter.len_utf8();

@@ -1,25 +1,13 @@
-//! MaxSim of every query with every document: what is asked for, and where it is computed.
+//! MaxSim of every query with every document, on the host or on a device.
 
 use std::ops::Range;
 
 use burn::tensor::Device;
 
-use crate::{Error, Packed, Result, device, host};
+use super::{device, floor::Floor, host};
+use crate::{Error, Packed, Result};
 
-/// Which documents have no maximum below 0: PyLate pads documents with zero vectors before it scores them, up to the longest one of
-/// those that it scores together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Floor<'a> {
-    /// None: the score of the tokens that there are.
-    #[default]
-    None,
-    /// Those with fewer tokens than this, as if padded to it.
-    PaddedTo(usize),
-    /// Those marked, one entry a document.
-    Marked(&'a [bool]),
-}
-
-/// Where scores are computed.
+/// The place where scores are computed.
 #[derive(Clone, Debug, Default)]
 pub enum Scoring {
     /// On all cores of the host.
@@ -29,24 +17,13 @@ pub enum Scoring {
     Device(Device),
 }
 
-impl Floor<'_> {
-    /// Whether no maximum of a document that has tokens is below 0.
-    pub(crate) fn lifts(self, document: usize, tokens: usize) -> bool {
-        match self {
-            Self::None => false,
-            Self::PaddedTo(longest) => tokens < longest,
-            Self::Marked(marked) => marked[document],
-        }
-    }
-}
-
 impl Scoring {
-    /// What suits the device of a model: a CPU backend (flex, ndarray) scores on the host, any other by its own operations.
+    /// The scoring for the device of a model: the host for a CPU backend (flex, ndarray), the device for any other.
     pub fn for_device(device: &Device) -> Self {
         if colburn_ops::device::is_cpu(device) { Self::Host } else { Self::Device(device.clone().inner()) }
     }
 
-    /// [`scores`], computed here.
+    /// [`scores`], computed in this place.
     ///
     /// # Errors
     /// As [`scores`]; and when a device fails.
@@ -59,9 +36,9 @@ impl Scoring {
 /// MaxSim of every query with every document, row-major `[queries, documents]`, on all cores of the host: the sum over the query's tokens of
 /// the largest product with a token of the document (`scores.colbert_scores` of PyLate).
 ///
-/// A query or document without tokens scores 0. Besides the result, which exists twice while it is put together, memory is needed for the
-/// queries once more, and for some hundred kilobytes a thread. Scores are the same to the bit whatever they are computed along with, and on any number of threads. A NaN among
-/// the values makes the scores NaN that it is part of.
+/// A query or document without tokens scores 0. Memory is needed for two copies of the result, one copy of the queries, and some hundred
+/// kilobytes a thread. Scores are the same to the bit in any company and on any number of threads. A NaN among the values of a text makes its
+/// scores NaN.
 ///
 /// ```
 /// use colburn_search::{Floor, Packed, scores};
@@ -77,12 +54,12 @@ impl Scoring {
 /// ```
 ///
 /// # Errors
-/// When the widths differ, or [`Floor::Marked`] has not one entry a document.
+/// When the widths differ, or [`Floor::Marked`] does not have one entry for each document.
 pub fn scores(queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<Vec<f32>> {
     Scoring::Host.scores(queries, documents, floor)
 }
 
-/// Whether these can be scored together.
+/// Refuses queries and documents of two widths, and a wrong number of marks.
 pub(crate) fn check(queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<()> {
     if queries.dim() != documents.dim() && !queries.is_empty() && !documents.is_empty() {
         let (expected, found) = (queries.dim(), documents.dim());
@@ -97,7 +74,7 @@ pub(crate) fn check(queries: &Packed, documents: &Packed, floor: Floor<'_>) -> R
     }
 }
 
-/// Queries made ready to be scored with any number of documents.
+/// Queries, prepared to be scored with any number of documents.
 #[derive(Debug)]
 pub(crate) enum Scorer {
     Host(host::Queries),
