@@ -2,6 +2,7 @@
 //!
 //! Source: transformers' `EarlyStoppingCallback`.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{Callback, Error, IntervalStrategy, Moment, Result, TrainerControl};
@@ -16,10 +17,12 @@ use crate::{Callback, Error, IntervalStrategy, Moment, Result, TrainerControl};
 /// let callback = EarlyStoppingCallback::new(3).threshold(0.001);
 /// assert_eq!(callback.state().unwrap()["args"]["early_stopping_patience"], 3);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingCallback {
     early_stopping_patience: usize,
     early_stopping_threshold: f64,
+    #[serde(skip)]
     early_stopping_patience_counter: usize,
 }
 

@@ -1,22 +1,37 @@
 //! The distillation loss: over the documents of a query, the scores of the student should be distributed as the teacher's are.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, activation::log_softmax};
 use colburn_ops::{Embeddings, MaskRule};
+use serde::{Deserialize, Serialize};
 
-use crate::error::check_temperature;
-use crate::{Loss, Result, Score, Targets, teacher};
+use crate::configured::Configured;
+use crate::error::{Error, Result, check_temperature};
+use crate::loss::{Loss, Targets};
+use crate::score::{K, Score, ScoreMetric};
+use crate::teacher;
 
-/// What keeps equal scores from dividing by zero when they are normalised; PyLate's number.
+/// Keeps the normalisation of equal scores from a division by zero; PyLate's number.
 const EPSILON: f64 = 1e-8;
+
+/// Santhanam et al. 2022: distillation of a cross-encoder's scores.
+const CITATION: &str = r#"@inproceedings{santhanam-etal-2022-colbertv2,
+    title = {{ColBERTv2}: Effective and Efficient Retrieval via Lightweight Late Interaction},
+    author = {Keshav Santhanam and Omar Khattab and Jon Saad-Falcon and Christopher Potts and Matei Zaharia},
+    booktitle = {Proceedings of the 2022 Conference of the North American Chapter of the Association for Computational Linguistics: Human Language Technologies},
+    year = {2022},
+    publisher = {Association for Computational Linguistics}
+}"#;
 
 /// Kullback-Leibler divergence of the student's distribution from the teacher's (`pylate.losses.Distillation`).
 ///
 /// Each query has its own documents and, for each, a teacher's score ([`Targets::Scores`]). Both sides' scores become probabilities by a
-/// softmax over the documents of the query; the student's are first brought to the range 0 to 1, unless `normalize_scores` is off. MaxSim
+/// softmax over the documents of the query; the student's are first scaled to the range 0 to 1, unless `normalize_scores` is off. MaxSim
 /// is a sum over query tokens, so its softmax without that is far sharper than a teacher's cosines.
 ///
-/// A query whose documents all score alike has a gradient of the order of 1e8 when it is normalised, in PyLate too: it is what the range
-/// is divided by. Clipping bounds it.
+/// A query whose documents all score alike has a gradient of the order of 1e8 when its scores are normalised, in PyLate too, because they
+/// are divided by their range. Clipping bounds it.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -34,18 +49,20 @@ const EPSILON: f64 = 1e-8;
 /// # }
 /// # Ok::<(), colburn_loss::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Settings", into = "Settings")]
 pub struct Distillation {
-    /// Whether the student's scores are brought to the range 0 to 1, query by query, true. The teacher's are taken as they are.
+    /// True if the student's scores of each query are scaled to the range 0 to 1, which is the default. The teacher's are taken as they
+    /// are.
     pub normalize_scores: bool,
-    /// Whether the divergences of the queries are averaged, true, or summed.
+    /// True if the divergences of the queries are averaged, which is the default; false if they are summed.
     pub size_average: bool,
     /// Both sides' scores are divided by it, after normalising, and the loss is multiplied by its square, so that the gradient keeps its
     /// size: 1.0, which is PyLate's loss. As in sentence-transformers (`DistillKLDivLoss`).
     pub temperature: f64,
-    /// By what score queries and documents are compared, MaxSim.
+    /// The score by which queries and documents are compared, MaxSim.
     pub score: Score,
-    /// What becomes of document tokens that do not count; PyLate's rule by default.
+    /// The treatment of document tokens that do not count: PyLate's rule by default. It is not part of a configuration file.
     pub mask_rule: MaskRule,
 }
 
@@ -91,9 +108,90 @@ impl Loss for Distillation {
         ];
         own.into_iter().chain(self.score.settings()).collect()
     }
+
+    fn citation(&self) -> Option<&'static str> {
+        Some(CITATION)
+    }
 }
 
-/// Scores of each query brought to the range 0 to 1. As in PyTorch, the gradient of a least and a greatest score goes to one document.
+/// The keys of `distillation`: the arguments of PyLate's `Distillation`, and `temperature`.
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    temperature: f64,
+    size_average: bool,
+    normalize_scores: bool,
+    score_metric: ScoreMetric,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Distillation::default().into()
+    }
+}
+
+impl From<Distillation> for Settings {
+    fn from(loss: Distillation) -> Self {
+        let Distillation { normalize_scores, size_average, temperature, score, mask_rule: _ } = loss;
+        let (score_metric, k) = score.to_settings();
+        Self { temperature, size_average, normalize_scores, score_metric, k }
+    }
+}
+
+impl TryFrom<Settings> for Distillation {
+    type Error = Error;
+
+    fn try_from(settings: Settings) -> Result<Self> {
+        let Settings { temperature, size_average, normalize_scores, score_metric, k } = settings;
+        let score = Score::of_settings(score_metric, k)?;
+        Ok(Self { normalize_scores, size_average, temperature, score, mask_rule: MaskRule::Zero })
+    }
+}
+
+/// [`Distillation`] over XTR's scores (`pylate.losses.Distillation` with `XTRKDScores`), as a configuration file describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "XtrSettings", into = "XtrSettings")]
+pub struct XtrDistillation(pub Distillation);
+
+impl Configured for XtrDistillation {
+    fn into_loss(self) -> Arc<dyn Loss> {
+        Arc::new(self.0)
+    }
+}
+
+/// The keys of `xtr_distillation`.
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct XtrSettings {
+    temperature: f64,
+    size_average: bool,
+    normalize_scores: bool,
+    k: usize,
+}
+
+impl Default for XtrSettings {
+    fn default() -> Self {
+        XtrDistillation(Distillation::default()).into()
+    }
+}
+
+impl From<XtrDistillation> for XtrSettings {
+    fn from(XtrDistillation(loss): XtrDistillation) -> Self {
+        let Settings { temperature, size_average, normalize_scores, k, .. } = loss.into();
+        Self { temperature, size_average, normalize_scores, k: k.unwrap_or(K) }
+    }
+}
+
+impl From<XtrSettings> for XtrDistillation {
+    fn from(XtrSettings { temperature, size_average, normalize_scores, k }: XtrSettings) -> Self {
+        let score = Score::Xtr { k };
+        Self(Distillation { normalize_scores, size_average, temperature, score, mask_rule: MaskRule::Zero })
+    }
+}
+
+/// The scores of each query, scaled to the range 0 to 1. As in PyTorch, the gradient of a least and a greatest score goes to one document.
 fn min_max(scores: Tensor<2>) -> Tensor<2> {
     let (least, greatest) = (scores.clone().min_dim(1), scores.clone().max_dim(1));
     (scores - least.clone()) / (greatest - least + EPSILON)

@@ -1,15 +1,29 @@
-//! The margin loss: the student should put as much between a positive and a negative as the teacher does.
+//! The margin loss: the student learns the teacher's differences between the scores of a positive and its negatives.
 
 use burn::tensor::Tensor;
 use colburn_ops::{Embeddings, MaskRule};
+use serde::{Deserialize, Serialize};
 
-use crate::{Loss, Result, Score, Targets, teacher};
+use crate::error::{Error, Result};
+use crate::loss::{Loss, Targets};
+use crate::score::{Score, ScoreMetric};
+use crate::teacher;
+
+/// Hofstätter et al. 2020: margins.
+const CITATION: &str = r#"@misc{hofstaetter2020improving,
+    title = {Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation},
+    author = {Sebastian Hofst{\"a}tter and Sophia Althammer and Michael Schr{\"o}der and Mete Sertkan and Allan Hanbury},
+    year = {2020},
+    eprint = {2010.02666},
+    archivePrefix = {arXiv},
+    primaryClass = {cs.IR}
+}"#;
 
 /// Mean squared error between the margins of student and teacher (Hofstätter et al. 2020; sentence-transformers' `MarginMSELoss`).
 ///
 /// Each query has its own documents and, for each, a teacher's score ([`Targets::Scores`]). The first document is the positive; a margin
-/// is its score minus that of one of the others. Only differences count, so the student's scores need not be on the teacher's scale in
-/// their level, but they must be in their spread: MaxSim sums over the query tokens, up to as many as there are.
+/// is its score minus that of one of the others. Only differences count: the level of the teacher's scores does not matter, but their
+/// spread must be that of MaxSim, which is a sum over the query tokens.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -26,13 +40,14 @@ use crate::{Loss, Result, Score, Targets, teacher};
 /// # }
 /// # Ok::<(), colburn_loss::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Settings", into = "Settings")]
 pub struct MarginMse {
-    /// Whether the squared errors of all margins are averaged, true, or summed.
+    /// True if the squared errors of all margins are averaged, which is the default; false if they are summed.
     pub size_average: bool,
-    /// By what score queries and documents are compared, MaxSim.
+    /// The score by which queries and documents are compared, MaxSim.
     pub score: Score,
-    /// What becomes of document tokens that do not count; PyLate's rule by default.
+    /// The treatment of document tokens that do not count: PyLate's rule by default. It is not part of a configuration file.
     pub mask_rule: MaskRule,
 }
 
@@ -63,9 +78,44 @@ impl Loss for MarginMse {
         let own = [("size_average", self.size_average.to_string())];
         own.into_iter().chain(self.score.settings()).collect()
     }
+
+    fn citation(&self) -> Option<&'static str> {
+        Some(CITATION)
+    }
 }
 
-/// By how much the first score of each row is above the others, `[rows, columns]` to `[rows, columns - 1]`.
+/// The keys of `margin_mse`.
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    size_average: bool,
+    score_metric: ScoreMetric,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        MarginMse::default().into()
+    }
+}
+
+impl From<MarginMse> for Settings {
+    fn from(MarginMse { size_average, score, mask_rule: _ }: MarginMse) -> Self {
+        let (score_metric, k) = score.to_settings();
+        Self { size_average, score_metric, k }
+    }
+}
+
+impl TryFrom<Settings> for MarginMse {
+    type Error = Error;
+
+    fn try_from(Settings { size_average, score_metric, k }: Settings) -> Result<Self> {
+        Ok(Self { size_average, score: Score::of_settings(score_metric, k)?, mask_rule: MaskRule::Zero })
+    }
+}
+
+/// The first score of each row minus each of the others, `[rows, columns]` to `[rows, columns - 1]`.
 fn margins(scores: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = scores.dims();
     let (positive, negatives) = (scores.clone().slice([0..rows, 0..1]), scores.slice([0..rows, 1..columns]));

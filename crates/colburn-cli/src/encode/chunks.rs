@@ -1,4 +1,4 @@
-//! The texts in stretches, read and tokenized beside the encoding. No stretch lies in two shards, and each shard begins one, so that a
+//! The texts in chunks, read and tokenized beside the encoding. No chunk lies in two shards, and each shard begins one, so that a
 //! shard's vectors depend on no other shard: which texts are encoded in one batch can change the last digits.
 
 use std::sync::mpsc::SyncSender;
@@ -10,35 +10,35 @@ use crate::texts::{Entry, Texts};
 use crate::{Error, Result};
 
 /// A run of texts to be encoded at once.
-pub struct Stretch {
+pub struct Chunk {
     /// The shard that they belong to.
     pub shard: usize,
     /// The number of the first one.
     pub first: usize,
     pub tokens: TokenBatch,
     pub ids: Vec<Option<String>>,
-    /// The checksum of the shard's texts, in the last stretch of a shard.
+    /// The checksum of the shard's texts, in the last chunk of a shard.
     pub ends_shard: Option<u32>,
-    /// How much of the input was read, from 0 to 1.
+    /// The share of the input that was read, from 0 to 1.
     pub share: f64,
 }
 
-/// How texts are cut.
+/// The rules by which texts are cut.
 pub struct Cut {
-    /// Texts a stretch.
-    pub stretch: usize,
+    /// Texts a chunk.
+    pub chunk: usize,
     /// Texts a shard.
     pub shard: usize,
-    /// What an earlier run has done already; these texts are read, and compared, but not encoded.
+    /// The texts that an earlier run has encoded; they are read and compared, but not encoded.
     pub done: Vec<Option<Shard>>,
 }
 
-/// Hands over all stretches, or those before an error and the error, until nobody listens.
+/// Hands over all chunks, or those before an error and the error, until nobody listens.
 pub fn produce(
     mut texts: Texts,
     cut: &Cut,
     tokenize: impl Fn(&[String]) -> Result<TokenBatch>,
-    listener: &SyncSender<Result<Stretch>>,
+    listener: &SyncSender<Result<Chunk>>,
 ) {
     let mut number = 0;
     let mut shard = 0;
@@ -61,20 +61,20 @@ pub fn produce(
     }
 }
 
-/// The stretches of a shard; false when nobody listens any more.
+/// The chunks of a shard; false when nobody listens any more.
 fn encode(
     texts: &mut Texts,
     cut: &Cut,
     shard: usize,
     number: &mut usize,
     tokenize: &impl Fn(&[String]) -> Result<TokenBatch>,
-    listener: &SyncSender<Result<Stretch>>,
+    listener: &SyncSender<Result<Chunk>>,
 ) -> Result<bool> {
     let mut left = cut.shard;
     let mut checksum = Checksum::default();
     loop {
         let (mut batch, mut ids) = (Vec::new(), Vec::new());
-        while batch.len() < cut.stretch.min(left) {
+        while batch.len() < cut.chunk.min(left) {
             let Some(entry) = texts.take()? else { break };
             checksum.add(&entry);
             batch.push(entry.text);
@@ -86,8 +86,8 @@ fn encode(
         let ends = left == 0 || texts.at_end();
         let tokens = tokenize(&batch)?;
         let ends_shard = ends.then(|| checksum.value());
-        let stretch = Stretch { shard, first, tokens, ids, ends_shard, share: texts.share() };
-        if listener.send(Ok(stretch)).is_err() {
+        let chunk = Chunk { shard, first, tokens, ids, ends_shard, share: texts.share() };
+        if listener.send(Ok(chunk)).is_err() {
             return Ok(false);
         }
         if ends {
@@ -118,7 +118,7 @@ fn changed(texts: &Texts, shard: &Shard) -> Error {
     Error::Texts { path: texts.path().to_owned(), message }
 }
 
-/// Of texts, their names, and where one ends and the next one begins.
+/// A checksum of texts, their names, and their borders.
 #[derive(Default)]
 struct Checksum(crc32fast::Hasher);
 
