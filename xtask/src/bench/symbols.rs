@@ -37,13 +37,13 @@ const ELEMENTWISE: &str = "elementwise";
 /// The training loop. Its callers say nothing about the part of a step.
 const LOOP: Group = Group {
     name: "loop",
-    patterns: &["burn_train::learner", "10burn_train", "colburn_train::training", "colburn_train8training"],
+    patterns: &["burn_train::learner", "10burn_train", "colburn_train::run", "colburn_train3run"],
 };
 
 /// The groups in order: if a name fits several, the first is taken.
 pub const GROUPS: [Group; 7] = [
     Group { name: "matrix products", patterns: &["gemm", "matmul"] },
-    Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::gradients", "train9gradients"] },
+    Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::optim", "train5optim"] },
     Group { name: ATTENTION, patterns: &["attention", "softmax", "rotary"] },
     Group { name: LOSS, patterns: &["maxsim", "xtr", "contrastive", "cross_entropy"] },
     Group {
@@ -174,12 +174,12 @@ mod tests {
                 &[
                     "burn_flex::ops::binary::binary_op",
                     "colburn_train::adamw::Step::map",
-                    "colburn_train::training::Training::step",
+                    "colburn_train::run::training_loop::TrainingLoop::step",
                 ],
                 "optimizer",
             ),
             (&["expf", "colburn_ops::attention::weights", "colburn_model::encoder::bert::layer"], "attention"),
-            (&["main", "colburn_train::training::Training<AdamW>::step", "burn_train::learner::Learner"], OTHER),
+            (&["main", "colburn_train::run::training_loop::TrainingLoop<AdamW>::step", "burn_train::learner::Learner"], OTHER),
             (&[], OTHER),
         ] {
             assert_eq!(group(stack), expected, "{stack:?}");

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use colburn_hub::Hub;
 use colburn_train::{
-    Callback, Error, HubStrategy, Moment, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainerControl,
-    TrainingArguments,
+    Callback, CallbackContext, Error, HubStrategy, PushOutput, Result, ResumeFromCheckpoint, TrainOutput,
+    TrainerControl, TrainingArguments,
 };
 
 use common::{arguments, logged, rows, trainer};
@@ -165,7 +165,7 @@ impl Callback for Spoiler {
         "spoiler".to_owned()
     }
 
-    fn on_train_end(&mut self, _: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_train_end(&mut self, _: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         Err(Error::Argument { key: "spoiler", value: "1".to_owned(), expected: "nothing".into() })
     }
 }

@@ -10,6 +10,7 @@ mod dropout;
 mod evaluators;
 mod logs;
 mod nets;
+mod ranks;
 mod resume;
 mod runs;
 mod several;
