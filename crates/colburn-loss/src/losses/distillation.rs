@@ -78,15 +78,6 @@ impl Default for Distillation {
     }
 }
 
-/// Santhanam et al. 2022: distillation of a cross-encoder's scores.
-const CITATION: &str = r#"@inproceedings{santhanam-etal-2022-colbertv2,
-    title = {{ColBERTv2}: Effective and Efficient Retrieval via Lightweight Late Interaction},
-    author = {Keshav Santhanam and Omar Khattab and Jon Saad-Falcon and Christopher Potts and Matei Zaharia},
-    booktitle = {Proceedings of the 2022 Conference of the North American Chapter of the Association for Computational Linguistics: Human Language Technologies},
-    year = {2022},
-    publisher = {Association for Computational Linguistics}
-}"#;
-
 impl Loss for Distillation {
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
         self.validate()?;
@@ -107,10 +98,6 @@ impl Loss for Distillation {
 
     fn name(&self) -> &'static str {
         "distillation"
-    }
-
-    fn citation(&self) -> Option<&'static str> {
-        Some(CITATION)
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {

@@ -57,16 +57,6 @@ impl Default for MarginMse {
     }
 }
 
-/// Hofstätter et al. 2020: margins.
-const CITATION: &str = r#"@misc{hofstaetter2020improving,
-    title = {Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation},
-    author = {Sebastian Hofst{\"a}tter and Sophia Althammer and Michael Schr{\"o}der and Mete Sertkan and Allan Hanbury},
-    year = {2020},
-    eprint = {2010.02666},
-    archivePrefix = {arXiv},
-    primaryClass = {cs.IR}
-}"#;
-
 impl Loss for MarginMse {
     fn forward(&self, queries: &Embeddings, documents: &Embeddings, targets: &Targets) -> Result<Tensor<1>> {
         self.validate()?;
@@ -82,10 +72,6 @@ impl Loss for MarginMse {
 
     fn name(&self) -> &'static str {
         "margin_mse"
-    }
-
-    fn citation(&self) -> Option<&'static str> {
-        Some(CITATION)
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
