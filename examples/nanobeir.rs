@@ -1,4 +1,4 @@
-//! What a model retrieves: NanoBEIR, or collections of one's own in its layout.
+//! The evaluation of a model on NanoBEIR, or on your own collections in its layout.
 //!
 //! `cargo run --release --example nanobeir -- --model output/contrastive` measures on the sample in the repository; with `--names scifact nfcorpus`
 //! on collections of NanoBEIR in the local cache of the Hugging Face hub, and with `--all` on all 13.

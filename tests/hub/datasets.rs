@@ -26,7 +26,7 @@ fn server() -> Server {
     server
 }
 
-/// What the files of a split hold.
+/// The rows in the files of a split.
 fn rows(server: &Server, name: &str, config: Option<&str>, split: Option<&str>) -> Result<Vec<String>, String> {
     let cache = tempfile::tempdir().unwrap();
     let found: Vec<PathBuf> =

@@ -1,4 +1,4 @@
-//! What is said when the hub refuses or fails: which repository, revision and file it was, and what to do. And how long it is tried.
+//! The errors when the hub refuses or fails: they name the repository, the revision and the file, and say what to do. Also the retries.
 
 use std::time::{Duration, Instant};
 

@@ -34,7 +34,7 @@ fn a_masked_language_model_of_transformers_4() {
     }
 }
 
-/// What makes the layers local: with a wider window, or another base, the numbers are others.
+/// Local layers depend on their window and base: with others the numbers change.
 #[test]
 fn windows_and_bases_matter() {
     let (golden, expected) = (json("encoders.json"), tensors(&fixture("encoders.safetensors")));

@@ -1,4 +1,4 @@
-//! What is saved is PyLate's layout. That PyLate itself reads it is shown by `xtask/fixtures/interchange.py`.
+//! A saved model has PyLate's layout. `xtask/fixtures/interchange.py` shows that PyLate itself reads it.
 
 use std::fs;
 

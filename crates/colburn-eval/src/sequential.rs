@@ -118,7 +118,8 @@ impl Evaluator for SequentialEvaluator {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use std::cell::RefCell;
 

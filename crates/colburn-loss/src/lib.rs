@@ -9,7 +9,8 @@ mod loss;
 mod losses;
 mod score;
 mod teacher;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod testing;
 
 pub use colburn_ops::MaskRule;

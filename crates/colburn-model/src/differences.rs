@@ -171,7 +171,8 @@ fn shown(value: &Value) -> String {
     format!("{} bytes of hash {:08x}", text.len(), hasher.finish() as u32)
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use std::path::{Path, PathBuf};
 

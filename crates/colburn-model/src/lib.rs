@@ -7,7 +7,8 @@
 pub mod card;
 mod colbert;
 mod config;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod damaged;
 mod dense;
 mod differences;

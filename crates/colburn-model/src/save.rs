@@ -146,7 +146,8 @@ fn files_below(folder: &Path, within: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use std::collections::BTreeMap;
 

@@ -36,7 +36,8 @@ mod precision;
 mod rotary;
 mod seed;
 mod spans;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod testing;
 mod xtr;
 

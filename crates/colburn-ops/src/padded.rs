@@ -55,6 +55,7 @@ pub(crate) struct Row {
 
 /// The rows of a rectangle in a run: a slice where they lie side by side, row numbers otherwise. It can be used for any number of tensors.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and none is stored")]
 pub(crate) enum Selection {
     /// The rows of the run from the first number to the second.
     Slice(Range<usize>),

@@ -1,4 +1,4 @@
-//! What the hub answers to whom.
+//! The answers of the hub to reading requests.
 
 use serde_json::{Value, json};
 

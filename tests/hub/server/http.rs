@@ -11,7 +11,7 @@ use std::{
 
 use super::{answers, repositories::State};
 
-/// What a client wanted.
+/// A client's request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
@@ -21,7 +21,7 @@ pub struct Request {
     /// By their names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
-    /// Whether it came to the address of the large files.
+    /// True if it came to the address of the large files.
     pub at_files: bool,
 }
 
@@ -74,7 +74,7 @@ impl Answer {
     }
 }
 
-/// How a request may fail.
+/// The failure of a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// This answer, with these headers.

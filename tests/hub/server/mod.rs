@@ -55,7 +55,7 @@ impl Server {
         Self { endpoint, state }
     }
 
-    /// What it holds, to look at and to change.
+    /// The content of the hub, to look at and to change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

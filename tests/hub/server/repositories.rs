@@ -1,4 +1,4 @@
-//! What the hub holds: repositories with branches, commits and files.
+//! The content of the hub: repositories with branches, commits and files.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -13,7 +13,7 @@ pub struct State {
     pub repositories: BTreeMap<(String, String), Repository>,
     pub requests: Vec<Request>,
     pub faults: Vec<(Vec<String>, usize, Fault)>,
-    /// How many files a page of a listing has.
+    /// The number of files on a page of a listing.
     pub page: usize,
 }
 
@@ -40,7 +40,7 @@ impl State {
         self.repositories.entry((kind.to_owned(), name.to_owned())).or_default()
     }
 
-    /// How this request is to fail, if it is.
+    /// The failure that is set for this request, if any.
     pub fn fault(&mut self, request: &Request) -> Option<Fault> {
         let line = request.line();
         let due = |(words, times, _): &&mut (Vec<String>, usize, Fault)| {
@@ -116,7 +116,7 @@ pub fn name_of(bytes: &[u8]) -> String {
     format!("{:016x}{:016x}{:08x}", hash(0xcbf2_9ce4_8422_2325), hash(1), hash(2) >> 32)
 }
 
-/// Whether the hub keeps a file out of git, at the other address.
+/// True if the hub keeps a file out of git, at the other address.
 pub fn is_large(path: &str) -> bool {
     [".safetensors", ".bin", ".parquet", ".model"].iter().any(|end| path.ends_with(end))
 }

@@ -1,4 +1,4 @@
-//! How the hub is written to: repositories, branches, and commits of files that come in base64. It has no place for files outside of git, as
+//! The hub's answers to writing requests: repositories, branches, and commits of files in base64. It has no place for files outside of git, as
 //! plain servers of the protocol have none.
 
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub fn create(state: &mut State, request: &Request) -> Answer {
     Answer::json(json!({"url": format!("{}/{name}", state.endpoint), "name": name}))
 }
 
-/// Which files are to go past git.
+/// Answers with the files that do not go through git.
 pub fn preupload(request: &Request) -> Answer {
     if let Err(answer) = may_write(request) {
         return answer;

@@ -179,7 +179,14 @@ mod tests {
                 "optimizer",
             ),
             (&["expf", "colburn_ops::attention::weights", "colburn_model::encoder::bert::layer"], "attention"),
-            (&["main", "colburn_train::run::training_loop::TrainingLoop<AdamW>::step", "burn_train::learner::Learner"], OTHER),
+            (
+                &[
+                    "main",
+                    "colburn_train::run::training_loop::TrainingLoop<AdamW>::step",
+                    "burn_train::learner::Learner",
+                ],
+                OTHER,
+            ),
             (&[], OTHER),
         ] {
             assert_eq!(group(stack), expected, "{stack:?}");
@@ -188,8 +195,11 @@ mod tests {
 
     #[test]
     fn loading_is_told_from_the_caller() {
-        let stack =
-            ["__memmove_avx512_unaligned_erms", "colburn_model::load::<impl colburn_model::colbert::ColBert>::build", "colburn::train::run"];
+        let stack = [
+            "__memmove_avx512_unaligned_erms",
+            "colburn_model::load::<impl colburn_model::colbert::ColBert>::build",
+            "colburn::train::run",
+        ];
         assert_eq!(group(&stack), READING.name);
     }
 

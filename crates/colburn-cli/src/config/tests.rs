@@ -161,7 +161,7 @@ fn missing_and_contradicting_keys_are_named() {
     );
     assert_eq!(
         error(&RUN.replace("test_size = 0.1", ""), &[]),
-        "RUN.toml:13: path in [evaluators]: it is missing, and there is no eval data to take the rows from: give [data] eval or \
+        "RUN.toml:14: path in [evaluators]: it is missing, and there is no eval data to take the rows from: give [data] eval or \
          test_size, or path here"
     );
     assert_eq!(

@@ -261,5 +261,6 @@ fn folder_collection(folder: &Path, split: Option<&str>) -> Result<Collection> {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;

@@ -234,7 +234,8 @@ impl TryFrom<XtrSettings> for XtrContrastive {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::testing;

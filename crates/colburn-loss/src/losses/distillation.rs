@@ -197,7 +197,8 @@ fn min_max(scores: Tensor<2>) -> Tensor<2> {
     (scores - least.clone()) / (greatest - least + EPSILON)
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::testing::{assert_close, texts, value_and_gradient};

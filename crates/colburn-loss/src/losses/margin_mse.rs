@@ -122,7 +122,8 @@ fn margins(scores: Tensor<2>) -> Tensor<2> {
     positive.expand([rows, columns - 1]) - negatives
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::testing::{assert_close, value_and_gradient};

@@ -127,7 +127,8 @@ impl Dense {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::weights::{self, Weights};

@@ -4,11 +4,14 @@ mod composed;
 #[cfg(feature = "flex")]
 mod flex;
 mod function;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use self::flex::function::SimdActivation;
 pub use self::function::Activation;
 use crate::implementation::Implementation;
 
@@ -20,7 +23,10 @@ impl Activation {
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Flex => flex::activate(self, x).unwrap_or_else(|x| composed::activate(self, x)),
+            Implementation::Flex => match SimdActivation::of(self) {
+                Some(activation) => flex::activate(activation, x),
+                None => composed::activate(self, x),
+            },
             Implementation::Composed => composed::activate(self, x),
         }
     }
@@ -32,7 +38,10 @@ impl Activation {
     pub fn gated(self, x: Tensor<2>) -> Tensor<2> {
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Flex => flex::gated(self, x).unwrap_or_else(|x| composed::gated(self, x)),
+            Implementation::Flex => match SimdActivation::of(self) {
+                Some(activation) => flex::gated(activation, x),
+                None => composed::gated(self, x),
+            },
             Implementation::Composed => composed::gated(self, x),
         }
     }

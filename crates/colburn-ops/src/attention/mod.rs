@@ -5,7 +5,8 @@ mod composed;
 mod flex;
 mod options;
 mod rectangles;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;

@@ -3,7 +3,8 @@
 pub(crate) mod composed;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;

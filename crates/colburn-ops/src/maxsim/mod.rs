@@ -4,7 +4,8 @@ pub(crate) mod composed;
 #[cfg(feature = "flex")]
 mod flex;
 mod mask_rule;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;

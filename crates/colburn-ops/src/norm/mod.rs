@@ -3,7 +3,8 @@
 mod composed;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;

@@ -4,7 +4,8 @@
 //! tokens has no gradient, so it is made on the host, from one read of the products. The device is left with one gather, whose gradient
 //! autodiff knows: one implementation serves every backend.
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use std::cmp::Ordering;

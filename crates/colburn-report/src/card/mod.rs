@@ -12,7 +12,8 @@ mod examples;
 mod hyperparameters;
 mod logs;
 mod results;
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests;
 
 use std::sync::Arc;

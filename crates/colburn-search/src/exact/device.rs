@@ -123,7 +123,8 @@ fn read(scores: Tensor<2>) -> Result<Vec<f32>> {
     data.try_into_vec::<f32>().map_err(|error| Error::Device(format!("{error:?}")))
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::testing::{Random, assert_close, slow_scores};

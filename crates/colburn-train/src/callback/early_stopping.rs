@@ -126,7 +126,8 @@ impl Callback for EarlyStoppingCallback {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use burn::tensor::Device;

@@ -134,7 +134,8 @@ impl Drop for Batches {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use colburn_data::{BatchSampler, Dataset, MultiDatasetSampling, Sampling};

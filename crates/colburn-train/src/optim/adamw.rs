@@ -197,7 +197,8 @@ mod tests {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod golden {
     use super::*;
     use burn::tensor::{Device, TensorData, Tolerance};

@@ -162,7 +162,8 @@ fn in_layout<const D: usize>(tensor: Tensor<D>, parameter: &Parameter) -> Tensor
     if parameter.transposed { tensor.transpose() } else { tensor }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use crate::AdamWConfig;

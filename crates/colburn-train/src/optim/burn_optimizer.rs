@@ -185,7 +185,8 @@ fn loaded(dtype: Dtype) -> Option<DType> {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use super::*;
     use burn::module::{Param, ParamGroup};

@@ -148,15 +148,19 @@ impl Evaluation {
         Ok(metrics)
     }
 
-    /// The loss of the first batch of each dataset, with the description of the dataset: a test before the run.
-    pub fn try_first_batches(&self, model: &ColBert) -> std::result::Result<(), (String, Error)> {
+    /// Computes the loss of the first batch of each dataset: a test before the run.
+    ///
+    /// # Errors
+    /// [`Error::Preflight`] with the description of the dataset whose batch fails.
+    pub fn try_first_batches(&self, model: &ColBert) -> Result<()> {
         for set in &self.sets {
             let first = set.batches.batches(0..1).next();
             let result = first.map_or(Ok(()), |batch| {
                 let batch = batch?;
                 step::loss(model, self.losses[batch.loss].as_ref(), &batch.batch).map(drop)
             });
-            result.map_err(|error| (set.description.clone(), error))?;
+            result
+                .map_err(|error: Error| Error::Preflight { of: set.description.clone(), message: error.to_string() })?;
         }
         Ok(())
     }

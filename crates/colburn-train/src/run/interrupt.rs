@@ -64,6 +64,7 @@ impl Drop for Registration {
     }
 }
 
+#[expect(clippy::exit, reason = "a second Ctrl-C ends the process")]
 fn on_signal() {
     match &lock().run {
         Some(run) if !run.stop.is_requested() => {

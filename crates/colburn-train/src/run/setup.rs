@@ -383,8 +383,7 @@ fn preflight(parts: &TrainerParts, data: &RunData, model: &ColBert, loop_state: 
             )));
         }
     }
-    let evaluated = data.evaluation.try_first_batches(&model.valid());
-    evaluated.map_err(|(of, error)| Error::Preflight { of, message: error.to_string() })?;
+    data.evaluation.try_first_batches(&model.valid())?;
     Ok(mini_batch_size)
 }
 

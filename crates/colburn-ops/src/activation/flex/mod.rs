@@ -8,21 +8,14 @@ use burn::tensor::Tensor;
 use pulp::Arch;
 
 use self::{elementwise::Elementwise, function::SimdActivation, gated::Gated};
-use super::function::Activation;
 use crate::kernel::flex::apply_1;
 
-/// The function of every element. An activation without a kernel hands `x` back.
-pub(super) fn activate<const D: usize>(activation: Activation, x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
-    match SimdActivation::of(activation) {
-        Some(activation) => Ok(apply_1(Elementwise::<D> { arch: Arch::new(), activation }, x)),
-        None => Err(x),
-    }
+/// The function of every element.
+pub(super) fn activate<const D: usize>(activation: SimdActivation, x: Tensor<D>) -> Tensor<D> {
+    apply_1(Elementwise::<D> { arch: Arch::new(), activation }, x)
 }
 
-/// The function of the first half of each row, times the second half. An activation without a kernel hands `x` back.
-pub(super) fn gated(activation: Activation, x: Tensor<2>) -> Result<Tensor<2>, Tensor<2>> {
-    match SimdActivation::of(activation) {
-        Some(activation) => Ok(apply_1(Gated { arch: Arch::new(), activation }, x)),
-        None => Err(x),
-    }
+/// The function of the first half of each row, times the second half.
+pub(super) fn gated(activation: SimdActivation, x: Tensor<2>) -> Tensor<2> {
+    apply_1(Gated { arch: Arch::new(), activation }, x)
 }
