@@ -3,20 +3,18 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use burn::data::dataset::DatasetError;
-
-/// What can go wrong in a training run.
+/// An error of a training run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A training argument has a value that it cannot have.
+    /// A training argument has a wrong value.
     #[error("training argument `{key}` is {value}; {expected}")]
     Argument {
         /// Its name, as in [`TrainingArguments`](crate::TrainingArguments).
         key: &'static str,
         /// The value that was given.
         value: String,
-        /// What would be right.
+        /// The values that would be right.
         expected: Cow<'static, str>,
     },
     /// The trainer has nothing to train on.
@@ -30,7 +28,7 @@ pub enum Error {
         /// The argument that asks for it.
         key: &'static str,
     },
-    /// A dataset that makes not one batch.
+    /// A dataset with too few rows for a batch.
     #[error(
         "the {which} dataset has {rows} rows, which make no batch of {batch_size}; give more rows, or set `dataloader_drop_last` to false"
     )]
@@ -59,7 +57,7 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
-    /// A file that is no JSON, or not the JSON that belongs there.
+    /// A file that is not JSON, or not the expected JSON.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.
@@ -72,10 +70,10 @@ pub enum Error {
     OptimizerState {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
-    /// Losses or gradients that are not numbers any more, again and again. Such a step changes no weight.
+    /// Losses or gradients that are not finite, in too many consecutive steps. Such a step changes no weight.
     #[error(
         "step {step}: the {what} is {value}, for the {skipped}th step in a row; lower `learning_rate`, raise `warmup_steps`, or raise \
          the temperature of the loss (those steps were skipped: weights and checkpoints are those of step {good})"
@@ -87,20 +85,30 @@ pub enum Error {
         what: &'static str,
         /// Its value.
         value: f64,
-        /// How many steps were skipped.
+        /// The number of skipped steps.
         skipped: usize,
-        /// The last step that was not.
+        /// The last step that was not skipped.
         good: usize,
     },
-    /// A checkpoint that a run cannot go on from.
+    /// A checkpoint that cannot be resumed.
     #[error("the checkpoint {} cannot be used: {message}", path.display())]
     Checkpoint {
         /// Its folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
-    /// A run was to go on, and there is nothing to go on from.
+    /// A checkpoint of a newer version of colburn.
+    #[error("{name} has format version {version}; this colburn reads up to {newest}; update colburn to resume from it")]
+    CheckpointVersion {
+        /// The name of its folder.
+        name: String,
+        /// Its version.
+        version: u64,
+        /// The newest version that is read.
+        newest: u64,
+    },
+    /// There is no checkpoint to resume from.
     #[error(
         "{} holds no checkpoint to resume from ({damaged} damaged); leave `resume_from_checkpoint` out to start from the beginning",
         output_dir.display()
@@ -108,10 +116,10 @@ pub enum Error {
     NoCheckpoint {
         /// The output folder.
         output_dir: PathBuf,
-        /// How many there are that are not whole.
+        /// The number of damaged checkpoints.
         damaged: usize,
     },
-    /// Two datasets that could not be told apart.
+    /// Two datasets with one name.
     #[error(
         "two datasets have the name `{name}`; give each of several a name of its own, by `Trainer::named_train_dataset`"
     )]
@@ -124,10 +132,10 @@ pub enum Error {
     NoDataset {
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
-    /// Two callbacks whose states could not be told apart.
+    /// Two callbacks with one name.
     #[error(
         "the name `{name}` of a callback, under which its state is saved, is taken; give each callback one of its own"
     )]
@@ -135,20 +143,20 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A callback that does not want the run to go on.
+    /// A callback that ends the run with an error.
     #[error("callback `{name}`: {message}")]
     Callback {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
-    /// What goes wrong in the first step is found before any long work.
+    /// An error in the test of the first rows, before any long work.
     #[error("before the run: {of}: {message}")]
     Preflight {
-        /// The dataset that was tried.
+        /// The dataset.
         of: String,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
     /// The data thread ended before the data did.
@@ -156,18 +164,16 @@ pub enum Error {
         "the thread that reads and tokenizes batches stopped before batch {batch}; its own message is above this one"
     )]
     DataThread {
-        /// The micro-batch that did not come.
+        /// The number of the missing micro-batch.
         batch: usize,
     },
-    /// Two evaluators give a metric of one name.
-    #[error(
-        "two things that are evaluated give the metric {metric}, so they could not be told apart; name the evaluators"
-    )]
+    /// Two evaluators with a metric of one name.
+    #[error("two evaluations give the metric {metric}; name the evaluators, so that their metrics differ")]
     SameMetric {
         /// The metric, with `eval_` before it.
         metric: String,
     },
-    /// The best model is asked for by a metric of which less is better, as if more were.
+    /// The metric of the best model is one of which a smaller value is better, and it is compared in the other direction.
     #[error(
         "`metric_for_best_model` is {metric}, of which a smaller value is better; set `greater_is_better` to false"
     )]
@@ -175,28 +181,25 @@ pub enum Error {
         /// The metric, with `eval_` before it.
         metric: String,
     },
-    /// `metric_for_best_model` is none of the metrics that there are.
+    /// `metric_for_best_model` is not one of the metrics of the evaluation.
     #[error("`metric_for_best_model` is {metric}, which the evaluation does not give; it gives {known}")]
     UnknownMetric {
         /// The metric, with `eval_` before it.
         metric: String,
-        /// Those that there are.
+        /// The known ones.
         known: String,
     },
-    /// The state of a callback in a checkpoint is not what that callback writes.
+    /// The state of a callback in a checkpoint cannot be read.
     #[error(
-        "the checkpoint's state of the callback `{name}` cannot be read: {message}; leave the callback out, or begin a new run"
+        "the checkpoint's state of the callback `{name}` cannot be read: {message}; leave the callback out, or start a new run"
     )]
     CallbackState {
         /// The callback.
         name: String,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
-    /// A batch could not be made.
-    #[error(transparent)]
-    Loading(#[from] DatasetError),
-    /// burn-train stopped, and not on our request.
+    /// burn-train stopped with an error of its own.
     #[error("the training loop stopped: {0}")]
     Engine(String),
     /// A tensor could not be read from the device.
@@ -207,10 +210,9 @@ pub enum Error {
         /// The backend's message.
         message: String,
     },
-    /// The hub does not take uploads.
-    #[cfg(feature = "hub")]
-    #[error("`push_to_hub`: {0}")]
-    Hub(#[from] colburn_hub::Error),
+    /// A report, the state of the run, or an upload.
+    #[error(transparent)]
+    Report(#[from] colburn_report::Error),
     /// The data.
     #[error(transparent)]
     Data(#[from] colburn_data::Error),
@@ -223,13 +225,25 @@ pub enum Error {
     /// An evaluator.
     #[error(transparent)]
     Eval(#[from] colburn_eval::Error),
+    /// An error of your own callback, optimizer or ranks; see [`Error::other`].
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// What a backend says, on one line and without its backtrace.
+    /// An error of any type, or a message.
+    ///
+    /// ```
+    /// assert_eq!(colburn_train::Error::other("the disk is full").to_string(), "the disk is full");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// The message of a backend, on one line and without its backtrace.
     pub(crate) fn device(step: usize, error: &impl std::fmt::Display) -> Self {
         let message = error.to_string();
         let lines = message.lines().map(str::trim).take_while(|line| !line.to_lowercase().contains("backtrace"));

@@ -1,6 +1,5 @@
 //! The trainer: a model, a loss, arguments and data in, a trained model out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use colburn_data::Examples;
@@ -8,9 +7,12 @@ use colburn_eval::Evaluator;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
 use colburn_model::card::ModelCardData;
+use colburn_report::card::NamedExamples;
 
-use crate::launch;
-use crate::{Callback, LearningRate, Optimizer, Result, TrainerState, TrainingArguments};
+use crate::data::datasets::Datasets;
+use crate::run::parts::TrainerParts;
+use crate::run::{evaluation, setup};
+use crate::{Alone, Callback, LearningRate, Optimizer, Ranks, Result, TrainOutput, TrainingArguments};
 
 /// Trains a model.
 ///
@@ -42,168 +44,168 @@ use crate::{Callback, LearningRate, Optimizer, Result, TrainerState, TrainingArg
 /// # }
 /// ```
 pub struct Trainer {
-    pub(crate) model: ColBert,
-    pub(crate) loss: Arc<dyn Loss>,
-    /// Losses of datasets, by their names.
-    pub(crate) losses: Vec<(String, Arc<dyn Loss>)>,
-    pub(crate) args: TrainingArguments,
-    pub(crate) train: Vec<Named>,
-    pub(crate) eval: Vec<Named>,
-    pub(crate) evaluators: Vec<Box<dyn Evaluator>>,
-    pub(crate) callbacks: Vec<Box<dyn Callback>>,
-    pub(crate) optimizer: Option<Box<dyn Optimizer>>,
-    pub(crate) schedule: Option<Box<dyn LearningRate>>,
-    pub(crate) handle_interrupt: bool,
-    pub(crate) card: ModelCardData,
-    #[cfg(feature = "hub")]
-    pub(crate) hub: Option<colburn_hub::Hub>,
-}
-
-/// A dataset and the name that it is told apart by; empty when it is alone.
-#[derive(Clone)]
-pub(crate) struct Named {
-    pub name: String,
-    pub examples: Examples,
-}
-
-/// What training gives.
-#[derive(Debug)]
-pub struct TrainOutput {
-    /// The trained model, on its device without autodiff: the one that lies in `output_dir`.
-    pub model: ColBert,
-    /// Optimizer steps done.
-    pub global_step: usize,
-    /// The mean loss of all steps.
-    pub training_loss: f64,
-    /// `train_runtime` in seconds, `train_samples_per_second`, `train_steps_per_second`, `train_loss`, `total_flos`. A run that goes on from
-    /// a checkpoint counts its own time, and the losses of all steps.
-    pub metrics: BTreeMap<String, f64>,
-    /// Where the run stands, and all that it logged: what lies in `trainer_state.json`.
-    pub state: TrainerState,
-    /// Whether the run was stopped by Ctrl-C. Then there is a checkpoint of its last step, and no final model in `output_dir`.
-    pub interrupted: bool,
-    /// What has become of the uploads to the hub, if there were to be any.
-    #[cfg(feature = "hub")]
-    pub push: Option<crate::PushOutput>,
+    model: ColBert,
+    parts: TrainerParts,
 }
 
 impl Trainer {
     /// A trainer of this model with this loss. The model trains on the device that it lies on.
     pub fn new(model: ColBert, loss: impl Loss + 'static, args: TrainingArguments) -> Self {
-        Self {
-            model,
-            loss: Arc::new(loss),
-            losses: Vec::new(),
+        let datasets = Datasets { train: Vec::new(), eval: Vec::new(), loss: Arc::new(loss), own_losses: Vec::new() };
+        let parts = TrainerParts {
             args,
-            train: Vec::new(),
-            eval: Vec::new(),
+            datasets,
             evaluators: Vec::new(),
             callbacks: Vec::new(),
             optimizer: None,
             schedule: None,
+            ranks: Arc::new(Alone),
             handle_interrupt: true,
+            quiet: false,
             card: ModelCardData::default(),
             #[cfg(feature = "hub")]
             hub: None,
-        }
+        };
+        Self { model, parts }
     }
 
-    /// What to train on: rows of texts, or a teacher's scores ([`KdProcessing`](colburn_data::KdProcessing)).
+    /// The data to train on: rows of texts, or a teacher's scores ([`KdProcessing`](colburn_data::KdProcessing)).
     #[must_use]
     pub fn train_dataset(self, dataset: impl Into<Examples>) -> Self {
         self.named_train_dataset("", dataset)
     }
 
-    /// One of several datasets to train on. A batch comes from one of them; `multi_dataset_batch_sampler` says in what order.
+    /// One of several datasets to train on. Each batch comes from one of them; `multi_dataset_batch_sampler` decides their order.
     #[must_use]
     pub fn named_train_dataset(mut self, name: impl Into<String>, dataset: impl Into<Examples>) -> Self {
-        self.train.push(Named { name: name.into(), examples: dataset.into() });
+        self.parts.datasets.train.push(NamedExamples { name: name.into(), examples: dataset.into() });
         self
     }
 
-    /// What to compute `eval_loss` on.
+    /// The data of `eval_loss`.
     #[must_use]
     pub fn eval_dataset(self, dataset: impl Into<Examples>) -> Self {
         self.named_eval_dataset("", dataset)
     }
 
-    /// One of several datasets to compute a loss on, `eval_NAME_loss`.
+    /// One of several datasets with a loss in evaluation, `eval_NAME_loss`.
     #[must_use]
     pub fn named_eval_dataset(mut self, name: impl Into<String>, dataset: impl Into<Examples>) -> Self {
-        self.eval.push(Named { name: name.into(), examples: dataset.into() });
+        self.parts.datasets.eval.push(NamedExamples { name: name.into(), examples: dataset.into() });
         self
     }
 
-    /// The loss of the datasets of this name, in training and in evaluation, instead of the one given to [`Trainer::new`].
+    /// The loss of the datasets of this name, in training and in evaluation, instead of the loss of [`Trainer::new`].
     #[must_use]
     pub fn loss_for(mut self, dataset: impl Into<String>, loss: impl Loss + 'static) -> Self {
-        self.losses.push((dataset.into(), Arc::new(loss)));
+        self.parts.datasets.own_losses.push((dataset.into(), Arc::new(loss)));
         self
     }
 
-    /// What else to evaluate; several run in the order in which they are given.
+    /// An evaluator; several run in the order in which they are given.
     #[must_use]
     pub fn evaluator(mut self, evaluator: impl Evaluator + 'static) -> Self {
-        self.evaluators.push(Box::new(evaluator));
+        self.parts.evaluators.push(Arc::new(evaluator));
         self
     }
 
-    /// Code to be called at the events of the run; several are called in the order in which they are given.
+    /// Code that is called at the events of the run; several callbacks are called in the order in which they are given.
     #[must_use]
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
-        self.callbacks.push(Box::new(callback));
+        self.parts.callbacks.push(Box::new(callback));
         self
     }
 
-    /// An optimizer instead of AdamW with the settings of the arguments.
+    /// An optimizer instead of the one that the argument `optim` names.
     #[must_use]
     pub fn optimizer(mut self, optimizer: impl Optimizer + 'static) -> Self {
-        self.optimizer = Some(Box::new(optimizer));
+        self.parts.optimizer = Some(Box::new(optimizer));
         self
     }
 
     /// Learning rates instead of those of `learning_rate` and `lr_scheduler_type`.
     #[must_use]
     pub fn scheduler(mut self, schedule: impl LearningRate + 'static) -> Self {
-        self.schedule = Some(Box::new(schedule));
+        self.parts.schedule = Some(Box::new(schedule));
         self
     }
 
-    /// Whether Ctrl-C, or a request to terminate, saves a checkpoint and ends the run; it does unless this says no. The handler is the
-    /// process's: it stays installed after the run, and then Ctrl-C ends the process as ever.
+    /// This process as one of several ranks that train the model together; by default it trains [`Alone`]. The batch sizes of the arguments are those
+    /// of one rank. With in-batch negatives, queries are compared with the documents of all ranks, so that two ranks with batches of 16 train
+    /// like one with batches of 32.
+    #[must_use]
+    pub fn ranks(mut self, ranks: impl Ranks + 'static) -> Self {
+        self.parts.ranks = Arc::new(ranks);
+        self
+    }
+
+    /// True, the default, if Ctrl-C or a request to terminate saves a checkpoint and ends the run. The handler belongs to the process: it stays
+    /// installed after the run, and then Ctrl-C ends the process as usual.
     #[must_use]
     pub fn handle_interrupt(mut self, handle: bool) -> Self {
-        self.handle_interrupt = handle;
+        self.parts.handle_interrupt = handle;
         self
     }
 
-    /// What only a person can say of the model, for the card that is saved with it: language, licence, names.
+    /// Writes nothing to stderr. Warnings still go to the subscriber of `tracing`, if the program has one.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.parts.quiet = true;
+        self
+    }
+
+    /// The parts of the model card that only a person knows: language, licence, names.
     #[must_use]
     pub fn model_card(mut self, data: ModelCardData) -> Self {
-        self.card = data;
+        self.parts.card = data;
         self
     }
 
-    /// The hub that `push_to_hub` uploads to, in place of the one that the environment names.
+    /// The hub that `push_to_hub` uploads to, instead of the one that the environment names.
     #[cfg(feature = "hub")]
     #[must_use]
     pub fn hub(mut self, hub: colburn_hub::Hub) -> Self {
-        self.hub = Some(hub);
+        self.parts.hub = Some(hub);
         self
     }
 
     /// Trains, and saves the model, the checkpoints and `trainer_state.json` into `output_dir`.
     ///
-    /// With `resume_from_checkpoint` the run goes on where the checkpoint was written, and comes to the same weights and the same log as if
-    /// it had not been stopped.
+    /// With `resume_from_checkpoint` the run resumes from the step of the checkpoint, and ends with the same weights and the same log as a run that was
+    /// not stopped. Data, losses and arguments are compared with those of the checkpoint: a change is a warning, and another model or
+    /// another number of training rows is an error.
     ///
     /// # Errors
-    /// Before the first step: arguments that cannot be, no or too little data, columns without a role, a first batch that cannot be trained
-    /// on, an output folder that cannot be written or that another run is writing into, a checkpoint that is damaged, a hub that takes no
-    /// uploads where there are to be some. Later: data that cannot
-    /// be read, losses or gradients that are not finite again and again, a disk that is full; then `trainer_state.json` is that of the last
-    /// step.
+    /// Before the first step: wrong arguments, no or too little data, columns without a role, a first batch that cannot be trained
+    /// on, an output folder that cannot be written or that another run is writing into, a damaged checkpoint, a hub that refuses uploads. Later:
+    /// data that cannot be read, losses or gradients that are not finite in too many consecutive steps, weights that are not finite when they are
+    /// saved, a full disk; then `trainer_state.json` is that of the last step, and earlier checkpoints stay.
     pub fn train(self) -> Result<TrainOutput> {
-        launch::train(self)
+        setup::train(self.model, self.parts)
+    }
+
+    /// The metrics of the model on the eval datasets and evaluators, without training: the same names and numbers as those of an evaluation during
+    /// training. No file is written.
+    ///
+    /// ```no_run
+    /// # use burn::tensor::Device;
+    /// # use colburn_data::Dataset;
+    /// # use colburn_loss::Contrastive;
+    /// # use colburn_model::ColBert;
+    /// # use colburn_train::{Trainer, TrainingArguments};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let model = ColBert::from_pretrained("output/run", &Device::default())?;
+    /// let trainer = Trainer::new(model, Contrastive::default(), TrainingArguments::default());
+    /// for (name, value) in trainer.eval_dataset(Dataset::load("eval.parquet")?).quiet().evaluate()? {
+    ///     println!("{name} {value}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is neither an eval dataset nor an evaluator, arguments are wrong, or data cannot be read.
+    pub fn evaluate(&self) -> Result<Vec<(String, f64)>> {
+        evaluation::evaluate(&self.model, &self.parts)
     }
 }

@@ -11,6 +11,6 @@ pub use colburn_model::card::ModelCardData;
 pub use colburn_model::{ColBert, ColBertConfig, ColBertOptions, EncodeOptions, Kind, TokenEmbeddings};
 pub use colburn_ops::device::by_name as device_by_name;
 pub use colburn_train::{
-    Callback, EarlyStoppingCallback, IntervalStrategy, Moment, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
+    Callback, EarlyStoppingCallback, IntervalStrategy, CallbackContext, ResumeFromCheckpoint, SaveStrategy, SchedulerType,
     TrainOutput, Trainer, TrainerControl, TrainingArguments,
 };

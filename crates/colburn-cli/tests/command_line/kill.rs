@@ -66,7 +66,7 @@ fn run(workspace: &Workspace, when: When) -> End {
             let said = fs::read_to_string(workspace.path("said.txt")).unwrap();
             assert!(status.success() || (due && status.signal() == Some(SIGKILL)), "{arguments}: {status}\n{said}");
             if status.success() && arguments.ends_with("--resume") {
-                assert!(said.contains("going on from output/run/checkpoint-"), "it began anew: {said}");
+                assert!(said.contains("resuming from output/run/checkpoint-"), "it began anew: {said}");
             }
             let saving = !half_written(workspace).is_subset(&before);
             return if status.success() { End::Finished } else { End::Killed { saving } };

@@ -171,9 +171,9 @@ fn a_damaged_checkpoint_is_passed_over_unless_it_was_named() {
         assert!(refused.starts_with(&expected) && refused.contains(message), "{refused}");
 
         let (_, said) = workspace.succeed_and_say("train RUN.toml --resume");
-        let warning = said.lines().find(|line| line.contains("it is passed over")).unwrap_or_default();
+        let warning = said.lines().find(|line| line.contains("it is skipped")).unwrap_or_default();
         assert!(warning.contains(&newest) && warning.contains(message), "{said}");
-        assert!(said.contains(&format!("going on from output/run/checkpoint-{}", steps - 1)), "{said}");
+        assert!(said.contains(&format!("resuming from output/run/checkpoint-{}", steps - 1)), "{said}");
         assert_same(&run, &whole, message);
         fs::remove_dir_all(&run).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Checkpoints in every kind of file: what is read, and how what does not fit is named.
+//! Checkpoints in every kind of file: the tensors that are read, and the errors for those that do not fit.
 
 use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
@@ -50,6 +50,69 @@ fn every_float_is_read_as_f32() {
     }
 }
 
+/// Two weights of every type, where the second one is not finite in this type or as f32.
+#[cfg(feature = "flex")]
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    use crate::dense::DenseConfig;
+    let device = burn::tensor::Device::flex();
+    let module = || DenseConfig { bias: true, ..DenseConfig::new(1, 2) }.init(&device);
+    let bf16 = |value: f32| bf16::from_f32(value).to_le_bytes().to_vec();
+    let f16 = |value: f32| f16::from_f32(value).to_le_bytes().to_vec();
+    let f32 = |value: f32| value.to_le_bytes().to_vec();
+    let mut versions = Vec::new();
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        versions.extend([(Dtype::BF16, bf16(0.5), bf16(value)), (Dtype::F16, f16(0.5), f16(value))]);
+        versions.push((Dtype::F32, f32(0.5), f32(value)));
+    }
+    versions.push((Dtype::F64, 0.5f64.to_le_bytes().to_vec(), 1e300f64.to_le_bytes().to_vec()));
+    for (dtype, finite, other) in versions {
+        let warning = |weight: [&[u8]; 2], bias: [&[u8]; 2]| {
+            let folder = tempfile::tempdir().unwrap();
+            let (weight, bias) = (weight.concat(), bias.concat());
+            let tensors = [
+                ("linear.weight", TensorView::new(dtype, vec![2, 1], &weight).unwrap()),
+                ("linear.bias", TensorView::new(dtype, vec![2], &bias).unwrap()),
+                ("buffer", TensorView::new(dtype, vec![1], &other).unwrap()),
+            ];
+            let bytes = safetensors::serialize(tensors, None).unwrap();
+            std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+            let log = Log::default();
+            tracing::subscriber::with_default(log.clone(), || {
+                Weights::open(folder.path()).unwrap().load_into(module()).unwrap();
+            });
+            log.0.lock().unwrap().join("\n")
+        };
+        assert_eq!(
+            warning([&finite; 2], [&finite; 2]),
+            "",
+            "{dtype:?}: tensors that the module does not have are not checked"
+        );
+        let one = warning([&finite; 2], [&finite, &other]);
+        assert!(one.contains("model.safetensors: 1 tensor(s)") && one.contains("`linear.bias`"), "{dtype:?}: {one}");
+        let two = warning([&other, &finite], [&finite, &other]);
+        assert!(two.contains(" 2 tensor(s)") && two.contains("`linear.weight` is the first"), "{dtype:?}: {two}");
+        assert!(!two.contains('\n'), "{two}");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_found_anywhere() {
+    for length in [1, 7, 1023, 1024, 1025, 5000] {
+        let values = |at: usize, value: f32| {
+            let mut values = vec![0.5f32; length];
+            values[at] = value;
+            TensorData::new(values, [length])
+        };
+        for at in [0, length / 2, length - 1] {
+            assert!(is_finite(&values(at, f32::MAX)));
+            assert!([f32::NAN, f32::INFINITY, f32::NEG_INFINITY].iter().all(|value| !is_finite(&values(at, *value))));
+        }
+    }
+    assert!(is_finite(&TensorData::new(Vec::<f32>::new(), [0])));
+    assert!(!is_finite(&TensorData::new(vec![bf16::ONE, bf16::NAN], [2])));
+}
+
 #[test]
 fn a_cut_file_is_named() {
     let folder = folder_of(&[("a", Dtype::F32, vec![0; 400])]);
@@ -67,7 +130,7 @@ fn a_cut_file_is_named() {
 
 #[cfg(feature = "flex")]
 #[test]
-fn all_that_does_not_fit_is_named() {
+fn all_mismatches_are_named() {
     use crate::dense::DenseConfig;
     let device = burn::tensor::Device::flex();
     let module = || DenseConfig { bias: true, use_residual: true, ..DenseConfig::new(3, 2) }.init(&device);
@@ -129,7 +192,7 @@ fn surplus_is_kept_known_or_named() {
     }
 }
 
-/// What was logged.
+/// The messages that were logged.
 #[derive(Clone, Default)]
 struct Log(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -205,7 +268,7 @@ fn a_folder_without_weights_is_named() {
     assert!(error.contains("has no model.safetensors") && error.contains("pytorch_model.bin"), "{error}");
 }
 
-/// What a pickle says to call is not called.
+/// A call in a pickle is not executed.
 ///
 /// `class Evil: __reduce__ = lambda self: (os.system, ("touch FILE",))`; `pickle.dumps({"linear.weight": Evil()}, protocol=2)`
 #[test]

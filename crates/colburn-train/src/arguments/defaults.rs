@@ -2,8 +2,10 @@
 
 use colburn_data::{MultiDatasetSampling, Sampling};
 
-use super::{
-    HubStrategy, IntervalStrategy, LogLevel, ReportTo, ResumeFromCheckpoint, RunPrompts, SaveStrategy, SchedulerType,
+use colburn_report::HubStrategy;
+
+use crate::{
+    IntervalStrategy, LogLevel, OptimizerName, ReportTo, ResumeFromCheckpoint, RunPrompts, SaveStrategy, SchedulerType,
     TrainingArguments,
 };
 
@@ -23,6 +25,7 @@ impl Default for TrainingArguments {
             mini_batch_size: None,
             auto_find_batch_size: false,
             torch_empty_cache_steps: None,
+            optim: OptimizerName::AdamwTorch,
             learning_rate: 5e-5,
             learning_rate_mapping: [].into(),
             lr_scheduler_type: SchedulerType::Linear,

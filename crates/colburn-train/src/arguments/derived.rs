@@ -1,11 +1,13 @@
-//! What follows from the arguments: whether something is due, and what a value that was left out is.
+//! The values that follow from the arguments: numbers of steps, the events after a step or an epoch, defaults that depend on other arguments.
 
 use std::path::PathBuf;
 
-use super::{IntervalStrategy, Reporter, TrainingArguments};
-use crate::Result;
+use colburn_report::ReporterKind;
 
-/// What the names of an evaluation's metrics begin with.
+use super::names::IntervalStrategy;
+use crate::{Result, TrainingArguments};
+
+/// The prefix of the names of an evaluation's metrics.
 const PREFIX: &str = "eval_";
 
 impl TrainingArguments {
@@ -14,24 +16,24 @@ impl TrainingArguments {
         in_steps(self.warmup_ratio.unwrap_or(self.warmup_steps), max_steps)
     }
 
-    /// Whether the step that was just done is to be logged; `interval` is `logging_steps` as a number of steps.
+    /// True if the step that was just done is logged; `interval` is `logging_steps` as a number of steps.
     pub fn log_is_due_after_step(&self, step: usize, interval: usize) -> bool {
         let due = self.logging_strategy == IntervalStrategy::Steps && step.is_multiple_of(interval);
         due || (self.logging_first_step && step == 1)
     }
 
-    /// Whether the model is to be evaluated after a step; `interval` is `eval_steps` as a number of steps.
+    /// True if the model is evaluated after a step; `interval` is `eval_steps` as a number of steps.
     pub fn eval_is_due_after_step(&self, step: usize, interval: usize) -> bool {
         let due = self.eval_strategy == IntervalStrategy::Steps && step.is_multiple_of(interval);
         due && self.eval_delay <= step as f64
     }
 
-    /// Whether the model is to be evaluated at the end of an epoch; `epoch` is the progress in epochs, 1 after the first.
+    /// True if the model is evaluated at the end of an epoch; `epoch` is the progress in epochs, 1 after the first.
     pub fn eval_is_due_after_epoch(&self, epoch: f64) -> bool {
         self.eval_strategy == IntervalStrategy::Epoch && self.eval_delay <= epoch
     }
 
-    /// Whether the device is asked for unused memory after a step.
+    /// True if the device is asked to release unused memory after a step.
     pub fn empty_cache_is_due(&self, step: usize) -> bool {
         self.torch_empty_cache_steps.is_some_and(|interval| step.is_multiple_of(interval))
     }
@@ -46,23 +48,23 @@ impl TrainingArguments {
         Some(if metric.starts_with(PREFIX) { metric.to_owned() } else { format!("{PREFIX}{metric}") })
     }
 
-    /// Whether a greater value of that metric is better.
+    /// True if a greater value of that metric is better.
     pub fn greater_is_better(&self) -> bool {
         let is_loss = self.metric_for_best_model().is_some_and(|metric| metric.ends_with("loss"));
         self.greater_is_better.unwrap_or(!is_loss)
     }
 
-    /// Where TensorBoard's event files go. Hugging Face's default has the time and the host in it; here it is the same in each run, so that
-    /// a run that goes on writes beside what it wrote before.
+    /// The folder of TensorBoard's event files. Hugging Face's default contains the time and the host; here it is the same for each run, so that
+    /// a resumed run writes beside its earlier files.
     pub fn logging_dir(&self) -> PathBuf {
         self.logging_dir.clone().unwrap_or_else(|| self.output_dir.join("runs"))
     }
 
-    /// What else the logs go to.
+    /// The reporters that the logs go to.
     ///
     /// # Errors
     /// When a name is unknown.
-    pub fn reporters(&self) -> Result<Vec<Reporter>> {
+    pub fn reporters(&self) -> Result<Vec<ReporterKind>> {
         self.report_to.reporters()
     }
 
@@ -72,9 +74,19 @@ impl TrainingArguments {
         self.run_name.clone().or_else(folder).unwrap_or_else(|| self.output_dir.display().to_string())
     }
 
-    /// Whether a script that does what it is told trains: unless `do_train` is false.
+    /// True if the program `colburn` trains: unless `do_train` is false.
     pub fn trains(&self) -> bool {
         self.do_train.unwrap_or(true)
+    }
+
+    /// The repository on the Hugging Face hub that uploads go to.
+    ///
+    /// # Errors
+    /// When the arguments cannot name a repository.
+    #[cfg(feature = "hub")]
+    pub(crate) fn hub_repository(&self) -> Result<colburn_hub::RepoId> {
+        let (id, revision) = (self.hub_model_id.as_deref(), self.hub_revision.as_deref());
+        Ok(colburn_report::push::repository(id, &self.output_dir, revision)?)
     }
 }
 

@@ -1,27 +1,29 @@
-//! What a training run is told: Hugging Face's `TrainingArguments`, by the same names, with the same meaning and the same defaults.
+//! The arguments of a training run: Hugging Face's `TrainingArguments`, by the same names, with the same meaning and the same defaults.
 //!
-//! A key of `[training]` in a TOML file, a field here and an argument in Python are one word. Whatever is wrong with a value is said
-//! before the run, by [`TrainingArguments::validate`]. What has no effect here is accepted where that is harmless, and says so.
+//! A key of `[training]` in a TOML file, a field here and an argument in Python are one word. Wrong values are found before the run, by
+//! [`TrainingArguments::validate`]. Arguments without an effect here are accepted where that is harmless, and their documentation says so.
 
+pub(crate) mod decisive;
 mod defaults;
-mod derived;
-mod names;
-mod prompts;
-mod values;
+pub(crate) mod derived;
+pub(crate) mod names;
+pub(crate) mod prompts;
+mod validate;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use colburn_data::{MultiDatasetSampling, Sampling};
+use colburn_report::HubStrategy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use derived::in_steps;
-pub use names::{HubStrategy, IntervalStrategy, LogLevel, Reporter, SaveStrategy, SchedulerType};
-pub use prompts::RunPrompts;
-pub use values::{ReportTo, ResumeFromCheckpoint};
+use self::names::{IntervalStrategy, LogLevel, OptimizerName, SaveStrategy, SchedulerType};
+use self::prompts::RunPrompts;
+use self::values::{ReportTo, ResumeFromCheckpoint};
 
-/// How a model is trained. Names, meanings and defaults are Hugging Face's, and sentence-transformers' where it adds to them.
+/// The arguments of a training run. Names, meanings and defaults are Hugging Face's, and sentence-transformers' where it adds to them.
 ///
 /// A number of steps may be a share of all steps wherever Hugging Face allows it: from 1 on it is that number, below 1 a share, rounded
 /// up.
@@ -37,19 +39,19 @@ pub use values::{ReportTo, ResumeFromCheckpoint};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingArguments {
-    /// Where the final model, the checkpoints and the reports go.
+    /// The folder of the final model, the checkpoints and the reports.
     pub output_dir: PathBuf,
-    /// No effect, as in Hugging Face's trainer: a run writes into `output_dir` whatever lies there, and leaves what it does not write.
+    /// No effect, as in Hugging Face's trainer: a run writes into `output_dir` even if it has files, and keeps those that it does not write itself.
     pub overwrite_output_dir: bool,
-    /// Whether `colburn train` trains; it does unless this is false, and then it evaluates only. [`Trainer`](crate::Trainer) does not look
-    /// at it. (Hugging Face's default is false, and its trainer does not look at it either.)
+    /// True if `colburn train` trains; it does unless this is false, and then it only evaluates. [`Trainer`](crate::Trainer)
+    /// ignores it. (Hugging Face's default is false, and its trainer ignores it too.)
     pub do_train: Option<bool>,
-    /// Whether `colburn train` evaluates when training is over, or instead of it. [`Trainer`](crate::Trainer) does not look at it.
+    /// True if `colburn train` evaluates after the training, or instead of it. [`Trainer`](crate::Trainer) ignores it.
     pub do_eval: bool,
-    /// No effect: there is nothing to predict that is not evaluated.
+    /// No effect: predictions are part of the evaluation.
     pub do_predict: bool,
 
-    /// How often the training data is gone through; a fraction ends within an epoch. `max_steps` overrides it.
+    /// The number of passes over the training data; a fraction ends within an epoch. `max_steps` overrides it.
     pub num_train_epochs: f64,
     /// Number of optimizer steps; −1 leaves it to `num_train_epochs`.
     pub max_steps: i64,
@@ -57,17 +59,19 @@ pub struct TrainingArguments {
     pub per_device_train_batch_size: usize,
     /// Rows of an evaluation batch, for the loss on the eval dataset.
     pub per_device_eval_batch_size: usize,
-    /// Batches whose gradients are averaged to one optimizer step. The last step of an epoch averages what is left.
+    /// The number of batches whose gradients are averaged for one optimizer step. The last step of an epoch averages the remaining batches.
     pub gradient_accumulation_steps: usize,
     /// Texts that go through the encoder at a time while training: with it, gradients are cached, and a batch of any size trains in the
     /// memory of this many texts, with the same loss and the same gradient. Not an argument of Hugging Face's, but of PyLate's
-    /// `CachedContrastive`; here it goes with every loss.
+    /// `CachedContrastive`; here it applies to every loss.
     pub mini_batch_size: Option<usize>,
-    /// Whether a training step that does not fit into memory is tried again with half as many texts at a time.
+    /// True if a training step that does not fit into memory is repeated with half as many texts at a time.
     pub auto_find_batch_size: bool,
-    /// Steps between two requests that the device give back memory that it keeps in reserve. No effect on a CPU.
+    /// The number of steps between two requests that the device release the memory that it keeps in reserve. No effect on a CPU.
     pub torch_empty_cache_steps: Option<usize>,
 
+    /// The optimizer, by name: `adamw_torch`, or its alias `adamw_torch_fused`. [`Trainer::optimizer`](crate::Trainer::optimizer) overrides it.
+    pub optim: OptimizerName,
     /// The highest learning rate.
     pub learning_rate: f64,
     /// Learning rates of parameters whose name has a match of a regular expression, in place of `learning_rate`; the schedule scales all.
@@ -75,14 +79,14 @@ pub struct TrainingArguments {
     /// sentence-transformers.
     #[serde(deserialize_with = "values::or_default")]
     pub learning_rate_mapping: BTreeMap<String, f64>,
-    /// How the learning rate changes over the steps.
+    /// The form of the schedule of the learning rate.
     pub lr_scheduler_type: SchedulerType,
-    /// What else the curve takes, such as `num_cycles`; see [`Curve`](crate::Curve).
+    /// The settings of that form, such as `num_cycles`; see [`ScheduleCurve`](crate::ScheduleCurve).
     #[serde(deserialize_with = "values::or_default")]
     pub lr_scheduler_kwargs: BTreeMap<String, Value>,
     /// Steps of warmup, from a learning rate of 0; below 1 a share of all steps, rounded up.
     pub warmup_steps: f64,
-    /// Warmup as a share of all steps, rounded up: the older word for a `warmup_steps` below 1. It overrides `warmup_steps`.
+    /// Warmup as a share of all steps, rounded up: the older name of a `warmup_steps` below 1. It overrides `warmup_steps`.
     pub warmup_ratio: Option<f64>,
     /// Decoupled weight decay, for all parameters but biases and LayerNorm weights.
     pub weight_decay: f64,
@@ -94,98 +98,97 @@ pub struct TrainingArguments {
     pub adam_epsilon: f64,
     /// The global gradient norm is clipped to this; 0 means no clipping.
     pub max_grad_norm: f64,
-    /// f16 is not available, for there is no scaling of the loss: an error when true.
+    /// f16 is not available, because the loss is not scaled: an error when true.
     pub fp16: bool,
-    /// Whether the products of linear layers are computed with factors rounded to bf16. Everything else is f32, also the weights that are
-    /// trained and saved. Evaluations during the training compute likewise.
+    /// True if the products of linear layers are computed with factors rounded to bf16. Everything else is f32, also the weights that are
+    /// trained and saved. Evaluations during the training compute in the same precision.
     pub bf16: bool,
 
-    /// When loss, gradient norm and learning rate are logged.
+    /// The interval at which loss, gradient norm and learning rate are logged.
     pub logging_strategy: IntervalStrategy,
     /// Steps between two logs; below 1 a share of all steps, rounded up.
     pub logging_steps: f64,
-    /// Whether step 1 is logged whatever `logging_steps` is.
+    /// True if step 1 is logged too, whatever `logging_steps` is.
     pub logging_first_step: bool,
-    /// Whether a loss that is not finite is left out of the logged mean. It never gets into the weights.
+    /// True if a loss that is not finite is left out of the logged mean. It never changes the weights.
     pub logging_nan_inf_filter: bool,
-    /// Where TensorBoard's event files go; `runs` in `output_dir` if not given.
+    /// The folder of TensorBoard's event files; `runs` in `output_dir` if not given.
     pub logging_dir: Option<PathBuf>,
-    /// How much the program `colburn` says on stderr; `passive` leaves it to `RUST_LOG`. The library installs no subscriber.
+    /// The level of the messages of the program `colburn` on stderr; `passive` leaves it to `RUST_LOG`. The library installs no subscriber.
     pub log_level: LogLevel,
     /// No effect: there is one process.
     pub log_level_replica: LogLevel,
     /// No effect: there is one node.
     pub log_on_each_node: bool,
-    /// What else the logs go to, by the names of [`Reporter`]s: a name, a list of names, `"none"` or `"all"`. Hugging Face has none; here, where
-    /// nothing leaves the machine, it is `logs.jsonl` and `report.html`.
+    /// The reporters that the logs go to, by the names of [`ReporterKind`](crate::ReporterKind): a name, a list of names, `"none"` or `"all"`. Hugging
+    /// Face's default is none; here, where nothing leaves the machine, it is `logs.jsonl` and `report.html`.
     pub report_to: ReportTo,
     /// The run's name in those reports.
     pub run_name: Option<String>,
 
-    /// When the model is evaluated.
+    /// The interval of evaluations.
     pub eval_strategy: IntervalStrategy,
     /// Steps between two evaluations; below 1 a share of all steps, rounded up; `logging_steps` if not given.
     pub eval_steps: Option<f64>,
     /// Steps, or epochs if that is the `eval_strategy`, before which the model is not evaluated.
     pub eval_delay: f64,
-    /// Whether the model is evaluated before the first step too.
+    /// True if the model is also evaluated before the first step.
     pub eval_on_start: bool,
-    /// No effect: an eval dataset gives its loss and no predictions that could be kept; evaluators run in any case, as in
-    /// sentence-transformers, which sets this to true.
+    /// No effect: an eval dataset gives its loss and no predictions; evaluators always run, as in sentence-transformers, which sets this to true.
     pub prediction_loss_only: bool,
     /// No effect: the loss of each evaluation batch goes to the host at once.
     pub eval_accumulation_steps: Option<usize>,
 
-    /// When a checkpoint is written.
+    /// The interval of checkpoints.
     pub save_strategy: SaveStrategy,
     /// Steps between two checkpoints; below 1 a share of all steps, rounded up.
     pub save_steps: f64,
-    /// Number of checkpoints to keep in `output_dir`: those written first go, also those of a run before, but not the best one if
+    /// The number of checkpoints to keep in `output_dir`: the oldest are removed, also those of an earlier run, but not the best one if
     /// `load_best_model_at_end`. All are kept if not given.
     pub save_total_limit: Option<usize>,
     /// Only safetensors are written: an error when false.
     pub save_safetensors: bool,
     /// No effect: there is one node.
     pub save_on_each_node: bool,
-    /// Whether the run ends with the weights of its best checkpoint instead of the last ones.
+    /// True if the run ends with the weights of its best checkpoint instead of the last ones.
     pub load_best_model_at_end: bool,
-    /// The metric that decides which model is best, with or without `eval_` before it; `loss` if `load_best_model_at_end` and not given.
+    /// The metric that selects the best model, with or without `eval_` before it; `loss` if `load_best_model_at_end` and not given.
     pub metric_for_best_model: Option<String>,
-    /// Whether a greater value of that metric is better; if not given, it is unless the metric's name ends with `loss`. So it has to be
+    /// True if a greater value of that metric is better; if not given, it is true unless the metric's name ends with `loss`. So it must be
     /// given, as false, for metrics such as `kl_divergence`.
     pub greater_is_better: Option<bool>,
-    /// Whether the run goes on from the last checkpoint in `output_dir` (true), or from the one in a folder (its path).
+    /// Resumes from the last checkpoint in `output_dir` (true), or from the checkpoint in a folder (its path).
     pub resume_from_checkpoint: ResumeFromCheckpoint,
 
     /// Seed of the order of the data and of dropout.
     pub seed: u64,
-    /// Whether a last batch with fewer rows is left out, in training and in evaluation.
+    /// True if a last batch with fewer rows is left out, in training and in evaluation.
     pub dataloader_drop_last: bool,
     /// The order of the training data. `no_duplicates` is sentence-transformers' `batch_sampler` of that name.
     pub train_sampling_strategy: Sampling,
-    /// How several training datasets take turns; each batch comes from one. Of sentence-transformers.
+    /// The order of the batches of several training datasets; each batch comes from one. Of sentence-transformers.
     pub multi_dataset_batch_sampler: MultiDatasetSampling,
-    /// What is put in front of the texts, in training and in evaluation: a text, or a table of columns or of datasets. Of
+    /// The prompts in front of the texts, in training and in evaluation: a text, or a table of columns or of datasets. Of
     /// sentence-transformers.
     #[serde(deserialize_with = "values::or_default")]
     pub prompts: RunPrompts,
 
-    /// Whether the model is uploaded to the Hugging Face hub. The token comes from where Hugging Face's tools have it, `HF_TOKEN` or
-    /// `hf auth login`; that it may write is found out before the first step. An upload that fails ends no run.
+    /// True if the model is uploaded to the Hugging Face hub. The token is that of Hugging Face's tools, `HF_TOKEN` or `hf auth login`; its
+    /// permission to write is checked before the first step. An upload that fails does not end the run.
     pub push_to_hub: bool,
-    /// The repository, `org/name`; the name of `output_dir`, of whom the token belongs to, if not given.
+    /// The repository, `org/name`; if not given, a repository of the owner of the token with the name of `output_dir`.
     pub hub_model_id: Option<String>,
-    /// What is uploaded when.
+    /// The uploads during the run.
     pub hub_strategy: HubStrategy,
-    /// Whether a repository that is made is private; what the organisation's setting is if not given.
+    /// True if a new repository is private; the organisation's setting if not given.
     pub hub_private_repo: Option<bool>,
-    /// Whether a checkpoint is uploaded even if the upload of the one before is still going on; it waits until that is done.
+    /// True if a checkpoint is uploaded even if the upload of an earlier one is still running; it waits until that is done.
     pub hub_always_push: bool,
-    /// The branch that uploads go to, made if it is not there; `main` if not given.
+    /// The branch that uploads go to, made if it does not exist; `main` if not given.
     pub hub_revision: Option<String>,
 
-    /// The device that the program `colburn` trains on, by name: `flex`, `ndarray`, `wgpu`, `cuda`. The library does not look at it: there
-    /// the model comes on its device.
+    /// The device that the program `colburn` trains on, by name: `flex`, `ndarray`, `wgpu`, `cuda`. The library ignores it and trains on the device of
+    /// the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
 }
@@ -211,8 +214,8 @@ mod tests {
         "metric_for_best_model": null, "greater_is_better": null, "run_name": null, "dataloader_drop_last": false,
         "train_sampling_strategy": "random", "multi_dataset_batch_sampler": "proportional", "prompts": null, "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;
 
-    /// The names that are not among them: ours, two whose defaults differ, and one that sentence-transformers overwrites with true.
-    const OTHERS: [&str; 4] = ["mini_batch_size", "do_train", "report_to", "prediction_loss_only"];
+    /// The names that are not among them: ours, three whose defaults differ, and one that sentence-transformers overwrites with true.
+    const OTHERS: [&str; 5] = ["mini_batch_size", "do_train", "optim", "report_to", "prediction_loss_only"];
 
     #[test]
     fn names_and_defaults_are_those_of_hugging_face() {

@@ -1,25 +1,25 @@
-//! The values that an argument takes by name.
+//! The arguments whose value is a name.
 
 use serde::{Deserialize, Serialize};
 
-/// When something is done that is done again and again.
+/// The interval of logs and evaluations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalStrategy {
     /// Never.
     No,
-    /// Every so many optimizer steps.
+    /// Every `logging_steps` or `eval_steps` optimizer steps.
     #[default]
     Steps,
     /// At the end of each epoch.
     Epoch,
 }
 
-/// When a checkpoint is written.
+/// The interval of checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SaveStrategy {
-    /// Never; the final model is saved all the same.
+    /// Never; only the final model is saved.
     No,
     /// Every `save_steps` optimizer steps, and after the last one.
     #[default]
@@ -30,7 +30,8 @@ pub enum SaveStrategy {
     Best,
 }
 
-/// How the learning rate changes over the steps; see [`Schedule`](crate::Schedule) and, for the details, [`Curve`](crate::Curve).
+/// The form of the schedule of the learning rate; see [`Schedule`](crate::Schedule) and, for the details,
+/// [`ScheduleCurve`](crate::ScheduleCurve).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulerType {
@@ -69,23 +70,23 @@ impl SchedulerType {
     }
 }
 
-/// How much is said on stderr.
+/// The level of the messages on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     /// Everything, with files and lines.
     Detail,
-    /// What helps to find a fault.
+    /// Details for debugging.
     Debug,
-    /// What goes on.
+    /// Progress.
     Info,
-    /// What may be wrong.
+    /// Warnings.
     Warning,
-    /// What is wrong.
+    /// Errors.
     Error,
-    /// What ends the program; here the same as `error`.
+    /// Errors that end the program; here the same as `error`.
     Critical,
-    /// What the environment variable `RUST_LOG` says.
+    /// The level of the environment variable `RUST_LOG`.
     #[default]
     Passive,
 }
@@ -101,7 +102,7 @@ impl LogLevel {
     /// ```
     pub fn tracing_filter(self) -> Option<&'static str> {
         match self {
-            // The libraries below say at these levels what only their authors want to know.
+            // Messages of the libraries below at these levels are only of use to their authors.
             Self::Detail => Some("warn,colburn=trace"),
             Self::Debug => Some("warn,colburn=debug"),
             Self::Info => Some("warn,colburn=info"),
@@ -112,50 +113,14 @@ impl LogLevel {
     }
 }
 
-/// What a run can report to, beside `trainer_state.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reporter {
-    /// The terminal, which the trainer writes to in any case.
-    Console,
-    /// `logs.jsonl`, a JSON object a line.
-    Jsonl,
-    /// `report.html`, with curves.
-    Html,
-    /// TensorBoard's event files.
-    Tensorboard,
-    /// Weights & Biases' files of a run without a network.
-    Wandb,
-}
-
-impl Reporter {
-    /// All of them: what `"all"` stands for.
-    pub const ALL: [Self; 5] = [Self::Console, Self::Jsonl, Self::Html, Self::Tensorboard, Self::Wandb];
-
-    /// Its name in `report_to`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Jsonl => "jsonl",
-            Self::Html => "html",
-            Self::Tensorboard => "tensorboard",
-            Self::Wandb => "wandb",
-        }
-    }
-}
-
-/// What `push_to_hub` uploads when. The final model, with the reports of the run, is uploaded in any case.
+/// The optimizer of a run; see [`Optimizer`](crate::Optimizer) for your own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HubStrategy {
-    /// The final model alone.
-    End,
-    /// The model of each checkpoint.
+pub enum OptimizerName {
+    /// AdamW as PyTorch computes it, [`AdamW`](crate::AdamW).
     #[default]
-    EverySave,
-    /// The model of each checkpoint, and the last checkpoint as a whole, in the folder `last-checkpoint` of the repository.
-    Checkpoint,
-    /// The model of each checkpoint, and all checkpoints as a whole, each in its folder.
-    AllCheckpoints,
+    #[serde(alias = "adamw_torch_fused")]
+    AdamwTorch,
 }
 
 #[cfg(test)]
@@ -182,9 +147,12 @@ mod tests {
         for name in ["detail", "debug", "info", "warning", "error", "critical", "passive"] {
             serde_json::from_value::<LogLevel>(name.into()).unwrap();
         }
-        // transformers.trainer_utils.HubStrategy
-        for name in ["end", "every_save", "checkpoint", "all_checkpoints"] {
-            serde_json::from_value::<HubStrategy>(name.into()).unwrap();
+        // two of transformers.training_args.OptimizerNames, which compute the same
+        for name in ["adamw_torch", "adamw_torch_fused"] {
+            assert_eq!(serde_json::from_value::<OptimizerName>(name.into()).unwrap(), OptimizerName::AdamwTorch);
         }
+        assert_eq!(serde_json::to_value(OptimizerName::AdamwTorch).unwrap(), "adamw_torch");
+        let message = serde_json::from_value::<OptimizerName>("adafactor".into()).unwrap_err().to_string();
+        assert!(message.contains("unknown variant `adafactor`, expected `adamw_torch`"), "{message}");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{Error, Result};
 
-/// What is put in front of the texts of a run.
+/// The prompts in front of the texts of a run.
 ///
 /// ```
 /// use colburn_train::RunPrompts;
@@ -53,7 +53,7 @@ impl RunPrompts {
     /// among them.
     ///
     /// # Errors
-    /// [`Error::Argument`] when a table speaks of datasets and of something else.
+    /// [`Error::Argument`] when a table has names of datasets and others.
     pub fn for_dataset(&self, name: Option<&str>, known: &[&str]) -> Result<Prompts> {
         let table = match self {
             Self::All(prompt) => return Ok(Prompts::All(prompt.clone())),

@@ -1,20 +1,20 @@
-//! The values that an argument takes in more than one form.
+//! The arguments whose value has more than one form.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use colburn_report::ReporterKind;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Reporter;
 use crate::{Error, Result};
 
-/// `report_to`: names of [`Reporter`]s, or `"none"` or `"all"`. In a file it is a name or a list of names.
+/// `report_to`: names of [`ReporterKind`]s, or `"none"` or `"all"`. In a file it is a name or a list of names.
 ///
 /// ```
-/// use colburn_train::{ReportTo, Reporter};
+/// use colburn_train::{ReportTo, ReporterKind};
 ///
-/// assert_eq!(ReportTo::from("all").reporters()?, Reporter::ALL);
+/// assert_eq!(ReportTo::from("all").reporters()?, ReporterKind::ALL);
 /// assert_eq!(ReportTo::default().reporters()?, []);
 /// # Ok::<(), colburn_train::Error>(())
 /// ```
@@ -28,20 +28,20 @@ impl From<&str> for ReportTo {
     }
 }
 
-impl From<Reporter> for ReportTo {
-    fn from(reporter: Reporter) -> Self {
+impl From<ReporterKind> for ReportTo {
+    fn from(reporter: ReporterKind) -> Self {
         reporter.name().into()
     }
 }
 
 impl ReportTo {
-    /// What the names stand for, each once.
+    /// The reporters that the names stand for, each once.
     ///
     /// # Errors
     /// [`Error::Argument`] for a name that is unknown, or for `none` or `all` among others.
-    pub fn reporters(&self) -> Result<Vec<Reporter>> {
+    pub fn reporters(&self) -> Result<Vec<ReporterKind>> {
         let mut reporters = match self.0.as_slice() {
-            [name] if name == "all" => Reporter::ALL.to_vec(),
+            [name] if name == "all" => ReporterKind::ALL.to_vec(),
             [name] if name == "none" => Vec::new(),
             names => names.iter().map(|name| reporter(name)).collect::<Result<_>>()?,
         };
@@ -51,9 +51,9 @@ impl ReportTo {
     }
 }
 
-fn reporter(name: &str) -> Result<Reporter> {
-    Reporter::ALL.into_iter().find(|reporter| reporter.name() == name).ok_or_else(|| {
-        let known = Reporter::ALL.map(Reporter::name).join(", ");
+fn reporter(name: &str) -> Result<ReporterKind> {
+    ReporterKind::ALL.into_iter().find(|reporter| reporter.name() == name).ok_or_else(|| {
+        let known = ReporterKind::ALL.map(ReporterKind::name).join(", ");
         let expected = format!("a list of {known} is expected, or \"none\" or \"all\" alone");
         Error::Argument { key: "report_to", value: format!("{name:?}"), expected: expected.into() }
     })
@@ -84,12 +84,12 @@ impl<'de> Deserialize<'de> for ReportTo {
 /// `resume_from_checkpoint`: true, false, or the path of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ResumeFromCheckpoint {
-    /// The run begins at its first step.
+    /// The run starts at its first step.
     #[default]
     No,
-    /// The run goes on from the last checkpoint in `output_dir`.
+    /// The run resumes from the last checkpoint in `output_dir`.
     Last,
-    /// The run goes on from this checkpoint.
+    /// The run resumes from this checkpoint.
     From(PathBuf),
 }
 
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for ResumeFromCheckpoint {
     }
 }
 
-/// Hugging Face's `None` for a table is an empty one here.
+/// Reads null, Hugging Face's `None`, as the default.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -142,20 +142,20 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn report_to(value: Value) -> Result<Vec<Reporter>> {
+    fn report_to(value: Value) -> Result<Vec<ReporterKind>> {
         serde_json::from_value::<ReportTo>(value).unwrap().reporters()
     }
 
     #[test]
     fn reporters_have_names() {
-        assert_eq!(report_to(json!("all")).unwrap(), Reporter::ALL);
-        assert_eq!(report_to(json!(["all"])).unwrap(), Reporter::ALL);
+        assert_eq!(report_to(json!("all")).unwrap(), ReporterKind::ALL);
+        assert_eq!(report_to(json!(["all"])).unwrap(), ReporterKind::ALL);
         for none in [json!("none"), json!(["none"]), json!([]), json!(null)] {
             assert_eq!(report_to(none).unwrap(), []);
         }
-        assert_eq!(report_to(json!("tensorboard")).unwrap(), [Reporter::Tensorboard]);
+        assert_eq!(report_to(json!("tensorboard")).unwrap(), [ReporterKind::Tensorboard]);
         let twice = json!(["wandb", "tensorboard", "wandb"]);
-        assert_eq!(report_to(twice).unwrap(), [Reporter::Tensorboard, Reporter::Wandb]);
+        assert_eq!(report_to(twice).unwrap(), [ReporterKind::Tensorboard, ReporterKind::Wandb]);
         assert_eq!(serde_json::to_value(ReportTo::from("wandb")).unwrap(), json!(["wandb"]));
         assert!(serde_json::from_value::<ReportTo>(json!(3)).unwrap_err().to_string().contains("a list of names"));
     }

@@ -1,4 +1,4 @@
-//! Which of the models is the best one, and whether the run ends with it.
+//! The choice of the best model, with which a run may end.
 
 use colburn_train::{IntervalStrategy, SaveStrategy, TrainingArguments};
 

@@ -1,4 +1,4 @@
-//! Which rows are in which batch.
+//! The rows of each batch.
 
 use colburn_data::{Dataset, MultiDatasetSampling, Sampling};
 use colburn_loss::Contrastive;

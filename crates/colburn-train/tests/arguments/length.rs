@@ -1,4 +1,4 @@
-//! How long a run is, and what a step is made of.
+//! The length of a run, and the batches of a step.
 
 use crate::probe::{assert_near, train};
 

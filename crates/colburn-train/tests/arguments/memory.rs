@@ -1,4 +1,4 @@
-//! How many texts go through the encoder at once. What happens when memory runs out is in `trainer/nets.rs`, and that the gradient is the
+//! The number of texts that go through the encoder at once. Running out of memory is in `trainer/nets.rs`, and that the gradient is the
 //! same for any loss in `trainer/caching.rs`.
 
 use crate::probe::{assert_near, train};

@@ -44,7 +44,7 @@ pub fn train_and_evaluate(count: usize, change: impl FnOnce(&mut TrainingArgumen
     Run { output, dir }
 }
 
-/// What is said about arguments that cannot be, before anything is written.
+/// The message about wrong arguments, before anything is written.
 pub fn refused(change: impl FnOnce(&mut TrainingArguments)) -> String {
     let dir = tempfile::tempdir().unwrap();
     let output_dir = dir.path().join("run");

@@ -1,4 +1,4 @@
-//! Whether a run goes on, and from where. That it comes to the same bytes from every step is in `trainer/resume.rs`.
+//! The checkpoint that a run resumes from. That it ends with the same bytes from every step is in `trainer/resume.rs`.
 
 use std::path::Path;
 

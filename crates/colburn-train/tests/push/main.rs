@@ -1,5 +1,6 @@
 //! `push_to_hub`: what goes to the hub when, and that nothing that goes wrong there ends a run.
 #![cfg(all(feature = "flex", feature = "hub"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "../trainer/common.rs"]
 mod common;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use colburn_hub::Hub;
 use colburn_train::{
-    Callback, Error, HubStrategy, Moment, PushOutput, Result, ResumeFromCheckpoint, TrainOutput, TrainerControl,
-    TrainingArguments,
+    Callback, CallbackContext, Error, HubStrategy, PushOutput, Result, ResumeFromCheckpoint, TrainOutput,
+    TrainerControl, TrainingArguments,
 };
 
 use common::{arguments, logged, rows, trainer};
@@ -164,7 +165,7 @@ impl Callback for Spoiler {
         "spoiler".to_owned()
     }
 
-    fn on_train_end(&mut self, _: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
+    fn on_train_end(&mut self, _: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
         Err(Error::Argument { key: "spoiler", value: "1".to_owned(), expected: "nothing".into() })
     }
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use burn::module::Module;
+use colburn_model::{EncodeOptions, Kind};
 use colburn_train::{
-    Callback, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, Moment, Result, SaveStrategy, TrainerControl,
-    TrainingArguments,
+    Callback, CallbackContext, EarlyStoppingCallback, Error, IntervalStrategy, LogEntry, Result, SaveStrategy,
+    TrainerControl, TrainingArguments,
 };
 
 use crate::common::{arguments, refused, rows, trainer};
@@ -24,8 +26,8 @@ impl Notes {
         (Self { events: events.clone(), ask }, events)
     }
 
-    fn note(&self, what: &str, now: Moment<'_>) -> Result<()> {
-        self.events.lock().unwrap().push(format!("{what} {}", now.state.global_step));
+    fn note(&self, what: &str, context: CallbackContext<'_>) -> Result<()> {
+        self.events.lock().unwrap().push(format!("{what} {}", context.state.global_step));
         Ok(())
     }
 }
@@ -34,33 +36,38 @@ impl Callback for Notes {
     fn name(&self) -> String {
         "Notes".to_owned()
     }
-    fn on_train_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.note("begin", now)
+    fn on_train_begin(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.note("begin", context)
     }
-    fn on_epoch_begin(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.note("epoch", now)
+    fn on_epoch_begin(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.note("epoch", context)
     }
-    fn on_step_end(&mut self, now: Moment<'_>, control: &mut TrainerControl) -> Result<()> {
-        (self.ask)(now.state.global_step, control);
-        self.note("step", now)
+    fn on_step_end(&mut self, context: CallbackContext<'_>, control: &mut TrainerControl) -> Result<()> {
+        (self.ask)(context.state.global_step, control);
+        self.note("step", context)
     }
-    fn on_epoch_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.note("epoch end", now)
+    fn on_epoch_end(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.note("epoch end", context)
     }
-    fn on_log(&mut self, now: Moment<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
-        assert_eq!(now.state.log_history.last(), Some(log));
-        self.note("log", now)
+    fn on_log(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl, log: &LogEntry) -> Result<()> {
+        assert_eq!(context.state.log_history.last(), Some(log));
+        self.note("log", context)
     }
-    fn on_evaluate(&mut self, now: Moment<'_>, _: &mut TrainerControl, metrics: &[(String, f64)]) -> Result<()> {
+    fn on_evaluate(
+        &mut self,
+        context: CallbackContext<'_>,
+        _: &mut TrainerControl,
+        metrics: &[(String, f64)],
+    ) -> Result<()> {
         assert!(metrics.iter().any(|(name, _)| name == "eval_loss"));
-        self.note("evaluate", now)
+        self.note("evaluate", context)
     }
-    fn on_save(&mut self, now: Moment<'_>, _: &mut TrainerControl, checkpoint: &Path) -> Result<()> {
+    fn on_save(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl, checkpoint: &Path) -> Result<()> {
         assert!(checkpoint.join("trainer_state.json").exists());
-        self.note("save", now)
+        self.note("save", context)
     }
-    fn on_train_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-        self.note("end", now)
+    fn on_train_end(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+        self.note("end", context)
     }
 }
 
@@ -183,8 +190,8 @@ fn the_error_of_a_callback_ends_the_run() {
         fn name(&self) -> String {
             "Fails".to_owned()
         }
-        fn on_step_end(&mut self, now: Moment<'_>, _: &mut TrainerControl) -> Result<()> {
-            match now.state.global_step {
+        fn on_step_end(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+            match context.state.global_step {
                 2 => Err(Error::Callback { name: self.name(), message: "enough".to_owned() }),
                 _ => Ok(()),
             }
@@ -192,4 +199,34 @@ fn the_error_of_a_callback_ends_the_run() {
     }
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(refused(trainer(quiet(dir.path())).train_dataset(rows(8)).callback(Fails)), "callback `Fails`: enough");
+}
+
+/// Callbacks see the model as it is trained.
+#[test]
+fn callbacks_see_the_model() {
+    struct Probe(Arc<Mutex<Vec<Vec<f32>>>>);
+    impl Callback for Probe {
+        fn name(&self) -> String {
+            "Probe".to_owned()
+        }
+        fn on_step_end(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+            let model = context.model.valid();
+            let encoded = model.encode(&["a query"], Kind::Query, &EncodeOptions::default())?;
+            self.0.lock().unwrap().push(encoded[0].values.clone());
+            Ok(())
+        }
+        fn on_train_end(&mut self, context: CallbackContext<'_>, _: &mut TrainerControl) -> Result<()> {
+            let encoded = context.model.encode(&["a query"], Kind::Query, &EncodeOptions::default())?;
+            self.0.lock().unwrap().push(encoded[0].values.clone());
+            Err(Error::other(std::io::Error::other("an error of its own")))
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let message = refused(trainer(quiet(dir.path())).train_dataset(rows(4)).callback(Probe(seen.clone())));
+    assert_eq!(message, "an error of its own");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert_ne!(seen[0], seen[1], "a step changes the model");
+    assert_eq!(seen[1], seen[2], "the last step made the final model");
 }

@@ -1,8 +1,10 @@
-//! What the tests of the trainer share: the tiny model and the rows that the fixtures were made from.
+//! The parts that tests of the trainer share: the tiny model and the rows that the fixtures were made from.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use colburn_data::{Dataset, KdProcessing, Sampling};
@@ -92,4 +94,39 @@ pub fn refused(trainer: Trainer) -> String {
     let message = trainer.train().err().map(|error| error.to_string()).unwrap_or_default();
     assert!(!message.is_empty() && !message.contains('\n'), "{message}");
     message
+}
+
+/// The result of some work on this thread, and its warnings.
+pub fn with_warnings<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let warnings = Warnings::default();
+    let result = tracing::subscriber::with_default(warnings.clone(), work);
+    let messages = warnings.0.lock().unwrap().clone();
+    (result, messages)
+}
+
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn fmt::Debug) {
+                self.0 += &format!("{value:?}");
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }

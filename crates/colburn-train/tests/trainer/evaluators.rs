@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Device;
-use colburn_eval::{Evaluator, NanoBeirEvaluator, Progress, Report, Result};
+use colburn_eval::{Evaluator, NanoBeirEvaluator, Progress, Report, Result, TripletEvaluator};
 use colburn_model::ColBert;
-use colburn_train::{IntervalStrategy, SaveStrategy, TrainingArguments};
+use colburn_train::{IntervalStrategy, SaveStrategy, Trainer, TrainingArguments};
 
 use crate::common::{arguments, fixture, logged, refused, rows, trainer};
 
@@ -174,4 +174,26 @@ fn the_best_model_by_retrieval_comes_back_byte_for_byte() {
     let csv = fs::read_to_string(dir.path().join("eval/NanoBEIR_evaluation_mean_results.csv")).unwrap();
     let steps = csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().to_owned());
     assert_eq!(steps.collect::<Vec<_>>(), ["0", "2", "4", "6", "8"]);
+}
+
+/// The same names and numbers as an evaluation during training.
+#[test]
+fn a_model_is_evaluated_without_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments { max_steps: 1, eval_on_start: true, ..arguments(dir.path()) };
+    let with_data = |trainer: Trainer| {
+        let triplets = TripletEvaluator::new(&rows(6)).unwrap();
+        trainer.quiet().named_eval_dataset("a", rows(8)).named_eval_dataset("b", rows(5)).evaluator(triplets)
+    };
+    let metrics = with_data(trainer(args.clone())).evaluate().unwrap();
+    assert!(!dir.path().join("eval").exists(), "no file is written");
+    let trained = with_data(trainer(args.clone())).train_dataset(rows(8)).train().unwrap();
+    let on_start = &trained.state.log_history[0];
+    assert_eq!(metrics.len() + 2, on_start.len(), "the log has epoch and step too");
+    for name in ["eval_a_loss", "eval_b_loss", "eval_accuracy"] {
+        let value = metrics.iter().find_map(|(found, value)| (found == name).then_some(*value));
+        assert_eq!(value, on_start[name].as_f64(), "{name}");
+    }
+    let message = trainer(args).evaluate().unwrap_err().to_string();
+    assert!(message.contains("`Trainer::evaluate` asks for evaluation, but there is neither"), "{message}");
 }

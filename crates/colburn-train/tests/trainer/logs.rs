@@ -1,4 +1,4 @@
-//! What is logged: when, and with which values.
+//! The log: the steps of its entries, and their values.
 
 use std::ops::Range;
 use std::path::Path;

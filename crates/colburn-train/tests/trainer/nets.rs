@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use colburn_data::Dataset;
 use colburn_loss::{Contrastive, Distillation, Loss, Result, Targets};
+use colburn_model::ColBert;
 use colburn_ops::Embeddings;
-use colburn_train::{SaveStrategy, TrainOutput, Trainer, TrainingArguments};
+use colburn_train::{SaveStrategy, TrainOutput, Trainer, TrainerState, TrainingArguments};
 
 use crate::common::{arguments, logged, refused, rows, tiny, trainer};
 
@@ -81,7 +82,7 @@ fn out_of_memory_halves_the_mini_batch_and_not_the_batch() {
     let usual = logged(&run(strange(|_| false, out_of_memory), |args| args), "loss");
     // The trial before the run gets by with 2 texts at once, the third step only with 1.
     let output = run(strange(|call| [0, 1, 5].contains(&call), out_of_memory), auto);
-    assert_eq!(output.state.stateful_callbacks["Tally"]["attributes"]["mini_batch_size"], 1);
+    assert_eq!(output.state.stateful_callbacks["LoopState"]["attributes"]["mini_batch_size"], 1);
     for (found, expected) in logged(&output, "loss").iter().zip(&usual) {
         assert!((found - expected).abs() < 2e-5 * expected, "{found} and {expected}");
     }
@@ -109,4 +110,32 @@ fn what_is_wrong_with_a_batch_is_said_before_the_run() {
 
     let one = Dataset::from_rows(&["query"], [vec!["a query".to_owned()]]).unwrap();
     assert!(refused(trainer(arguments(dir.path())).train_dataset(one)).contains("query"));
+}
+
+/// A learning rate that no f32 holds makes weights infinite, which the loss of that step does not see.
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments { num_train_epochs: 1.0, save_steps: 1.0, ..arguments(dir.path()) };
+    let trainer = trainer(args).scheduler(|step: usize| if step < 2 { 1e-3 } else { 1e39 });
+    let message = refused(trainer.train_dataset(rows(16)));
+    assert!(message.contains("hold NaN or infinite weights"), "{message}");
+    for step in [1, 2] {
+        let checkpoint = dir.path().join(format!("checkpoint-{step}"));
+        ColBert::from_pretrained(&checkpoint, &Device::flex()).unwrap();
+        assert!(checkpoint.join("manifest.json").exists());
+    }
+    assert!(!dir.path().join("checkpoint-3").exists() && !dir.path().join("model.safetensors").exists());
+    assert_eq!(TrainerState::load(dir.path()).unwrap().global_step, 3);
+
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments {
+        max_steps: 1,
+        learning_rate: 1e39,
+        save_strategy: SaveStrategy::No,
+        ..arguments(dir.path())
+    };
+    let message = refused(crate::common::trainer(args).train_dataset(rows(8)));
+    assert!(message.contains("hold NaN or infinite weights"), "{message}");
+    assert!(!dir.path().join("model.safetensors").exists());
 }

@@ -1,17 +1,21 @@
-//! A run that goes on from a checkpoint is the run that was not stopped: the same bytes, the same log.
+//! A resumed run equals the run that was not stopped: the same bytes, the same log. Changes of the run are noticed.
 
 use std::fs;
 use std::path::Path;
 
+use burn::tensor::Device;
 use colburn_data::Sampling;
 use colburn_eval::TripletEvaluator;
 use colburn_loss::{Contrastive, Distillation};
+use colburn_model::{ColBert, ColBertOptions};
 use colburn_train::{
     EarlyStoppingCallback, IntervalStrategy, ResumeFromCheckpoint, SaveStrategy, TrainOutput, Trainer, TrainerState,
     TrainingArguments,
 };
 
-use crate::common::{arguments, refused, rows, scored, tiny_with_dropout, trainer, without_times};
+use crate::common::{
+    arguments, fixture, refused, rows, scored, tiny, tiny_with_dropout, trainer, with_warnings, without_times,
+};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -95,7 +99,7 @@ fn from_every_step_to_the_same_bytes() {
     }
 }
 
-/// What is due at the end of an epoch is not lost between the checkpoint of its last step and the next epoch.
+/// The actions at the end of an epoch are not lost between the checkpoint of its last step and the next epoch.
 #[test]
 fn the_end_of_an_epoch_comes_once() {
     let run = |dir: &Path, resume: ResumeFromCheckpoint| {
@@ -181,8 +185,8 @@ fn a_late_start_takes_no_replay() {
     let checkpoint = dir.path().join("checkpoint-1");
     let mut state = TrainerState::load(&checkpoint).unwrap();
     state.global_step = 1_000_000;
-    state.stateful_callbacks.get_mut("Tally").unwrap()["attributes"]["cursor"] = 1_000_000.into();
-    state.stateful_callbacks.get_mut("Tally").unwrap()["attributes"]["epoch"] = serde_json::Value::Null;
+    state.stateful_callbacks.get_mut("LoopState").unwrap()["attributes"]["cursor"] = 1_000_000.into();
+    state.stateful_callbacks.get_mut("LoopState").unwrap()["attributes"]["epoch"] = serde_json::Value::Null;
     state.save(&checkpoint).unwrap();
     let read = |name: &str| fs::read(checkpoint.join(name)).unwrap();
     let mut manifest: serde_json::Value = serde_json::from_slice(&read("manifest.json")).unwrap();
@@ -196,4 +200,143 @@ fn a_late_start_takes_no_replay() {
     let output = trainer(args).train_dataset(rows(8)).train().unwrap();
     assert_eq!((output.global_step, output.state.epoch), (1_000_002, 500_001.0));
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+/// A run of two steps with a checkpoint after the first, which is then resumed by another run.
+fn first_half(dir: &Path) -> TrainingArguments {
+    let args = TrainingArguments { num_train_epochs: 1.0, save_steps: 1.0, ..arguments(dir) };
+    trainer(args.clone()).train_dataset(rows(8)).eval_dataset(rows(4)).train().unwrap();
+    fs::remove_dir_all(dir.join("checkpoint-2")).unwrap();
+    TrainingArguments { resume_from_checkpoint: ResumeFromCheckpoint::Last, ..args }
+}
+
+/// The warning about changes when this trainer resumes.
+fn noticed(trainer: Trainer) -> Option<String> {
+    let trainer = trainer.handle_interrupt(false).eval_dataset(rows(4));
+    let (output, warnings) = with_warnings(|| trainer.train().unwrap());
+    assert_eq!(output.global_step, 2);
+    warnings.into_iter().find(|warning| warning.contains("resumed with changed arguments"))
+}
+
+#[test]
+fn without_changes_there_is_no_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    assert_eq!(noticed(trainer(args).train_dataset(rows(8))), None);
+}
+
+#[test]
+fn a_changed_argument_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = TrainingArguments { bf16: true, weight_decay: 0.5, ..first_half(dir.path()) };
+    assert_eq!(
+        noticed(trainer(args).train_dataset(rows(8))).unwrap(),
+        "resumed with changed arguments (bf16 false -> true, weight_decay 0.0 -> 0.5); results will differ from an uninterrupted run"
+    );
+}
+
+#[test]
+fn a_changed_loss_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    let loss = Contrastive { temperature: 0.5, ..Contrastive::default() };
+    assert_eq!(
+        noticed(Trainer::new(tiny(), loss, args).train_dataset(rows(8))).unwrap(),
+        "resumed with changed arguments (temperature of the train loss 1.0 -> 0.5, temperature of the eval loss 1.0 -> 0.5); results \
+         will differ from an uninterrupted run"
+    );
+}
+
+#[test]
+fn changed_rows_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    let others = rows(16).slice(8..16).unwrap();
+    assert_eq!(
+        noticed(trainer(args).train_dataset(others)).unwrap(),
+        "resumed with changed arguments (rows of the train data); results will differ from an uninterrupted run"
+    );
+}
+
+/// The weights of a checkpoint with token ids or lengths of another model would train something else.
+#[test]
+fn another_model_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    let with = |options: ColBertOptions| {
+        let model = ColBert::from_pretrained_with(fixture("tiny-colbert"), &options, &Device::flex()).unwrap();
+        refused(
+            Trainer::new(model, Contrastive::default(), args.clone()).handle_interrupt(false).train_dataset(rows(8)),
+        )
+    };
+    let message = with(ColBertOptions { query_length: Some(7), ..ColBertOptions::default() });
+    let length = tiny().config().query_length;
+    assert!(message.contains("checkpoint-1 cannot be used: its model is not that of this run"), "{message}");
+    assert!(message.contains(&format!("query_length: 7 here, {length} there")), "{message}");
+    let message = with(ColBertOptions { query_prefix: Some("[X] ".to_owned()), ..ColBertOptions::default() });
+    assert!(message.contains("query_prefix"), "{message}");
+}
+
+/// A checkpoint of format version 1: no version in the manifest, and the loop state under its first name.
+#[test]
+fn a_checkpoint_of_the_first_format_is_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    let whole = fs::read(dir.path().join("model.safetensors")).unwrap();
+    let checkpoint = dir.path().join("checkpoint-1");
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap()
+    };
+    let write = |name: &str, value: &serde_json::Value| fs::write(checkpoint.join(name), value.to_string()).unwrap();
+
+    let mut state = read("trainer_state.json");
+    let callbacks = state["stateful_callbacks"].as_object_mut().unwrap();
+    let mut counted = callbacks.remove("LoopState").unwrap();
+    counted["args"] = serde_json::json!({});
+    callbacks.insert("Tally".to_owned(), counted);
+    write("trainer_state.json", &state);
+    let mut args_then = read("training_args.json");
+    args_then.as_object_mut().unwrap().remove("optim");
+    write("training_args.json", &args_then);
+    let mut manifest = read("manifest.json");
+    assert_eq!(manifest["format_version"], 2);
+    manifest.as_object_mut().unwrap().remove("format_version");
+    for name in ["trainer_state.json", "training_args.json"] {
+        let bytes = fs::read(checkpoint.join(name)).unwrap();
+        manifest["files"][name] = serde_json::json!({"size": bytes.len(), "crc32": crc32fast::hash(&bytes)});
+    }
+    write("manifest.json", &manifest);
+
+    assert_eq!(noticed(trainer(args.clone()).train_dataset(rows(8))), None);
+    assert_eq!(fs::read(dir.path().join("model.safetensors")).unwrap(), whole);
+
+    manifest["format_version"] = 3.into();
+    write("manifest.json", &manifest);
+    fs::remove_dir_all(dir.path().join("checkpoint-2")).unwrap();
+    let message = refused(trainer(args).train_dataset(rows(8)).eval_dataset(rows(4)));
+    assert_eq!(
+        message,
+        "checkpoint-1 has format version 3; this colburn reads up to 2; update colburn to resume from it"
+    );
+}
+
+#[test]
+fn a_damaged_loop_state_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = first_half(dir.path());
+    let checkpoint = dir.path().join("checkpoint-1");
+    let mut state = TrainerState::load(&checkpoint).unwrap();
+    state.stateful_callbacks.get_mut("LoopState").unwrap()["attributes"]["cursor"] = "one".into();
+    state.save(&checkpoint).unwrap();
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(checkpoint.join("manifest.json")).unwrap()).unwrap();
+    let bytes = fs::read(checkpoint.join("trainer_state.json")).unwrap();
+    manifest["files"]["trainer_state.json"] =
+        serde_json::json!({"size": bytes.len(), "crc32": crc32fast::hash(&bytes)});
+    fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
+    let message = refused(trainer(args).train_dataset(rows(8)));
+    assert!(
+        message.contains("the state of the loop in its trainer_state.json cannot be read: invalid type"),
+        "{message}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a run leaves behind, and how it says no.
+//! The files that a run leaves, and its errors.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -127,7 +127,7 @@ fn checkpoint(path: &Path, args: &TrainingArguments, output: &TrainOutput) {
     let state = TrainerState::load(path).unwrap();
     assert_eq!((state.global_step, state.epoch, state.max_steps), (10, 2.0, 10));
     assert_eq!(state.num_input_tokens_seen, output.state.num_input_tokens_seen);
-    assert_eq!(state.stateful_callbacks["Tally"]["attributes"]["steps_since_log"], 0);
+    assert_eq!(state.stateful_callbacks["LoopState"]["attributes"]["steps_since_log"], 0);
 
     let bytes = fs::read(path.join("optimizer.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
