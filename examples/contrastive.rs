@@ -4,6 +4,8 @@
 //! Without arguments: a small BERT, drawn from the seed, on the sample in `examples/data`. With `--model DIR` the encoder has real
 //! weights: `cargo run --release --example contrastive -- --model models/bert-base-uncased`.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use clap::Parser;
 use colburn::prelude::*;
 

@@ -3,6 +3,8 @@
 //! `cargo run --release --example nanobeir -- --model output/contrastive` measures on the sample in the repository; with `--names scifact nfcorpus`
 //! on collections of NanoBEIR in the local cache of the Hugging Face hub, and with `--all` on all 13.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program writes to the terminal")]
+
 use clap::Parser;
 use colburn::prelude::*;
 

@@ -61,7 +61,7 @@ fn what_there_is_not_is_told_with_what_there_is() {
         (
             Some("old"),
             None,
-            "there is no configuration \"old\" with Parquet, JSON Lines or CSV files, and none that the hub made of it (refs/convert/parquet)",
+            "there is no configuration \"old\" with Parquet, JSON Lines or CSV files, and no copy that the hub has converted (refs/convert/parquet)",
         ),
     ] {
         let error = rows(&server, "org/data", config, split).unwrap_err();

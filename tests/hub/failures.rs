@@ -155,8 +155,8 @@ fn too_many_requests_take_a_longer_wait() {
 fn a_page_for_people_is_no_answer() {
     for words in ["GET /revision/", "GET /tree/"] {
         let error = error(&server(words, 9, Fault::Html), "org/name", None);
-        assert!(error.contains("is not what a hub answers"), "{error}");
-        assert!(error.contains("HF_ENDPOINT") && error.contains("no page to log in to a network between"), "{error}");
+        assert!(error.contains("is not that of a hub"), "{error}");
+        assert!(error.contains("HF_ENDPOINT") && error.contains("login page of a network"), "{error}");
     }
     let error = error(&server("GET config.json", 9, Fault::Html), "org/name", None);
     assert!(error.contains("file config.json: ") && error.contains("bytes came where the hub has 2"), "{error}");
@@ -174,7 +174,7 @@ fn an_address_without_a_hub_is_named() {
     assert!(closed.contains("no connection to http://127.0.0.1:9 ("), "{closed}");
     assert!(closed.contains("HF_HUB_OFFLINE=1"), "{closed}");
     let wrong = error("not an address");
-    assert!(wrong.contains("\"not an address\" is no address (HF_ENDPOINT)"), "{wrong}");
+    assert!(wrong.contains("\"not an address\" is not an address (HF_ENDPOINT)"), "{wrong}");
 }
 
 #[test]

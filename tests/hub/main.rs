@@ -1,6 +1,8 @@
 //! Names to files, and files to names, against a small hub on threads of this process: what is asked for and what is not, what goes wrong and
 //! what is said then.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod datasets;
 mod downloads;
 mod failures;

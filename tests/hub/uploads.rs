@@ -154,7 +154,7 @@ fn refusals_say_what_to_do() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
     let out = UploadOptions { path_in_repo: Some("../other".to_owned()), ..Default::default() };
     let error = with_token.upload_folder(&id("org/name"), folder.path(), out).unwrap_err().to_string();
-    assert!(error.contains("path_in_repo = \"../other\" is no folder of a repository"), "{error}");
+    assert!(error.contains("path_in_repo = \"../other\" is not a folder of a repository"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! The command line of `cargo xtask`, read with the standard library alone: the tasks must build in seconds, so they have
-//! next to no dependencies.
+//! The command line of `cargo xtask`. The standard library alone reads it, so that the tasks build in seconds.
 
-use crate::Result;
+use crate::result::Result;
 
 /// The arguments not read yet.
 pub struct Arguments(Vec<String>);
@@ -38,7 +37,7 @@ impl Arguments {
         Ok(Some(self.0.remove(at)))
     }
 
-    /// Fails when something was given that no command reads.
+    /// Fails if an argument is left that the command does not read.
     pub fn finish(self) -> Result<()> {
         match self.0.first() {
             None => Ok(()),

@@ -1,30 +1,15 @@
-//! `cargo xtask ci`: what has to hold before a change is taken, cheap checks first. The README's commands are among the
-//! steps, and `tidy` fails when the README says something else.
+//! `cargo xtask ci`: the checks that a change must pass, cheap ones first. The README's commands are among them.
 
 use std::time::Duration;
 
+use crate::commands::{BINARY, EXAMPLE, TESTS};
 use crate::process::{self, cargo};
-use crate::{Result, parity, sanitize, tidy};
+use crate::result::Result;
+use crate::{parity, sanitize, tidy};
 
-/// The README's first command: train a small model on real triplets.
-pub const EXAMPLE: &str = "cargo run --release --example contrastive";
-
-/// The README's second command: the tests.
-pub const TESTS: &str = "cargo test --release --workspace";
-
-/// The tests of what the feature `plaid` adds.
+/// The tests of the feature `plaid`.
 const PLAID: &str =
     "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
-
-/// The README's commands for the binary, which work one after the other on what the first command leaves.
-pub const BINARY: [&str; 6] = [
-    "cargo run --release -p colburn-cli -- train examples/run.toml",
-    "cargo run --release -p colburn-cli -- encode --model output/run --input examples/data/texts.txt --kind document --output output/documents.safetensors",
-    "cargo run --release -p colburn-cli -- evaluate --model output/run --triplets examples/data/triplets-test.parquet --nano examples/data/nano/squad --output output/results.json",
-    "cargo run --release -p colburn-cli -- index create --index output/index --model output/run --input examples/data/nano/squad/corpus/train-00000-of-00001.parquet",
-    "cargo run --release -p colburn-cli -- search --index output/index --model output/run --queries examples/data/nano/squad/queries/train-00000-of-00001.parquet --k 10 --output output/found.jsonl",
-    "cargo run --release -p colburn-cli -- train examples/distillation.toml",
-];
 
 pub fn run() -> Result<()> {
     let mut report = Report::default();
@@ -59,14 +44,14 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// One cargo call for all the libraries, so that their dependencies are compiled once.
+/// One cargo call for all libraries, so that their dependencies are compiled once.
 fn no_backend() -> Result<String> {
     let packages = tidy::libraries(&process::repository())?;
     let selected: Vec<String> = packages.iter().map(|package| format!("-p {package}")).collect();
     Ok(format!("cargo check --release --no-default-features {}", selected.join(" ")))
 }
 
-/// A command of the binary, on a model of a few steps and with its results in places of their own.
+/// A command of the binary, on a model of a few steps and with its results in folders of their own.
 fn smoke(command: &str) -> String {
     let changed = command.replace("output/", "output/smoke-");
     if command.contains(" train ") {
@@ -83,7 +68,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().skip(1).collect()
 }
 
-/// What ran and for how long.
+/// The steps that ran, with their times.
 #[derive(Default)]
 struct Report(Vec<(String, Duration)>);
 
@@ -113,12 +98,12 @@ impl Report {
 mod tests {
     #[test]
     fn the_readme_spelling_becomes_cargo_arguments() {
-        assert_eq!(super::words(super::TESTS), ["test", "--release", "--workspace"]);
+        assert_eq!(super::words(crate::commands::TESTS), ["test", "--release", "--workspace"]);
     }
 
     #[test]
     fn smoke_runs_leave_the_outputs_of_others_alone() {
-        for command in super::BINARY {
+        for command in crate::commands::BINARY {
             let smoke = super::smoke(command);
             let outputs = smoke.match_indices("output/").count();
             assert!(outputs > 0 && outputs == smoke.matches("output/smoke").count(), "{smoke}");

@@ -1,12 +1,12 @@
-//! `cargo xtask cuda`: compiles the binary with the CUDA backend. Burn's normal way there downloads a prebuilt LLVM in a
-//! build script; where nothing can be downloaded, a stand-in for the crate `cubecl-llvm` takes its place and kernels are
-//! compiled by NVRTC at run time (the feature `cuda-nvrtc`). The stand-in must never reach the committed lock file.
+//! `cargo xtask cuda`: compiles the binary with the CUDA backend. Burn's build script downloads a prebuilt LLVM. Where nothing
+//! can be downloaded, a stand-in replaces the crate `cubecl-llvm`, and NVRTC compiles the kernels at run time (the feature
+//! `cuda-nvrtc`). The stand-in must never reach the committed lock file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Result;
 use crate::process::{self, cargo, repository};
+use crate::result::Result;
 
 pub fn run(stand_in: Option<&Path>) -> Result<()> {
     let Some(stand_in) = stand_in else {
@@ -28,8 +28,8 @@ pub fn run(stand_in: Option<&Path>) -> Result<()> {
     built.map(|_| ())
 }
 
-/// Cargo.lock as it was, put back when this is dropped, whatever happened in between. A copy on disk survives an
-/// interrupt, and the next run starts by putting it back.
+/// The original Cargo.lock. Dropping this restores it. A copy on disk survives an interrupt, and the next run restores it
+/// first.
 struct LockFile {
     path: PathBuf,
     copy: PathBuf,

@@ -1,11 +1,11 @@
-//! `cargo xtask fixtures`: the parity fixtures are what PyLate itself computed, so they need a Python with PyLate. The
-//! script that makes them lies in `xtask/fixtures`; its output is committed, so the tests need no Python.
+//! `cargo xtask fixtures`: PyLate itself computes the parity fixtures, so this needs a Python with PyLate. The script is in
+//! `xtask/fixtures`; its output is committed, so the tests need no Python.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::Result;
 use crate::process::{self, repository};
+use crate::result::Result;
 
 const SCRIPT: &str = "xtask/fixtures/make_fixtures.py";
 

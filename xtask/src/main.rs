@@ -1,13 +1,17 @@
-//! Development tasks, run as `cargo xtask COMMAND`: whatever is more than one cargo call lives here, in Rust, so that it
+//! Development tasks, run as `cargo xtask COMMAND`. A task that is more than one cargo call is written here in Rust, so that it
 //! runs the same on every system. This file names the commands; each has a file of its own.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program writes to the terminal")]
 
 mod arguments;
 mod bench;
 mod ci;
+mod commands;
 mod cuda;
 mod fixtures;
 mod parity;
 mod process;
+mod result;
 mod sanitize;
 mod tidy;
 
@@ -15,9 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-
-/// What failed, in words for the terminal.
-type Result<T> = std::result::Result<T, String>;
+use result::Result;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
@@ -26,7 +28,7 @@ usage: cargo xtask COMMAND
   tidy                                      the architecture invariants, as checks on the repository's files
   fixtures [--python PYTHON]                how the parity fixtures are made; with --python, make them
   parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
-  bench [--python PYTHON] [--only WORKS]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
+  bench [--python PYTHON] [--only NAMES]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
                                             named scaling and profile; docs/performance.md lists the other options
   sanitize                                  the kernels' tests under AddressSanitizer
   cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";

@@ -1,13 +1,13 @@
-//! `cargo xtask parity`: one parity suite (`tests/parity`), run on one backend after another. The
-//! backend is a feature of the build and the device a value of the run, so each backend is a build of its own.
+//! `cargo xtask parity`: the parity suite (`tests/parity`) on one backend. The backend is a feature of the build and the device
+//! a value of the run, so each backend is a build of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Result;
 use crate::process::{self, cargo};
+use crate::result::Result;
 
 /// The backends that the parity suite runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,8 +60,8 @@ pub fn run(device: Device, minilm: Option<&Path>) -> Result<Duration> {
     process::run(&format!("parity on {}", device.name()), &mut tests)
 }
 
-/// On Linux wgpu speaks Vulkan, and without an installable client driver it finds no adapter: say so before a build of
-/// a quarter of an hour rather than after it.
+/// Fails if Linux has no Vulkan driver, without which wgpu finds no adapter: before a build of a quarter of an hour, not after
+/// it.
 fn find_vulkan() -> Result<()> {
     if !cfg!(target_os = "linux")
         || std::env::var_os("VK_ICD_FILENAMES").is_some()

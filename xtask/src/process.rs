@@ -1,13 +1,12 @@
-//! Running other programs: every task says what it runs before it runs it, and how long it took afterwards.
+//! Other programs: a task prints each command before it runs it, and the time afterwards.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Result;
+use crate::result::Result;
 
-/// The repository's root folder. Cargo sets the variable at run time too, so a target folder shared by several clones
-/// never leads one clone's task into another.
+/// The repository's root folder. Cargo sets the variable at run time too, so that several clones can share a target folder.
 pub fn repository() -> PathBuf {
     let manifest =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -21,7 +20,7 @@ pub fn cargo<S: AsRef<str>>(arguments: &[S]) -> Command {
     command
 }
 
-/// Runs a command to its end with its output on the terminal; a failure names the step.
+/// Runs a command to its end with its output on the terminal. An error names the step.
 pub fn run(step: &str, command: &mut Command) -> Result<Duration> {
     eprintln!("\n==> {step}\n    {}", describe(command));
     let started = Instant::now();
@@ -36,7 +35,7 @@ pub fn run(step: &str, command: &mut Command) -> Result<Duration> {
     Ok(elapsed)
 }
 
-/// Whether a program starts and exits with success, its output unseen.
+/// True if a program starts and exits with success. Its output is discarded.
 pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -46,7 +45,7 @@ pub fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command as one would type it, changed variables in front.
+/// The command as a user would type it, with changed variables in front.
 pub fn describe(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {

@@ -1,14 +1,14 @@
-//! `cargo xtask sanitize`: the tests of the kernels under AddressSanitizer, which sees every read and write beyond an allocation, whatever the
-//! instructions that do it; Miri knows neither AVX-512 nor the threads' speed. The sanitizer's runtime comes with the stable toolchain, its option only behind
-//! `RUSTC_BOOTSTRAP`. Everything is built for it once more, in a target folder of its own that stays warm.
+//! `cargo xtask sanitize`: the tests of colburn-ops under AddressSanitizer, which detects every read and write beyond an allocation, by any
+//! instruction. Miri knows no AVX-512 and is too slow for the threads. The stable toolchain has the sanitizer's runtime, and its option behind
+//! `RUSTC_BOOTSTRAP`. The build has a target folder of its own.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::Result;
 use crate::process::{self, cargo, repository};
+use crate::result::Result;
 
-/// Named, so that build scripts and macros, which run inside the compiler, are built without the sanitizer.
+/// The target is named, so that build scripts and macros, which run inside the compiler, are built without the sanitizer.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 pub fn run() -> Result<()> {
@@ -18,11 +18,10 @@ pub fn run() -> Result<()> {
     process::run("kernels under AddressSanitizer", &mut tests()).map(drop)
 }
 
-/// The tests that have `fused` in their path, built and run.
+/// The tests of colburn-ops.
 pub fn tests() -> Command {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let arguments =
-        ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib", "--", "fused"];
+    let arguments = ["test", "--release", "--target", TARGET, "-p", "colburn-ops", "--features", "flex", "--lib"];
     let mut command = cargo(&arguments);
     command
         .env("CARGO_TARGET_DIR", target.join("sanitize"))

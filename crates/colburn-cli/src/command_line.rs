@@ -1,7 +1,5 @@
 //! The arguments of the binary. Their names are those of the TOML file and of Hugging Face wherever those have one.
 
-mod retrieval;
-
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -9,8 +7,6 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use colburn::model::{ColBert, EncodeOptions, Kind};
 use colburn::ops::Precision;
 use colburn::search::Dtype;
-
-pub use retrieval::*;
 
 /// Train, encode with, evaluate and search with ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
@@ -39,14 +35,14 @@ pub struct TrainArguments {
     /// Set a key of the run, e.g. --set training.learning_rate=1e-5; can be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,
-    /// Go on from a checkpoint; from the newest whole one in output_dir if none is named.
+    /// Resume from a checkpoint; from the newest whole one in output_dir if none is named.
     #[arg(long, value_name = "CHECKPOINT")]
     pub resume: Option<Option<PathBuf>>,
     #[command(flatten)]
     pub device: DeviceArgument,
 }
 
-/// Turn texts into token embeddings: into one file, or into a folder of shards that an interrupted run can go on with.
+/// Turn texts into token embeddings: into one file, or into a folder of shards that an interrupted run can resume.
 #[derive(Args, Debug)]
 pub struct EncodeArguments {
     /// The model: a directory, or its name on the Hugging Face hub, `org/name[@revision]`.
@@ -56,10 +52,10 @@ pub struct EncodeArguments {
     /// Parquet files, or a pattern in quotes. A key or column `_id` or `id` is kept in Parquet output.
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
-    /// Whether the texts are queries or documents.
+    /// The kind of the texts: queries or documents.
     #[arg(long)]
     pub kind: KindArgument,
-    /// Where to write the embeddings: OUT.safetensors (tensors `0`, `1`, … in input order, [tokens, dim]), OUT.parquet (columns `id` and
+    /// The file or folder of the embeddings: OUT.safetensors (tensors `0`, `1`, … in input order, [tokens, dim]), OUT.parquet (columns `id` and
     /// `embeddings`), or a folder for shards and their manifest.json.
     #[arg(long, value_name = "OUT")]
     pub output: PathBuf,
@@ -72,7 +68,7 @@ pub struct EncodeArguments {
     /// Texts a shard [default: 10000].
     #[arg(long, value_name = "N")]
     pub shard_size: Option<NonZeroUsize>,
-    /// Go on in a folder of shards: those that are whole are not made again.
+    /// Resume a folder of shards: those that are whole are not made again.
     #[arg(long)]
     pub resume: bool,
     /// Texts per forward pass.
@@ -97,7 +93,7 @@ pub struct EncodeArguments {
 }
 
 impl EncodeArguments {
-    /// How the library is to encode.
+    /// The options of the encoding.
     pub fn options(&self) -> EncodeOptions {
         EncodeOptions {
             batch_size: self.batch_size.get(),
@@ -142,7 +138,7 @@ pub struct EvaluateArguments {
     /// Also write, beside the results, what was found for each query of the collections, with scores, and the CSV files of the evaluators.
     #[arg(long)]
     pub write_predictions: bool,
-    /// Where to write the metrics: one flat object of name to number.
+    /// The file of the metrics: one flat object of name to number.
     #[arg(long, value_name = "results.json")]
     pub output: PathBuf,
     /// Texts per forward pass.
@@ -154,7 +150,187 @@ pub struct EvaluateArguments {
     pub device: DeviceArgument,
 }
 
-/// How a command encodes texts.
+/// Keep the embeddings of documents on disk, to be searched.
+#[derive(Args, Debug)]
+pub struct IndexArguments {
+    #[command(subcommand)]
+    pub command: IndexCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum IndexCommand {
+    Create(CreateArguments),
+    Add(AddArguments),
+    Remove(RemoveArguments),
+    /// Give back the room of removed documents, and make large files of small ones.
+    Compact(DirectoryArgument),
+    /// Say what is in an index.
+    Info(DirectoryArgument),
+}
+
+/// Make an index of documents.
+#[derive(Args, Debug)]
+pub struct CreateArguments {
+    #[command(flatten)]
+    pub documents: AddArguments,
+    /// An approximate index, of which a search does not read all; needs a build with --features plaid.
+    #[arg(long)]
+    pub plaid: bool,
+    /// The type of stored values: f32, f16 or int8.
+    #[arg(long, value_name = "DTYPE", default_value = "f32", conflicts_with = "plaid")]
+    pub dtype: Dtype,
+    /// Bits a value in a PLAID index: 1, 2, 4 or 8.
+    #[arg(long, value_name = "N", default_value = "4", requires = "plaid", value_parser = nbits)]
+    pub nbits: usize,
+}
+
+fn nbits(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(nbits @ (1 | 2 | 4 | 8)) => Ok(nbits),
+        _ => Err("1, 2, 4 or 8 is expected".to_owned()),
+    }
+}
+
+/// Add documents to an index; one whose id is there already takes the place of the old one.
+#[derive(Args, Debug)]
+pub struct AddArguments {
+    /// The folder of the index.
+    #[arg(long, value_name = "DIR")]
+    pub index: PathBuf,
+    /// The model's directory.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id;
+    /// such a number never takes the place of a document that is there already).
+    #[arg(long, value_name = "TEXTS")]
+    pub input: PathBuf,
+    /// Texts per forward pass.
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub batch_size: NonZeroUsize,
+    /// The number of token vectors of a document that become one by clustering; not in a PLAID index.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub pool_factor: NonZeroUsize,
+    #[command(flatten)]
+    pub precision: PrecisionArgument,
+    #[command(flatten)]
+    pub device: DeviceArgument,
+}
+
+/// Remove documents from an index.
+#[derive(Args, Debug)]
+pub struct RemoveArguments {
+    /// The folder of the index.
+    #[arg(long, value_name = "DIR")]
+    pub index: PathBuf,
+    #[command(flatten)]
+    pub ids: IdArguments,
+    /// Pass over ids that are not in the index, where they are an error otherwise.
+    #[arg(long)]
+    pub ignore_unknown: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct IdArguments {
+    /// A file with an id a line.
+    #[arg(long, value_name = "FILE")]
+    pub ids: Option<PathBuf>,
+    /// An id; can be given several times.
+    #[arg(long)]
+    pub id: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct DirectoryArgument {
+    /// The folder of the index.
+    #[arg(long, value_name = "DIR")]
+    pub index: PathBuf,
+}
+
+/// Find the best documents for queries.
+#[derive(Args, Debug)]
+pub struct SearchArguments {
+    #[command(flatten)]
+    pub documents: DocumentArguments,
+    /// The model's directory.
+    #[arg(long)]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub queries: QueryArguments,
+    /// Documents a query.
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub k: NonZeroUsize,
+    /// The file of the results: .jsonl, or .trec or .run for TREC's format. Without it they are printed.
+    #[arg(long, value_name = "RUN")]
+    pub output: Option<PathBuf>,
+    /// In a PLAID index: how many of the nearest centroids of a query token are looked at (8).
+    #[arg(long, value_name = "N")]
+    pub n_ivf_probe: Option<NonZeroUsize>,
+    /// In a PLAID index: how many candidates are scored in its second stage (8192).
+    #[arg(long, value_name = "N")]
+    pub n_full_scores: Option<NonZeroUsize>,
+    /// Texts per forward pass.
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub batch_size: NonZeroUsize,
+    #[command(flatten)]
+    pub precision: PrecisionArgument,
+    #[command(flatten)]
+    pub device: DeviceArgument,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct DocumentArguments {
+    /// The folder of an index.
+    #[arg(long, value_name = "DIR")]
+    pub index: Option<PathBuf>,
+    /// Documents to be encoded and searched at once, without an index; read as by `index add`.
+    #[arg(long, value_name = "TEXTS")]
+    pub corpus: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct QueryArguments {
+    /// Queries: .jsonl or .parquet with `_id` (or `id`) and `text`, or .txt (a line each, its number from 0 is the id).
+    #[arg(long, value_name = "TEXTS")]
+    pub queries: Option<PathBuf>,
+    /// One query.
+    #[arg(long, value_name = "TEXT")]
+    pub query: Option<String>,
+}
+
+/// Order given candidates by their scores.
+#[derive(Args, Debug)]
+pub struct RerankArguments {
+    /// The model's directory.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Queries: .jsonl or .parquet with `_id` (or `id`) and `text`, or .txt (a line each, its number from 0 is the id).
+    #[arg(long, value_name = "TEXTS")]
+    pub queries: PathBuf,
+    /// Documents, read as by `index add`.
+    #[arg(long, value_name = "TEXTS")]
+    pub documents: PathBuf,
+    /// The candidates of each query: .jsonl with `query_id` and `document_ids`, or a run as `search` writes it.
+    #[arg(long, value_name = "RUN")]
+    pub candidates: PathBuf,
+    /// The number of them to keep; all unless given.
+    #[arg(long, value_name = "N")]
+    pub k: Option<NonZeroUsize>,
+    /// The file of the results: .jsonl, or .trec or .run for TREC's format.
+    #[arg(long, value_name = "RUN")]
+    pub output: PathBuf,
+    /// Texts per forward pass.
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub batch_size: NonZeroUsize,
+    #[command(flatten)]
+    pub precision: PrecisionArgument,
+    #[command(flatten)]
+    pub device: DeviceArgument,
+}
+
+/// The options of a command that encodes texts.
 #[derive(Args, Debug)]
 pub struct PrecisionArgument {
     /// Compute the products of linear layers in bf16: faster on GPUs and on CPUs with AVX512-BF16. Everything else stays f32.

@@ -17,7 +17,7 @@ const IDS: [&str; 2] = ["_id", "id"];
 const TEXT: &str = "text";
 const TITLE: &str = "title";
 
-/// What a line says, or what is wrong with it.
+/// The contents of a line, or the problem with it.
 pub type Parsed<T> = std::result::Result<T, String>;
 
 /// A text with its id.
@@ -31,7 +31,7 @@ pub struct Document {
 pub struct Documents {
     path: PathBuf,
     rows: Rows,
-    /// How many were read.
+    /// The number of documents that were read.
     read: usize,
     /// 128 bits of each id that was read, if ids are to be told apart.
     seen: Option<HashSet<(u64, u64)>>,
@@ -86,13 +86,13 @@ impl Documents {
         Ok(Self { path: path.to_owned(), rows, read: 0, seen: None })
     }
 
-    /// Whether the ids are the numbers of lines, which say nothing of the texts.
+    /// True if the ids are the numbers of lines, which say nothing about the texts.
     pub fn are_lines(&self) -> bool {
         matches!(self.rows, Rows::Lines { json: false, .. })
     }
 
     /// The next texts, at most so many; none at the end.
-    pub fn stretch(&mut self, count: usize) -> Result<Vec<Document>> {
+    pub fn chunk(&mut self, count: usize) -> Result<Vec<Document>> {
         self.by_ref().take(count).collect()
     }
 
@@ -122,7 +122,7 @@ impl Documents {
         }
     }
 
-    /// Where the text stands that was read last.
+    /// The place of the text that was read last.
     fn place(&self) -> String {
         match &self.rows {
             Rows::Lines { line, .. } => format!("{}:{line}", self.path.display()),
@@ -251,13 +251,13 @@ mod tests {
             let (mut documents, count) = Documents::counted(&path)?;
             let mut all = Vec::new();
             loop {
-                // In stretches that do not divide the whole.
-                let stretch = documents.stretch(2)?;
-                if stretch.is_empty() {
+                // In chunks that do not divide the whole.
+                let chunk = documents.chunk(2)?;
+                if chunk.is_empty() {
                     assert_eq!(all.len(), count);
                     return Ok(all);
                 }
-                all.extend(stretch.into_iter().map(|document| (document.id, document.text)));
+                all.extend(chunk.into_iter().map(|document| (document.id, document.text)));
             }
         };
         read().map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))

@@ -1,4 +1,4 @@
-//! What can go wrong in the binary itself. The library's errors pass through as they are: they name their file, key or row.
+//! The errors of the binary itself. The library's errors pass through as they are: they name their file, key or row.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,28 +11,11 @@ pub enum Error {
     #[error("{} cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 
-    #[error("unknown key {key:?} {place}; {hint}")]
-    UnknownKey { key: String, place: String, hint: String },
+    /// Something in the description of a run; the place is `FILE:LINE`, `--set KEY=VALUE`, or the file.
+    #[error("{place}: {message}")]
+    Run { place: String, message: String },
 
-    #[error("unknown section [{section}] in {file}; {hint}")]
-    UnknownSection { section: String, file: String, hint: String },
-
-    #[error("{section} of {file} {message}")]
-    Section { section: String, file: String, message: String },
-
-    #[error("{key} in [{section}] of {file}: {message}")]
-    Value { key: String, section: String, file: String, message: String },
-
-    #[error("{file}: [{section}] needs {key}")]
-    MissingKey { section: &'static str, key: &'static str, file: String },
-
-    #[error("{file}: {message}")]
-    Run { file: String, message: String },
-
-    #[error("--set {assignment}: {message}")]
-    Assignment { assignment: String, message: String },
-
-    #[error("--resume goes on with training, but do_train in [training] is false; leave one of them out")]
+    #[error("--resume resumes training, but do_train in [training] is false; leave one of them out")]
     NothingToResume,
 
     #[error("{place}: {message}")]

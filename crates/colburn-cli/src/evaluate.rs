@@ -1,4 +1,4 @@
-//! `colburn evaluate`: a model, collections and triplets in, metrics out.
+//! `colburn evaluate`: measures a model on collections and triplets.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use crate::command_line::EvaluateArguments;
 use crate::{Error, Outcome, Result, output};
 
-/// How long an evaluation goes on without a word.
-const SILENCE: Duration = Duration::from_secs(5);
+/// The time between reports of progress.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
@@ -89,12 +89,12 @@ fn named_or_folder(dir: &Path) -> Result<Collection> {
     })
 }
 
-/// Runs an evaluator, and tells now and then how far it is.
+/// Runs an evaluator, and logs its progress now and then.
 pub fn evaluate(evaluator: &dyn Evaluator, model: &ColBert) -> Result<Report> {
-    let mut told = Instant::now();
+    let mut logged = Instant::now();
     Ok(evaluator.evaluate_with(model, &mut |Progress { what, done, total }| {
-        if told.elapsed() >= SILENCE {
-            told = Instant::now();
+        if logged.elapsed() >= INTERVAL {
+            logged = Instant::now();
             tracing::info!("evaluating: {what} {done} of {total}");
         }
     })?)

@@ -1,5 +1,4 @@
-//! What `do_eval` and `do_train = false` ask for: the numbers of a model as it is, by the names that an evaluation of the trainer
-//! gives them.
+//! The evaluation of a model by `do_eval` and `do_train = false`, with the names of metrics that the trainer gives them.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -53,7 +52,7 @@ fn mean_loss(run: &RunConfig, name: &str, examples: &Examples, model: &ColBert) 
     let loss = run.loss_of(name);
     let (mut sum, mut count) = (0.0, 0);
     for batch in batches(examples.len(), run.training.per_device_eval_batch_size, run.training.dataloader_drop_last) {
-        sum += batch.len() as f64 * batch_loss(model, loss, &collator, batch.clone())?;
+        sum += batch.len() as f64 * batch_loss(model, loss.as_ref(), &collator, batch.clone())?;
         count += batch.len();
     }
     if count == 0 {

@@ -1,4 +1,4 @@
-//! `colburn index`: documents on disk as embeddings, to be searched. Documents are read, encoded and added a stretch at a time.
+//! `colburn index`: documents on disk as embeddings, to be searched. Documents are read, encoded and added a chunk at a time.
 
 use std::fs;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::opened::{self, Opened};
 use crate::{Error, Outcome, Result, output};
 
 /// Documents that are encoded and added at one time.
-const STRETCH: usize = 2048;
+const CHUNK: usize = 2048;
 /// The same for a PLAID index, whose centroids are made of the first ones.
 #[cfg(feature = "plaid")]
-const PLAID_STRETCH: usize = 8192;
-/// How often a long work says how far it is.
+const PLAID_CHUNK: usize = 8192;
+/// The time between reports of progress.
 const REPORT: Duration = Duration::from_secs(10);
 
 pub fn run(command: &IndexCommand) -> Result<Outcome> {
@@ -122,14 +122,14 @@ fn fill(
         pool_factor: arguments.pool_factor.get(),
         ..EncodeOptions::default()
     };
-    let stretches = Stretches { documents, count, done: 0, tokens: 0, model, options: &options, began: Instant::now() };
+    let chunks = Chunks { documents, count, done: 0, tokens: 0, model, options: &options, began: Instant::now() };
     let added = match &mut index {
-        Opened::Exact(index) => stretches.add(STRETCH, |ids, embeddings| Ok(index.add(ids, embeddings)?))?,
+        Opened::Exact(index) => chunks.add(CHUNK, |ids, embeddings| Ok(index.add(ids, embeddings)?))?,
         #[cfg(feature = "plaid")]
         Opened::Plaid(index) => {
             // In one change, because each costs a copy.
             let mut update = index.update()?;
-            let added = stretches.add(PLAID_STRETCH, |ids, embeddings| Ok(update.add(ids, embeddings)?))?;
+            let added = chunks.add(PLAID_CHUNK, |ids, embeddings| Ok(update.add(ids, embeddings)?))?;
             update.commit()?;
             added
         }
@@ -144,7 +144,7 @@ fn fill(
 }
 
 /// Documents on their way into an index.
-struct Stretches<'a> {
+struct Chunks<'a> {
     documents: Documents,
     count: usize,
     done: usize,
@@ -154,16 +154,16 @@ struct Stretches<'a> {
     began: Instant,
 }
 
-impl Stretches<'_> {
+impl Chunks<'_> {
     fn add(
         mut self,
-        stretch: usize,
+        chunk: usize,
         mut add: impl FnMut(&[String], &[TokenEmbeddings]) -> Result<Added>,
     ) -> Result<Added> {
         let mut all = Added::default();
         let mut reported = Instant::now();
         loop {
-            let documents = self.documents.stretch(stretch)?;
+            let documents = self.documents.chunk(chunk)?;
             if documents.is_empty() {
                 return Ok(all);
             }

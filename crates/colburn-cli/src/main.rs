@@ -8,9 +8,9 @@ mod encode;
 mod error;
 mod evaluate;
 mod evaluation;
-mod evaluators;
 mod index;
 mod opened;
+mod outcome;
 mod output;
 mod rerank;
 mod rows;
@@ -26,13 +26,7 @@ use colburn::train::LogLevel;
 
 use command_line::{Command, CommandLine};
 use error::{Error, Result};
-
-/// What a finished command leaves to say about itself.
-enum Outcome {
-    Done,
-    /// Ctrl-C: everything was saved, but what was asked for is not done.
-    Interrupted,
-}
+use outcome::Outcome;
 
 fn run(command: Command) -> Result<Outcome> {
     match command {

@@ -20,7 +20,7 @@ pub enum Opened {
     Plaid(Box<PlaidIndex>),
 }
 
-/// What a build without PLAID says to who asks for it.
+/// The message of a build without PLAID.
 #[cfg(not(feature = "plaid"))]
 pub fn without_plaid(directory: &Path) -> crate::Error {
     let message = "this build has no PLAID indexes; build it with --features plaid".to_owned();
@@ -46,7 +46,7 @@ impl Opened {
         }
     }
 
-    /// Whether this may write, said before there is work done.
+    /// Checks that this may write; called before there is work done.
     pub fn lock(&mut self) -> Result<()> {
         match self {
             Self::Exact(index) => index.lock()?,
@@ -150,10 +150,10 @@ impl Opened {
     }
 }
 
-/// What an index remembers the weights by.
+/// The fingerprint of the weights that an index remembers.
 const WEIGHTS: &str = "weights";
 
-/// How documents are encoded, for an index to remember.
+/// The settings of the encoding of documents, for an index to remember.
 pub fn encoding(model: &ColBert, pool_factor: NonZeroUsize) -> Result<BTreeMap<String, String>> {
     let facts = [(WEIGHTS, checksum(model)?), ("pool_factor", pool_factor.to_string())];
     Ok(facts.map(|(key, value)| (key.to_owned(), value)).into())
@@ -167,7 +167,7 @@ fn checksum(model: &ColBert) -> Result<String> {
     Ok(format!("{:08x}", crc32fast::hash(facts.join("\n").as_bytes())))
 }
 
-/// Whether two names are those of one folder.
+/// True if two names are those of one folder.
 fn same(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

@@ -1,4 +1,4 @@
-//! What the binary writes: lines for people, which a closed pipe may swallow, and files too large to be held in memory once
+//! The output of the binary: lines for people, which a closed pipe may swallow, and files too large to be held in memory once
 //! more, which appear whole or not at all ([`Pending`]). Small ones go through `colburn::model::write_atomic`.
 
 use std::fs::{self, DirEntry, File};
@@ -11,10 +11,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{Error, Result};
 
-/// What is logged unless somebody says what.
+/// The filter of messages unless another is given.
 const FILTER: &str = "warn,colburn=info";
 
-/// From now on the library's messages go to stderr: those that `RUST_LOG` wants, or else those of the level.
+/// Sends the library's messages to stderr: those that `RUST_LOG` selects, else those of the level.
 pub fn log(level: LogLevel) {
     let of_level = || EnvFilter::new(level.tracing_filter().unwrap_or(FILTER));
     tracing_subscriber::fmt()
@@ -26,7 +26,7 @@ pub fn log(level: LogLevel) {
         .init();
 }
 
-/// A line on stdout. Whoever reads it may have stopped reading (`colburn … | head`), which is no error.
+/// A line on stdout. The reader may have stopped reading (`colburn … | head`), which is not an error.
 pub fn say(line: &str) {
     let _closed_pipe = writeln!(io::stdout().lock(), "{line}");
 }
@@ -51,7 +51,7 @@ pub fn prepare(path: &Path) -> Result<()> {
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// What the names of unfinished files begin with: those of [`Pending`], and those of `write_atomic` and [`prepare`].
+/// The prefixes of the names of unfinished files: those of [`Pending`], and those of `write_atomic` and [`prepare`].
 const UNFINISHED: [&str; 2] = [".colburn-", ".tmp"];
 
 /// A file that is written beside its place, brought to the disk, and renamed into its place. Without the last, nothing of it remains.
@@ -68,22 +68,22 @@ impl Pending {
         Ok(Self { path: path.to_owned(), place })
     }
 
-    /// To write to.
+    /// The file, for writing.
     pub fn file(&self) -> &File {
         self.place.as_file()
     }
 
-    /// To write to.
+    /// The file, for writing.
     pub fn file_mut(&mut self) -> &mut File {
         self.place.as_file_mut()
     }
 
-    /// Where it is so far.
+    /// Its path until it is renamed.
     pub fn path(&self) -> &Path {
         self.place.path()
     }
 
-    /// Where it is, and will be.
+    /// Its folder, before and after it is renamed.
     pub fn folder(&self) -> PathBuf {
         folder(&self.path)
     }
@@ -113,7 +113,7 @@ impl Pending {
     }
 }
 
-/// Whether a file is one that would have been renamed or deleted by a program that was not killed.
+/// True if a file is left over from a program that was killed before it could rename or delete it.
 pub fn is_unfinished(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy().into_owned();
     UNFINISHED.iter().any(|prefix| name.starts_with(prefix))

@@ -13,7 +13,7 @@ use crate::runs::{self, Candidates, Format};
 use crate::{Outcome, Result, output};
 
 /// Candidates that are encoded at one time, those of at least one query.
-const STRETCH: usize = 2048;
+const CHUNK: usize = 2048;
 
 pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
@@ -28,7 +28,7 @@ pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
 
     let mut results = Vec::with_capacity(queries.len());
-    for (queries, candidates) in stretches(&queries, &candidates) {
+    for (queries, candidates) in chunks(&queries, &candidates) {
         results.extend(ordered(&model, queries, candidates, &texts, arguments)?);
     }
     runs::write(&arguments.output, &queries, &results)?;
@@ -76,7 +76,7 @@ fn unknown(arguments: &RerankArguments, line: usize, what: &str, id: &str, path:
 }
 
 /// Queries with their candidates, as many at a time as are to be encoded together.
-fn stretches<'a>(
+fn chunks<'a>(
     mut queries: &'a [Document],
     mut candidates: &'a [Candidates],
 ) -> impl Iterator<Item = (&'a [Document], &'a [Candidates])> {
@@ -84,15 +84,15 @@ fn stretches<'a>(
         let mut documents = 0;
         let fits = |candidates: &&Candidates| {
             documents += candidates.documents.len();
-            documents <= STRETCH
+            documents <= CHUNK
         };
         let count = candidates.iter().take_while(fits).count().max(1);
         if candidates.is_empty() {
             return None;
         }
-        let stretch = (&queries[..count], &candidates[..count]);
+        let chunk = (&queries[..count], &candidates[..count]);
         (queries, candidates) = (&queries[count..], &candidates[count..]);
-        Some(stretch)
+        Some(chunk)
     })
 }
 

@@ -1,19 +1,19 @@
-//! The rows that a run reads: to train on, to compute the loss on, and the evaluators' own.
+//! The rows that a run reads: to train on, to evaluate the loss on, and those of the evaluators.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use colburn::data::{Dataset, Examples, KdProcessing};
-use colburn::eval::Evaluator;
+use colburn::data::{self, Dataset, Examples, KdProcessing};
+use colburn::eval::{Evaluator, EvaluatorContext};
 
+use crate::Result;
 use crate::config::{DatasetConfig, RunConfig};
-use crate::{Result, evaluators};
 
 /// The rows of a run, each part with its name.
 pub struct Rows {
     pub train: Vec<(String, Examples)>,
     pub eval: Vec<(String, Examples)>,
-    /// What else measures the model, each with its rows.
+    /// The evaluators, each with its rows.
     pub evaluators: Vec<Arc<dyn Evaluator>>,
 }
 
@@ -30,8 +30,12 @@ impl Rows {
             eval.push((name.clone(), held_out));
         }
         let batch_size = run.training.per_device_eval_batch_size;
-        let build = |config| evaluators::build(config, &eval, &mut files, batch_size);
-        let evaluators = run.evaluators.iter().map(build).collect::<Result<_>>()?;
+        let mut load = |path: &str| files.load(path);
+        let mut context = EvaluatorContext { eval: &eval, batch_size, load: &mut load };
+        let mut evaluators = Vec::with_capacity(run.evaluators.len());
+        for config in &run.evaluators {
+            evaluators.push(config.clone().build(&mut context)?);
+        }
         Ok(Self { train, eval, evaluators })
     }
 }
@@ -49,13 +53,13 @@ fn split(examples: &Examples, test_size: f64, seed: u64) -> Result<(Examples, Ex
     })
 }
 
-/// What was read already: datasets often share the tables that their rows name texts of.
+/// The files that were read already: datasets often share the tables of the texts that their rows name.
 #[derive(Default)]
-pub struct Files(BTreeMap<String, Dataset>);
+struct Files(BTreeMap<String, Dataset>);
 
 impl Files {
     /// The rows of a file, a pattern or a directory.
-    pub fn load(&mut self, path: &str) -> Result<Dataset> {
+    fn load(&mut self, path: &str) -> data::Result<Dataset> {
         if let Some(rows) = self.0.get(path) {
             return Ok(rows.clone());
         }

@@ -1,4 +1,4 @@
-//! Runs, which say what documents were found for each query: written as JSON Lines or in TREC's format, and read as candidates.
+//! Runs, the documents that were found for each query: written as JSON Lines or in TREC's format, and read as candidates.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -26,7 +26,7 @@ struct Scored<'a> {
     score: f32,
 }
 
-/// What a run is written as.
+/// The format of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Format {
     /// A line `{"query_id", "query", "results": [{"id", "score"}]}` for each query.
@@ -49,7 +49,7 @@ impl Format {
         }
     }
 
-    /// Refuses ids that cannot be written in this format, to be asked before there is work done.
+    /// Refuses ids that cannot be written in this format; called before there is work done.
     pub fn check_ids<'a>(self, mut ids: impl Iterator<Item = &'a str>) -> Result<()> {
         match self {
             Self::JsonLines => Ok(()),
@@ -91,7 +91,7 @@ fn without_blanks(id: &str) -> Result<&str> {
     Ok(id)
 }
 
-/// Writes what was found for each query.
+/// Writes the documents that were found for each query.
 pub fn write(path: &Path, queries: &[Document], results: &[Vec<RerankResult<String>>]) -> Result<()> {
     let format = Format::of(path)?;
     let mut text = String::new();

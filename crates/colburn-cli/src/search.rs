@@ -11,7 +11,7 @@ use crate::runs::{self, Format};
 use crate::{Outcome, Result, output};
 
 /// Documents of a corpus that are encoded at one time.
-const STRETCH: usize = 2048;
+const CHUNK: usize = 2048;
 /// Queries that are searched for at one time.
 const QUERIES: usize = 4096;
 
@@ -68,7 +68,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Encodes documents a stretch at a time and keeps the best of each query.
+/// Encodes documents a chunk at a time and keeps the best of each query.
 fn search_corpus(
     mut corpus: Documents,
     queries: &Packed,
@@ -80,7 +80,7 @@ fn search_corpus(
     let mut ids: Vec<String> = Vec::new();
     loop {
         let (new, texts): (Vec<_>, Vec<_>) =
-            corpus.stretch(STRETCH)?.into_iter().map(|document| (document.id, document.text)).unzip();
+            corpus.chunk(CHUNK)?.into_iter().map(|document| (document.id, document.text)).unzip();
         if new.is_empty() {
             break;
         }

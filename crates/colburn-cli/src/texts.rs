@@ -13,10 +13,10 @@ use crate::{Error, Result};
 /// The column, and the key of a JSON object, that holds the text.
 const TEXT: &str = "text";
 
-/// What a column, or a key, with the name of the text is called: BEIR's way, and the plain one.
+/// The names of a column, or a key, with the id of the text: BEIR's, and the plain one.
 const IDS: [&str; 2] = ["_id", "id"];
 
-/// What some editors put before the first line; it is no part of a text.
+/// The byte order mark that some editors put before the first line; it is not part of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A text, and its name where it has one.
@@ -72,17 +72,17 @@ impl Texts {
         Ok(entry)
     }
 
-    /// Whether all texts were taken.
+    /// True if all texts were taken.
     pub fn at_end(&self) -> bool {
         self.next.is_none()
     }
 
-    /// Whether the next text has a name.
+    /// True if the next text has a name.
     pub fn has_ids(&self) -> bool {
         self.next.as_ref().is_some_and(|entry| entry.id.is_some())
     }
 
-    /// How much of the input was read, from 0 to 1.
+    /// The share of the input that was read, from 0 to 1.
     pub fn share(&self) -> f64 {
         let (read, all) = match &self.source {
             Source::Lines(lines) | Source::JsonLines(lines) => (lines.read, lines.bytes),
@@ -99,7 +99,7 @@ impl Texts {
         }
     }
 
-    /// What was given as the input.
+    /// The input as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }

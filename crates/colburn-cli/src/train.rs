@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use colburn::model::{ColBert, ColBertOptions};
 use colburn::ops::device::by_name;
-use colburn::train::{EarlyStoppingCallback, ResumeFromCheckpoint, Trainer, TrainingArguments};
+use colburn::train::{ResumeFromCheckpoint, Trainer, TrainingArguments};
 
 use crate::command_line::TrainArguments;
-use crate::config::{DatasetConfig, LossConfig, Objective, RunConfig};
+use crate::config::{DatasetConfig, RunConfig};
+use crate::outcome::Outcome;
 use crate::rows::Rows;
-use crate::{Error, Outcome, Result, evaluation, output};
+use crate::{Error, Result, evaluation, output};
 
 pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     let mut run = RunConfig::read(&arguments.run, &arguments.set)?;
@@ -34,14 +35,14 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
         evaluation::run(&run, &rows, &model)?;
         return Ok(Outcome::Done);
     }
-    say_what_lies_there(&run.training);
+    warn_of_checkpoints(&run.training);
 
     let trained = trainer(&run, &rows, model)?.train()?;
     let (output_dir, steps, loss) = (&run.training.output_dir, trained.global_step, trained.training_loss);
     if trained.interrupted {
         let checkpoint = output_dir.join(format!("checkpoint-{steps}"));
         let place = checkpoint.display();
-        output::say(&format!("interrupted after {steps} steps, mean loss {loss:.4}: --resume goes on from {place}"));
+        output::say(&format!("interrupted after {steps} steps, mean loss {loss:.4}: --resume continues from {place}"));
         return Ok(Outcome::Interrupted);
     }
     output::say(&format!("trained for {steps} steps, mean loss {loss:.4}: {}", output_dir.display()));
@@ -55,13 +56,13 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A run that begins where another has left checkpoints may be meant to go on from them.
-fn say_what_lies_there(training: &TrainingArguments) {
+/// Warns of checkpoints of another run in `output_dir`: the run may be meant to resume from them.
+fn warn_of_checkpoints(training: &TrainingArguments) {
     if training.resume_from_checkpoint != ResumeFromCheckpoint::No {
         return;
     }
     if let Some(newest) = newest_checkpoint(&training.output_dir) {
-        tracing::warn!("the run begins at step 0, though there is {}; --resume would go on from it", newest.display());
+        tracing::warn!("the run begins at step 0, though there is {}; --resume would resume from it", newest.display());
     }
 }
 
@@ -73,12 +74,7 @@ fn newest_checkpoint(output_dir: &Path) -> Option<PathBuf> {
 
 fn trainer(run: &RunConfig, rows: &Rows, model: ColBert) -> Result<Trainer> {
     let args = run.training.clone();
-    let mut trainer = match run.loss.objective.clone() {
-        Objective::Contrastive(loss) => Trainer::new(model, loss, args),
-        Objective::Distillation(loss) => Trainer::new(model, loss, args),
-        Objective::MarginMse(loss) => Trainer::new(model, loss, args),
-    };
-    trainer = trainer.model_card(run.model_card.clone());
+    let mut trainer = Trainer::new(model, run.loss.clone().into_loss(), args).model_card(run.model_card.clone());
     for (name, examples) in &rows.train {
         trainer = trainer.named_train_dataset(name, examples.clone());
     }
@@ -86,20 +82,15 @@ fn trainer(run: &RunConfig, rows: &Rows, model: ColBert) -> Result<Trainer> {
         trainer = trainer.named_eval_dataset(name, examples.clone());
     }
     for DatasetConfig { name, loss, .. } in run.data.train.iter().chain(&run.data.eval) {
-        let Some(LossConfig { objective, .. }) = loss.clone() else { continue };
-        trainer = match objective {
-            Objective::Contrastive(loss) => trainer.loss_for(name, loss),
-            Objective::Distillation(loss) => trainer.loss_for(name, loss),
-            Objective::MarginMse(loss) => trainer.loss_for(name, loss),
-        };
+        if let Some(loss) = loss.clone() {
+            trainer = trainer.loss_for(name, loss.into_loss());
+        }
     }
     for evaluator in &rows.evaluators {
         trainer = trainer.evaluator(evaluator.clone());
     }
-    // The configuration knows one kind of callback so far, and lets no other name pass.
     for callback in &run.callbacks {
-        let stopping = EarlyStoppingCallback::new(callback.early_stopping_patience);
-        trainer = trainer.callback(stopping.threshold(callback.early_stopping_threshold));
+        trainer = callback.clone().add_to(trainer);
     }
     Ok(trainer)
 }

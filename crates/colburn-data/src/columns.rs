@@ -1,10 +1,10 @@
-//! Which column is the query and which are the documents. PyLate's collator decides this by names and order, and so do
-//! we; but where PyLate goes on with columns that cannot be meant (documents as queries, a negative in the place of the
-//! positive, numbers as texts), we stop or say so, because a model trained on them looks healthy and is useless.
+//! The roles of the columns: query, documents, label. PyLate's collator decides by names and order, and so does this file.
+//! But PyLate accepts columns that cannot be intended (documents as queries, a negative in place of the positive, numbers
+//! as texts); here they are errors or warnings, because a model trained on them looks healthy and is useless.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result, quoted};
-use crate::table::{Items, Kind};
+use crate::table::{ColumnKind, ListItems};
 
 /// PyLate's `valid_label_columns`: the first of these that exists is the label.
 const LABELS: [&str; 2] = ["label", "scores"];
@@ -45,7 +45,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Finds the roles of the columns of `dataset`, and warns of what looks odd.
+    /// Finds the roles of the columns of `dataset`, and logs a warning about odd ones.
     ///
     /// # Errors
     /// When there is no query or no document, more than one query, a query that is a list, or a negative before the
@@ -56,12 +56,12 @@ impl Columns {
         Ok(columns)
     }
 
-    /// As [`of`](Self::of), without a word.
+    /// As [`of`](Self::of), without warnings.
     pub(crate) fn find(dataset: &Dataset) -> Result<Self> {
         let table = dataset.table();
         let problem = |problem: String| Error::Roles { data: dataset.origin(), problem, found: table.column_list() };
         let name = |column: usize| table.columns()[column].name.as_str();
-        let is_list = |column: usize| matches!(table.columns()[column].kind, Kind::List(_));
+        let is_list = |column: usize| matches!(table.columns()[column].kind, ColumnKind::List(_));
 
         let texts: Vec<usize> = texts(dataset).collect();
         let queries: Vec<usize> = texts.iter().copied().filter(|&column| is_query(name(column))).collect();
@@ -133,7 +133,7 @@ impl Columns {
         &self.documents
     }
 
-    /// Whether this document column holds lists of documents.
+    /// True if this document column holds lists of documents.
     pub fn is_list(&self, document: usize) -> bool {
         self.lists.contains(&document)
     }
@@ -147,7 +147,7 @@ impl Columns {
 /// The columns of texts, and of lists of texts, that can have a role.
 fn texts(dataset: &Dataset) -> impl Iterator<Item = usize> {
     dataset.table().columns().iter().enumerate().filter_map(|(at, column)| {
-        let is_text = matches!(column.kind, Kind::Text | Kind::List(Items::Texts));
+        let is_text = matches!(column.kind, ColumnKind::Text | ColumnKind::List(ListItems::Texts));
         (is_text && !is_reserved(&column.name)).then_some(at)
     })
 }
@@ -239,7 +239,7 @@ mod tests {
         let columns = load(r#"{"query": "a", "positive": "d", "documents": ["b", "c"], "scores": [1, 2, 3]}"#).unwrap();
         assert_eq!((columns.query(), columns.documents(), columns.label()), (0, &[1, 2][..], Some(3)));
         assert_eq!([1, 2].map(|document| columns.is_list(document)), [false, true]);
-        // Lists of numbers, and those of which no row says what they hold, are no texts.
+        // Lists of numbers, and columns of empty lists only, are not texts.
         let columns =
             load(r#"{"query": "a", "document_ids": [1], "positive": "b", "numbers": [0.5], "meta": {}, "empty": []}"#)
                 .unwrap();

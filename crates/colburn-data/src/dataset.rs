@@ -1,18 +1,19 @@
-//! The rows that a model is trained or evaluated on. A [`Dataset`] is a view: an order of rows over a table that all
-//! views of it share, so splitting, selecting and cloning move no text.
+//! The rows that a model is trained or evaluated on. A [`Dataset`] is a view: a list of rows of a table that all its views
+//! share, so splitting, selecting and cloning copy no text.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::builder::{Cell, TableBuilder};
 use crate::error::{Error, Place, Result, quoted};
-use crate::lists::List;
 use crate::read;
-use crate::source::Source;
-use crate::table::{IN_MEMORY, Kind, Table};
-use crate::texts::TextWriter;
+use crate::read::files::DataFiles;
+use crate::shuffle::{Purpose, permutation};
+use crate::table::builder::{Cell, TableBuilder};
+use crate::table::lists::List;
+use crate::table::texts::TextWriter;
+use crate::table::{ColumnKind, IN_MEMORY, Table};
 
 /// Rows of text, number and list columns, read from disk on demand. Cheap to clone; can be read from several threads.
 ///
@@ -44,7 +45,7 @@ impl Dataset {
     /// directory, in the order of their names. The names tell the format: `.parquet`, `.jsonl` or `.ndjson` (one object
     /// a line, all with the same keys), `.csv` (with a header).
     ///
-    /// What is none of these is the name of a data set on the Hugging Face hub, `org/name[@revision][:config[:split]]`, and is fetched into its
+    /// Anything else is the name of a data set on the Hugging Face hub, `org/name[@revision][:config[:split]]`, and is fetched into its
     /// cache (feature `hub`): `sentence-transformers/msmarco-bm25:triplet`. Without a configuration it is the default one, without a split
     /// `train`, or the only one.
     ///
@@ -53,19 +54,19 @@ impl Dataset {
     /// file nor its texts; the environment variable `TMPDIR` names the directory.
     ///
     /// # Errors
-    /// When nothing matches or it is unclear what is meant, when a file is empty, incomplete or malformed, when a text
+    /// When nothing matches or the name is ambiguous, when a file is empty, incomplete or malformed, when a text
     /// is missing, and when the files have different columns. The message names the file and the place in it.
     pub fn load(spec: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::all_of(read::read(&Source::find(spec.as_ref())?)?))
+        Ok(Self::all_of(read::read(&DataFiles::find(spec.as_ref())?)?))
     }
 
     /// Text columns from rows in memory, for small sets and tests.
     ///
     /// # Errors
-    /// When there is no row or column, two columns have one name, or a row has not one text for each column.
+    /// When there are no rows or columns, two columns have one name, or a row does not have one text for each column.
     pub fn from_rows(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Self> {
         let mut table = TableBuilder::new(TextWriter::in_memory());
-        table.start(None, columns.iter().map(|&name| (name.to_owned(), Kind::Text)).collect())?;
+        table.start(None, columns.iter().map(|&name| (name.to_owned(), ColumnKind::Text)).collect())?;
         for (row, texts) in rows.into_iter().enumerate() {
             if texts.len() != columns.len() {
                 let expected = quoted(columns);
@@ -90,7 +91,7 @@ impl Dataset {
         }
     }
 
-    /// Whether there is no row.
+    /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -121,7 +122,7 @@ impl Dataset {
     /// 2^53 is one too, because writers turn integers to floats where a row lacks one.
     ///
     /// # Errors
-    /// When there is no such row or number column, or the number is missing or no such integer.
+    /// When there is no such row or number column, or the number is missing or not such an integer.
     pub fn integer(&self, row: usize, column: usize) -> Result<i64> {
         self.table.integer(self.table_row(row)?, column)
     }
@@ -130,7 +131,7 @@ impl Dataset {
     /// `[1, 2]`, `['a', 'b']`.
     ///
     /// # Errors
-    /// When there is no such row or column, or the value is no list of numbers or texts.
+    /// When there is no such row or column, or the value is not a list of numbers or texts.
     pub fn list(&self, row: usize, column: usize) -> Result<List<'_>> {
         self.table.list(self.table_row(row)?, column)
     }
@@ -144,10 +145,10 @@ impl Dataset {
         Ok(Self { table: self.table.clone(), rows: Rows::Picked(picked) })
     }
 
-    /// A run of rows.
+    /// Consecutive rows.
     ///
     /// # Errors
-    /// When the run does not lie within the data set.
+    /// When the range is not within the data set.
     pub fn slice(&self, rows: Range<usize>) -> Result<Self> {
         if rows.start > rows.end || rows.end > self.len() {
             return Err(Error::NoRow { row: rows.start.max(rows.end), rows: self.len() });
@@ -168,6 +169,25 @@ impl Dataset {
         Self { table: self.table.clone(), rows }
     }
 
+    /// Splits the rows at random in a training and a test part, `(train, test)`. A `test_size` below 1 is a share, of
+    /// which the rows are rounded up; from 1 on it is a number of rows: `Dataset.train_test_split` of Hugging Face's
+    /// `datasets`, but with another random order. The same seed gives the same split on every machine.
+    ///
+    /// # Errors
+    /// When `test_size` is neither a share nor a whole number, or would leave a part without rows.
+    pub fn train_test_split(&self, test_size: f64, seed: u64) -> Result<(Self, Self)> {
+        let rows = self.len();
+        let test = if test_size < 1.0 { (test_size * rows as f64).ceil() } else { test_size };
+        // Written so that it is false for NaN.
+        let possible = test_size > 0.0 && test >= 1.0 && test < rows as f64 && test.fract() == 0.0;
+        if !possible {
+            return Err(Error::TestSize { test_size, rows });
+        }
+        let order = permutation(rows, Purpose::Split, seed, 0);
+        let (test, train) = order.split_at(test as usize);
+        Ok((self.select(train)?, self.select(test)?))
+    }
+
     /// The files that the rows come from; none for rows in memory.
     pub fn files(&self) -> &[PathBuf] {
         self.table.files()
@@ -186,12 +206,12 @@ impl Dataset {
         }
     }
 
-    /// The file that a row comes from, and where it stands there.
+    /// The file of a row and its place in there.
     pub(crate) fn place(&self, row: usize) -> Place {
         self.table_row(row).map_or(Place::Memory { row }, |row| self.table.place(row))
     }
 
-    /// How many bytes a text has, without reading it.
+    /// The length of a text in bytes; the text is not read.
     pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
         self.table.text_length(self.table_row(row)?, column)
     }
@@ -266,7 +286,7 @@ mod tests {
         for (start, end) in [(0, 4), (4, 4), (2, 1), (usize::MAX, usize::MAX)] {
             assert!(data.slice(start..end).is_err());
         }
-        let expected = "column 2 is no text column; found: query (text), positive (text)";
+        let expected = "column 2 is not a text column; found: query (text), positive (text)";
         assert_eq!(data.text(0, 2).unwrap_err().to_string(), expected);
         assert!(data.select(&[]).unwrap().text(0, 0).is_err());
     }
@@ -316,5 +336,53 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_split_has_the_sizes_of_hugging_face() {
+        // from datasets import Dataset
+        // for n, size in [(10, 0.01), (10, 0.25), (30, 0.1), (7, 0.5), (10, 3), (10, 9)]:
+        //     split = Dataset.from_dict({"x": range(n)}).train_test_split(size); print(len(split["train"]), len(split["test"]))
+        for (rows, size, train_rows, test_rows) in
+            [(10, 0.01, 9, 1), (10, 0.25, 7, 3), (30, 0.1, 27, 3), (7, 0.5, 3, 4), (10, 3.0, 7, 3), (10, 9.0, 1, 9)]
+        {
+            let (train, test) = numbered(rows).train_test_split(size, 42).unwrap();
+            assert_eq!((train.len(), test.len()), (train_rows, test_rows), "{rows} {size}");
+            let mut all = [queries(&train), queries(&test)].concat();
+            all.sort_unstable();
+            let mut expected = queries(&numbered(rows));
+            expected.sort_unstable();
+            assert_eq!(all, expected);
+        }
+    }
+
+    #[test]
+    fn a_split_never_changes() {
+        // The order is that of shuffle::permutation(8, Split, 42, 0); its first rows are the test part.
+        let (train, test) = numbered(8).train_test_split(0.25, 42).unwrap();
+        assert_eq!(queries(&test), ["q6", "q0"]);
+        assert_eq!(queries(&train), ["q3", "q7", "q4", "q1", "q2", "q5"]);
+    }
+
+    #[test]
+    fn a_split_of_a_view_stays_in_the_view() {
+        let (train, test) = numbered(10).slice(5..9).unwrap().train_test_split(0.5, 3).unwrap();
+        let mut all = [queries(&train), queries(&test)].concat();
+        all.sort_unstable();
+        assert_eq!(all, ["q5", "q6", "q7", "q8"]);
+    }
+
+    #[test]
+    fn a_split_without_rows_on_one_side_is_an_error() {
+        let infinite = f64::INFINITY;
+        for size in [0.0, -0.1, -1.0, 10.0, 11.0, 2.5, 0.99, 1e300, f64::NAN, infinite, -infinite] {
+            let message = numbered(10).train_test_split(size, 42).unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("test_size = {size} of 10 rows; expected a share above 0")),
+                "{message}"
+            );
+        }
+        assert!(numbered(1).train_test_split(0.5, 42).is_err());
+        assert!(numbered(1).take(0).train_test_split(1.0, 42).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Token embeddings to Parquet: a row a text, a row group at a time, so that a file can be larger than memory. The other way, from Parquet
-//! to rows, is [`read`](crate::read); the two are what calls polars.
+//! A writer of token embeddings to Parquet: a row for each text, one row group at a time, so a file can be larger than memory. The reader of
+//! Parquet is in [`read`](crate::read). Only these two call polars.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use polars::prelude::{
 
 use crate::error::{Error, Result};
 
-/// What rows are called.
+/// The id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmbeddingId<'a> {
-    /// A name of the text's own.
+    /// A name.
     Text(&'a str),
-    /// Its number.
+    /// A number.
     Number(i64),
 }
 
 /// The vectors of one text, `[tokens, dim]` row-major.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EmbeddingValues<'a> {
-    /// As they are.
+    /// Floats.
     Floats(&'a [f32]),
-    /// Whole numbers, and for each token what they are to be multiplied with.
+    /// Whole numbers, and a factor for each token.
     Scaled {
         /// Whole numbers.
         values: &'a [i8],
@@ -35,12 +35,12 @@ pub enum EmbeddingValues<'a> {
     },
 }
 
-/// Which types the columns have.
+/// The types of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbeddingColumns {
-    /// Whether `id` is text, and not a number.
+    /// True if `id` is a text, false if it is a number.
     pub text_ids: bool,
-    /// Whether values are whole numbers with a column `scales` beside them.
+    /// True if values are whole numbers with a column `scales`.
     pub scaled: bool,
 }
 
@@ -60,7 +60,7 @@ pub struct EmbeddingColumns {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EmbeddingsWriter {
-    /// For errors.
+    /// The path in errors.
     path: PathBuf,
     writer: BatchedWriter<File>,
     dim: usize,
@@ -68,7 +68,7 @@ pub struct EmbeddingsWriter {
 }
 
 impl EmbeddingsWriter {
-    /// Begins a file, of vectors of this width. `path` is what errors name.
+    /// Starts a file of vectors of this width. Errors name `path`.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -81,10 +81,10 @@ impl EmbeddingsWriter {
         Ok(Self { path: path.to_owned(), writer, dim, columns })
     }
 
-    /// Adds a row group; no rows, no row group.
+    /// Adds a row group, unless there are no rows.
     ///
     /// # Errors
-    /// When the file cannot be written, or the rows are not of the columns' types, or values are no vectors of the file's width.
+    /// When the file cannot be written, a row has other types than the columns, or its values are not vectors of the file's width.
     pub fn write(&mut self, rows: &[(EmbeddingId, EmbeddingValues)]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -178,7 +178,7 @@ impl EmbeddingColumns {
     }
 }
 
-/// A list a token.
+/// A list for each token.
 fn vectors<T: PolarsNumericType>(values: &[T::Native], dim: usize, dtype: DataType) -> Series {
     let tokens = values.len() / dim.max(1);
     let mut lists = ListPrimitiveChunkedBuilder::<T>::new("".into(), tokens, values.len(), dtype);

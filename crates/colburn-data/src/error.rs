@@ -1,6 +1,6 @@
-//! What can go wrong between a file of triplets and a batch of tokens. Every message is one line that names the file and
-//! the place in it, what was found, and what would be right, because a data set that stops a run is usually fixed by
-//! somebody who did not write it.
+//! The errors between a file of triplets and a batch of tokens. Every message is one line with the file, the place in it,
+//! the value found and the value expected, because a data set that stops a run is usually fixed by somebody who did not
+//! write it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The texts of a data set could not be written to the temporary file that rows are read from.
@@ -25,10 +25,10 @@ pub enum Error {
     Temporary {
         /// The directory of temporary files.
         directory: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The temporary file holds something other than what was written to it.
+    /// The temporary file was changed after it was written.
     #[error(
         "row {row}, column \"{column}\": the temporary file that holds the texts was changed while in use; load the data set again"
     )]
@@ -38,7 +38,7 @@ pub enum Error {
         /// Column name.
         column: String,
     },
-    /// Nothing exists under the given path or pattern.
+    /// The path or pattern matches no data file.
     #[error(
         "no data file matches \"{spec}\"; expected a .parquet, .jsonl, .ndjson or .csv file, a pattern such as \"data/train-*.parquet\", or a directory of such files"
     )]
@@ -46,16 +46,16 @@ pub enum Error {
         /// The path or pattern as it was given.
         spec: String,
     },
-    /// There is no such file, and the hub has no such data set that could be fetched.
+    /// There is no such file, and the hub has no such data set.
     #[cfg(feature = "hub")]
     #[error("no data file matches \"{name}\", and from the hub: {source}")]
     Hub {
-        /// What was given.
+        /// The name as given.
         name: String,
-        /// What the hub, or its cache, has to say.
+        /// The error of the hub or its cache.
         source: colburn_hub::Error,
     },
-    /// A file whose name does not tell a format that can be read.
+    /// A file whose name has no known extension.
     #[error("{}: not a known data format; expected a name that ends in .parquet, .jsonl, .ndjson or .csv", path.display())]
     Format {
         /// The file.
@@ -66,7 +66,7 @@ pub enum Error {
     Ambiguous {
         /// The directory or pattern as it was given.
         spec: String,
-        /// What was found there.
+        /// The files found there.
         found: String,
         /// A pattern that would be unambiguous.
         example: String,
@@ -76,15 +76,15 @@ pub enum Error {
     Empty {
         /// The file, or the first file of the data set.
         path: PathBuf,
-        /// What is missing.
+        /// The missing part.
         reason: &'static str,
     },
-    /// A file that is not, or no longer, a readable Parquet file.
+    /// A file that is not a readable Parquet file.
     #[error("{}: {reason}", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A Parquet file that cannot be written.
@@ -92,7 +92,7 @@ pub enum Error {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the writer said.
+        /// The error of the writer.
         reason: String,
     },
     /// Embeddings that do not fit into the columns of their file.
@@ -100,17 +100,17 @@ pub enum Error {
     Embeddings {
         /// The file.
         path: PathBuf,
-        /// Which of the rows of one call, counted from 0.
+        /// The row among those of one call, counted from 0.
         row: usize,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// A line that is no CSV record, or no JSON object, of this data set.
+    /// A line that is not a CSV record or JSON object of this data set.
     #[error("{place}: {reason}")]
     Line {
         /// File and line.
         place: Place,
-        /// What is wrong with the line and what is expected.
+        /// The problem and the expected form.
         reason: String,
     },
     /// A missing text.
@@ -120,10 +120,10 @@ pub enum Error {
         place: Place,
         /// Column name.
         column: String,
-        /// What should stand there.
+        /// The expected value.
         expected: &'static str,
     },
-    /// A number that is asked for and is missing, or is not a number.
+    /// A number that is missing or NaN.
     #[error("row {row}, column \"{column}\": null or NaN; expected a number")]
     NoNumber {
         /// Row of the file or files together, counted from 0.
@@ -131,24 +131,24 @@ pub enum Error {
         /// Column name.
         column: String,
     },
-    /// A number that has to be an integer, such as an id, and is none.
+    /// A number that has to be an integer, such as an id.
     #[error("row {row}, column \"{column}\": {found}; expected an integer of 64 bits")]
     NoInteger {
         /// Row of the file or files together, counted from 0.
         row: usize,
         /// Column name.
         column: String,
-        /// What stands there.
+        /// The value found.
         found: String,
     },
-    /// A list that is asked for, and a value that is none.
-    #[error("{place}: column \"{column}\": no list of numbers or texts ({reason})")]
+    /// A value that is not a list of numbers or texts.
+    #[error("{place}: column \"{column}\": not a list of numbers or texts ({reason})")]
     NoList {
         /// File and row.
         place: Place,
         /// Column name.
         column: String,
-        /// What stands there.
+        /// The value found.
         reason: String,
     },
     /// A value of another type than the rest of its column.
@@ -168,27 +168,27 @@ pub enum Error {
     Schema {
         /// The file.
         path: PathBuf,
-        /// How its columns differ from those of the files before it.
+        /// The difference from the columns of the files before it.
         reason: String,
     },
     /// Rows given in memory that do not fit the columns given with them.
     #[error("rows in memory: {reason}")]
     Rows {
-        /// What is wrong with them.
+        /// The problem.
         reason: String,
     },
     /// A row that the data set does not have.
     #[error("row {row} of a data set of {rows} rows; rows are counted from 0")]
     NoRow {
-        /// The row asked for.
+        /// The requested row.
         row: usize,
-        /// How many rows there are.
+        /// The number of rows.
         rows: usize,
     },
     /// A column that the data set does not have, or one of another type.
-    #[error("column {column} is no {expected} column; found: {found}")]
+    #[error("column {column} is not a {expected} column; found: {found}")]
     NoColumn {
-        /// The column asked for, counted from 0.
+        /// The requested column, counted from 0.
         column: usize,
         /// "text", "number" or "list".
         expected: &'static str,
@@ -201,43 +201,43 @@ pub enum Error {
         rows.saturating_sub(1)
     )]
     TestSize {
-        /// The size asked for.
+        /// The requested size.
         test_size: f64,
         /// Rows in the data set.
         rows: usize,
     },
-    /// Columns from which no query and documents can be made.
+    /// Columns without a query or documents.
     #[error(
-        "{data}: {problem}; found: {found}; expected a query or anchor column, then positive, negative, … (text; columns with \"_id\" in the name, \"label\" and \"scores\" are no texts)"
+        "{data}: {problem}; found: {found}; expected a query or anchor column, then positive, negative, … (text; columns with \"_id\" in the name, \"label\" and \"scores\" are not texts)"
     )]
     Roles {
         /// The data set.
         data: String,
-        /// Which rule the columns break.
+        /// The rule that the columns break.
         problem: String,
         /// The columns of the data set with their types.
         found: String,
     },
-    /// A table of a distillation data set without a column that it needs, or with one of another type.
+    /// A table of a distillation data set that lacks a column, or has it with another type.
     #[error("{data}: {problem}; found: {found}; expected for the {role} of a distillation data set: {expected}")]
     Table {
         /// The data set.
         data: String,
         /// "train rows", "queries" or "documents".
         role: &'static str,
-        /// Which column is missing or of another type.
+        /// The column that is missing or of another type.
         problem: String,
         /// The columns of the data set with their types.
         found: String,
         /// The columns that it needs.
         expected: &'static str,
     },
-    /// A row of a distillation data set, or of one with lists, from which no example can be made.
+    /// A row of a distillation data set, or of one with lists, that is not a valid example.
     #[error("{place}: {problem}")]
     Example {
         /// File and row.
         place: Place,
-        /// What is wrong, with the id of the row's query where it has one, and what would be right.
+        /// The problem, with the id of the row's query if it has one, and the expected value.
         problem: String,
     },
     /// A distillation data set and a documents table that share no id.
@@ -249,7 +249,7 @@ pub enum Error {
         documents: String,
         /// The train rows.
         train: String,
-        /// How many ids were looked for.
+        /// The number of ids looked for.
         count: usize,
     },
     /// Too few documents for a distillation.
@@ -258,7 +258,7 @@ pub enum Error {
         /// The number that was given.
         n_ways: usize,
     },
-    /// Prompts for a column that is no text of the data set.
+    /// A prompt for a column that is not a text column of the data set.
     #[error("prompts: {data} has no text column \"{column}\"{nearest}; expected one of {known}")]
     Prompts {
         /// The data set.
@@ -270,7 +270,7 @@ pub enum Error {
         /// The columns that are texts.
         known: String,
     },
-    /// Several data sets were to be sampled, but there is none.
+    /// A sampler over several data sets got none.
     #[error("a sampler over several data sets needs at least one")]
     NoSampler,
     /// A batch of no rows.
@@ -284,7 +284,7 @@ pub enum Error {
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Where a row stands in its file.
+/// The place of a row in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A line of a text file, counted from 1 as editors do.
@@ -318,7 +318,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Names in quotes, separated by commas: the form in which every message lists columns.
+/// Names in quotes, separated by commas, as all messages list columns.
 pub(crate) fn quoted<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("\"{}\"", name.as_ref())).collect();
     names.join(", ")

@@ -1,5 +1,5 @@
-//! What a model can be trained on: rows that hold their texts, and rows that name them by ids for a distillation. The
-//! collator and the samplers see only this.
+//! The rows that a model can be trained on: rows that hold their texts, and rows of a distillation that name them by ids.
+//! Collator, samplers and fingerprint work on either.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
 use crate::error::{Error, Result};
 use crate::hash::hash;
-use crate::lists::List;
+use crate::table::lists::List;
 
-/// Texts longer than this count as this long: about 500 tokens of English, which is where most encoders cut a text off.
+/// The length limit of a text in bytes: about 500 tokens of English, where most encoders truncate.
 const LONGEST: usize = 2048;
 
-/// Rows from which batches are made.
+/// The rows of batches.
 ///
 /// ```
 /// use colburn_data::{Dataset, Examples};
@@ -29,7 +29,7 @@ const LONGEST: usize = 2048;
 pub enum Examples {
     /// Rows with a query and its documents, see [`Columns`].
     Texts(Dataset),
-    /// Rows that name a query and documents, and a teacher's scores of them.
+    /// Rows with the ids of a query and of documents, and a teacher's scores.
     Distillation(KdProcessing),
 }
 
@@ -68,7 +68,7 @@ impl Examples {
         }
     }
 
-    /// Whether there is no row.
+    /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -89,7 +89,7 @@ impl Examples {
         }
     }
 
-    /// How long each row is: the bytes of its query and documents together, a text counted up to [`LONGEST`] bytes.
+    /// The length of each row: the bytes of its query and documents together, each text counted up to [`LONGEST`] bytes.
     pub(crate) fn lengths(&self) -> Result<Vec<u32>> {
         match self {
             Examples::Texts(data) => {
@@ -113,7 +113,7 @@ impl Examples {
         }
     }
 
-    /// A hash of each text of each row. The texts of a distillation are known by their ids, which are hashed instead.
+    /// A hash of each text of each row. Of a distillation the ids are hashed in place of the texts.
     pub(crate) fn hashes(&self) -> Result<RowHashes> {
         let mut hashes = RowHashes { hashes: Vec::new(), ends: Vec::with_capacity(self.len()) };
         match self {
@@ -170,7 +170,7 @@ pub(crate) struct RowHashes {
 }
 
 impl RowHashes {
-    /// The hashes of a row, each once.
+    /// The distinct hashes of a row.
     pub(crate) fn row(&self, row: usize) -> &[u64] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.hashes[start..self.ends[row]]

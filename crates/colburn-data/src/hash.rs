@@ -1,10 +1,10 @@
-//! A hash of texts, for tables that are built anew in every run and never leave it. Its values are written down nowhere,
-//! but the batches of [`Sampling::NoDuplicates`](crate::Sampling) rest on which of them are equal, so that it is part of
-//! the program: two versions of the program, or of the language, must not see different collisions.
+//! A hash of bytes that never changes. Fingerprints of data sets are written into checkpoints, and the batches of
+//! [`Sampling::NoDuplicates`](crate::Sampling) depend on equal hashes, so every version of this crate must compute the same
+//! values.
 //!
-//! The state starts as the number of bytes times `FIRST`. It takes in 8 little-endian bytes after the other, the last ones
-//! filled up with zeros: it becomes the two halves of the 128-bit product of (state xor bytes) and `SECOND`, one xor the
-//! other. A last such step, with no bytes, mixes what came last into all bits. This is the core of wyhash.
+//! The state starts as the number of bytes times `FIRST`. Each step takes the next 8 bytes as a little-endian integer, the
+//! last ones padded with zeros, and multiplies (state xor integer) by `SECOND`; the new state is the xor of both halves of
+//! the 128-bit product. A final step without bytes mixes the last input into all bits. This is the core of wyhash.
 
 /// Odd, with as many ones as zeros, like the constants of wyhash.
 const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,12 +1,11 @@
 //! Data sets, collation and sampling for late-interaction training.
 //!
-//! A [`Dataset`] holds rows of text on disk and gives any of them at once; [`Columns`] says which column is the query and
-//! which are the documents; a [`KdProcessing`] joins a teacher's scores with the texts that they are of. Both are
-//! [`Examples`]: a [`BatchSampler`] says which rows of them make up batch *n* of epoch *e*, a [`MultiSampler`] does so for
-//! several, and a [`Collator`] turns those rows into the tokens of a [`Batch`]. An [`EmbeddingsWriter`] keeps what a model
-//! makes of texts. Nothing here makes a tensor, so batches can be prepared beside the training.
+//! A [`Dataset`] has rows of texts, numbers and lists on disk, any of which can be read at once; [`Columns`] finds the query
+//! and the documents among its columns. A [`KdProcessing`] joins a teacher's scores with their texts. Both are [`Examples`].
+//! A [`BatchSampler`] chooses the rows of batch *n* of epoch *e*, a [`MultiSampler`] those of several data sets, and a
+//! [`Collator`] turns the rows into the tokens of a [`Batch`]. An [`EmbeddingsWriter`] writes the embeddings of texts to
+//! Parquet. Nothing here makes a tensor, so batches can be prepared beside the training.
 
-mod builder;
 mod collator;
 mod columns;
 mod dataset;
@@ -14,23 +13,14 @@ mod distillation;
 mod embeddings;
 mod error;
 mod examples;
-mod group_by_length;
+mod fingerprint;
 mod hash;
-mod ids;
-mod lists;
-mod literal;
-mod multi_sampler;
 mod nearest;
-mod no_duplicates;
-mod numbers;
 mod prompts;
 mod read;
-mod sampler;
+mod sampling;
 mod shuffle;
-mod source;
-mod split;
 mod table;
-mod texts;
 
 pub use collator::{Batch, Collator};
 pub use columns::Columns;
@@ -39,8 +29,7 @@ pub use distillation::KdProcessing;
 pub use embeddings::{EmbeddingColumns, EmbeddingId, EmbeddingValues, EmbeddingsWriter};
 pub use error::{Error, Place, Result};
 pub use examples::Examples;
-pub use lists::List;
-pub use multi_sampler::{MultiDatasetSampling, MultiEpoch, MultiSampler};
 pub use nearest::nearest;
 pub use prompts::Prompts;
-pub use sampler::{BatchSampler, EpochBatches, Sampling};
+pub use sampling::{BatchSampler, EpochBatches, MultiDatasetSampling, MultiEpoch, MultiSampler, Sampling};
+pub use table::lists::List;

@@ -1,5 +1,5 @@
-//! Texts that are put in front of others, the same for all texts of a column: what an instruction-tuned encoder wants to
-//! read before a query, for one. A prompt is a part of the text, unlike the prefix token, and both apply.
+//! Prompts: texts in front of all texts of a column, such as the instruction that an instruction-tuned encoder expects
+//! before a query. A prompt is part of the text, unlike the prefix token; both apply.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result, quoted};
 use crate::nearest;
 
-/// What to put in front of the texts, as the argument `prompts` of sentence-transformers says it: one prompt for all
-/// texts, or one for each column named. A column of documents in a list, and the columns `query` and `documents` of a
-/// distillation data set, count as columns.
+/// The prompts of the texts, as in the argument `prompts` of sentence-transformers: one prompt for all texts, or one for
+/// each named column. A column of lists of documents is a column, and so are `query` and `documents` of a distillation data
+/// set.
 ///
 /// ```
 /// use colburn_data::Prompts;
@@ -60,7 +60,7 @@ impl Prompts {
         }
     }
 
-    /// Whether every column named is one of the `known` ones, the text columns of `data`.
+    /// Refuses a prompt for a column that is not among the `known` text columns of `data`.
     pub(crate) fn check(&self, data: &str, known: &[&str]) -> Result<()> {
         let Prompts::Columns(prompts) = self else {
             return Ok(());

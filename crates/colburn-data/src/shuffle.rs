@@ -1,6 +1,6 @@
-//! Random orders that are the same on every machine, for ever: a run that is resumed elsewhere, or with a newer version
-//! of a library, must see its rows in the same order. So the whole algorithm is written down here, on top of the ChaCha8
-//! stream, which its specification fixes.
+//! Random orders that are the same on every machine and never change: a run that is resumed elsewhere, or with a newer
+//! version of a library, must see its rows in the same order. So the whole algorithm is here, on top of the ChaCha8 stream,
+//! which is fixed by its specification.
 //!
 //! - The 256-bit key is the seed and the stream number as 8 little-endian bytes each, then 16 bytes that name the purpose,
 //!   so that no two orders of a run share a stream. The order of an epoch ends them with the number of the data set
@@ -13,13 +13,13 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What an order is for.
+/// The purpose of an order.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Split,
     /// The rows of an epoch of the data set with this number.
     Epoch(usize),
-    /// Which data set each batch of an epoch comes from.
+    /// The data set of each batch of an epoch.
     Datasets,
 }
 

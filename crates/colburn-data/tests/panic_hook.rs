@@ -1,6 +1,8 @@
 //! A damaged file makes the Parquet decoder panic, which is the reader's affair: the process hears nothing of it. The panic
 //! hook belongs to the process, so this test has one of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, panic, thread};
 

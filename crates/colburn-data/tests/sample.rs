@@ -1,5 +1,7 @@
 //! The sample in `examples/data`: real rows in real Parquet files, written by another library than the one that reads them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::collections::HashSet;
 
 use colburn_data::{Columns, Dataset};

@@ -1,6 +1,8 @@
 //! Every type of column that a Parquet file may have, as another library writes them: integers of all sizes keep all their
 //! bits, because they are ids, and lists come back value by value.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use colburn_data::{Dataset, List};
 
 // import pyarrow as pa, pyarrow.parquet as pq
@@ -99,7 +101,7 @@ fn a_hole_matters_to_whoever_asks_for_it() {
     for (row, reason) in [(0, "null"), (1, "a list with a null in it"), (4, "null")] {
         let message = data.list(row, holes).unwrap_err().to_string();
         let place = format!("types.parquet: row {row} (counted from 0)");
-        let expected = format!("{place}: column \"holes\": no list of numbers or texts ({reason})");
+        let expected = format!("{place}: column \"holes\": not a list of numbers or texts ({reason})");
         assert!(message.ends_with(&expected), "{message}");
     }
 }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong in an evaluation.
+/// An error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The data have not the columns or rows that the evaluator needs.
+    /// The data does not have the columns or rows that the evaluator needs.
     #[error("{evaluator}: {message}")]
     Data {
         /// The evaluator.
         evaluator: &'static str,
-        /// What is wrong, and what would be right.
+        /// The problem, and what would be right.
         message: String,
     },
     /// A collection that nothing can be retrieved from, or whose files do not fit together.
@@ -19,7 +19,7 @@ pub enum Error {
     Collection {
         /// The folder, or the file and the row in it.
         place: String,
-        /// What is wrong, and what would be right.
+        /// The problem, and what would be right.
         message: String,
     },
     /// A collection that is not there and cannot be fetched from the hub.
@@ -28,9 +28,9 @@ pub enum Error {
     Hub {
         /// The collection.
         name: String,
-        /// Where it was looked for.
+        /// The place where it was looked for.
         looked: String,
-        /// What the hub, or its cache, has to say.
+        /// The error of the hub, or of its cache.
         source: colburn_hub::Error,
     },
     /// An option of an evaluator cannot be used.
@@ -38,15 +38,23 @@ pub enum Error {
     Option {
         /// Its name.
         option: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What would be right.
+        /// The values that would be right.
+        message: String,
+    },
+    /// A setting of a configuration file that cannot be used.
+    #[error("{key}: {message}")]
+    Setting {
+        /// Its key.
+        key: &'static str,
+        /// The problem, and what would be right.
         message: String,
     },
     /// Vectors that nothing can be scored with.
     #[error("{text}: the vectors hold NaN or infinite values; is the model damaged, or has its training diverged?")]
     NotFinite {
-        /// Which text: `document "d1"`.
+        /// The text: `document "d1"`.
         text: String,
     },
     /// A score by which documents cannot be ordered.
@@ -56,7 +64,7 @@ pub enum Error {
     Score {
         /// Its position.
         position: usize,
-        /// How many scores there are.
+        /// The number of scores.
         scores: usize,
     },
     /// There is no metric of this name.
@@ -64,7 +72,7 @@ pub enum Error {
     Metric {
         /// The name.
         metric: String,
-        /// What would be right.
+        /// The values that would be right.
         message: String,
     },
     /// Results or judgements of a query that nothing can be computed from.
@@ -74,7 +82,7 @@ pub enum Error {
         query: String,
         /// The document's id.
         document: String,
-        /// What is wrong, and what would be right.
+        /// The problem, and what would be right.
         message: String,
     },
     /// A results file cannot be written.
@@ -82,7 +90,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Scores could not be read from the device.
@@ -100,6 +108,21 @@ pub enum Error {
     /// Scores cannot be computed.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),
+    /// The error of an evaluator of one's own.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The error of an evaluator of one's own, from an error or a text.
+    ///
+    /// ```
+    /// let error = colburn_eval::Error::other("no answer from the judge");
+    /// assert_eq!(error.to_string(), "no answer from the judge");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
 }
 
 /// The result of an evaluation.

@@ -1,12 +1,12 @@
-//! How far an evaluation is.
+//! The progress of an evaluation.
 
-/// What an evaluator tells while it works.
+/// The progress of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// What it is at: `triplets`, `NanoSciFact`.
+    /// The part that is evaluated: `triplets`, `NanoSciFact`.
     pub what: &'a str,
-    /// Texts, or rows of texts, that are done.
+    /// The number of texts, or rows of texts, that are done.
     pub done: usize,
-    /// How many there are.
+    /// The number of all texts or rows.
     pub total: usize,
 }

@@ -1,10 +1,12 @@
-//! What an evaluator found: metric names and numbers, in order, and which of them matters most.
+//! The result of an evaluation: metric names and numbers, in order, and the primary metric; and the CSV file that it is appended to.
 
 use std::{fs, io, path::Path};
 
+use csv::{Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, python};
+use crate::error::{Error, Result};
+use crate::python;
 
 /// Metrics of one evaluation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,37 +34,46 @@ impl Report {
     }
 }
 
-/// How the lines of a CSV file end: as Python's csv module ends them, or as sentence-transformers' retrieval evaluators do.
+/// The line end of a CSV file: that of Python's csv module, or that of sentence-transformers' retrieval evaluators.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LineEnd {
     CrLf,
     Lf,
 }
 
-/// Appends a line to a CSV file; the header only when the file is new. The file is written anew as a whole, so that a crash leaves no half
-/// line. One with other columns, of an evaluation with other cuts, is kept under another name: a line of it must not end a run that has
-/// just evaluated.
+/// Appends a line to a CSV file; the header only when the file is new. The whole file is written again, so that a crash leaves no half
+/// line. A file with other columns, of an evaluation with other cuts, is renamed instead of refused: a run that has just evaluated must
+/// not end because of it.
 pub(crate) fn append_csv(path: &Path, header: &[&str], values: &[String], end: LineEnd) -> Result<()> {
-    let end = match end {
-        LineEnd::CrLf => "\r\n",
-        LineEnd::Lf => "\n",
-    };
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let header = header.join(",");
+    let header = csv_line(header, end).map_err(io)?;
     let lines = match fs::read_to_string(path) {
-        Ok(lines) if lines.lines().next() == Some(&header) => lines,
+        Ok(lines) if lines.lines().next() == header.lines().next() => lines,
         Ok(other) => {
             if !other.is_empty() {
                 let old = path.with_extension("csv.old");
                 tracing::warn!("{}: it has other columns, and is {} now", path.display(), old.display());
                 fs::rename(path, old).map_err(io)?;
             }
-            format!("{header}{end}")
+            header
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("{header}{end}"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => header,
         Err(source) => return Err(io(source)),
     };
-    Ok(colburn_model::write_atomic(path, format!("{lines}{}{end}", values.join(",")).as_bytes())?)
+    let line = csv_line(values, end).map_err(io)?;
+    Ok(colburn_model::write_atomic(path, (lines + &line).as_bytes())?)
+}
+
+/// Fields as a line of a CSV file.
+fn csv_line<T: AsRef<[u8]>>(fields: &[T], end: LineEnd) -> io::Result<String> {
+    let terminator = match end {
+        LineEnd::CrLf => Terminator::CRLF,
+        LineEnd::Lf => Terminator::Any(b'\n'),
+    };
+    let mut writer = WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+    writer.write_record(fields)?;
+    let line = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    String::from_utf8(line).map_err(io::Error::other)
 }
 
 /// The first two fields of a line: -1 and -1 outside of training.

@@ -5,16 +5,18 @@ use std::path::Path;
 
 use colburn_model::ColBert;
 
-use crate::report::named;
-use crate::{Error, Evaluator, Progress, Report, Result};
+use crate::error::{Error, Result};
+use crate::evaluator::Evaluator;
+use crate::progress::Progress;
+use crate::report::{Report, named};
 
-/// What the messages of this evaluator begin with.
+/// The name of the evaluator in messages.
 const EVALUATOR: &str = "sequential evaluator";
 
 /// Runs evaluators in order and gives the metrics of all (`SequentialEvaluator` of sentence-transformers).
 ///
 /// `sequential_score`, its primary metric, is the primary metric of the last evaluator, or the first one that it gives if it has no primary
-/// metric. Each evaluator writes its own CSV file. The trainer takes several evaluators without this; it is for where one is asked for.
+/// metric. Each evaluator writes its own CSV file. The trainer takes several evaluators without this type; it serves where one evaluator is expected.
 ///
 /// ```
 /// use colburn_data::Dataset;
@@ -78,8 +80,7 @@ impl Evaluator for SequentialEvaluator {
         Some(self.score())
     }
 
-    /// Those of the parts, and `sequential_score` where it can be nothing else: of all metrics of the last evaluator a smaller value is
-    /// better.
+    /// Those of the parts, and `sequential_score` if a smaller value is better of all metrics of the last evaluator.
     fn smaller_is_better(&self) -> Vec<String> {
         let mut smaller: Vec<String> =
             self.evaluators.iter().flat_map(|evaluator| evaluator.smaller_is_better()).collect();
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives what it is told.
+    /// Gives a fixed report.
     struct Fixed {
         name: &'static str,
         metrics: Vec<(&'static str, f64)>,

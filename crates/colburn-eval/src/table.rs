@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What separates a collection's name from the metric, after PyLate's name of the score.
+/// The separator of a collection's name and the metric: PyLate's name of the score.
 const SCORE: &str = "MaxSim_";
 
 /// The kinds of metrics, in the order of their columns.

@@ -1,16 +1,21 @@
 //! Triplet accuracy: how often a query scores its positive above its negative.
 
-use std::path::Path;
+use std::{ops::Range, path::Path, sync::Arc};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_data::{Columns, Dataset};
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
+use serde::Deserialize;
 
 use crate::{
-    Error, Evaluator, Progress, Report, Result,
+    configured::{Configured, EvalRows, EvaluatorContext, check_texts},
+    error::{Error, Result},
+    evaluator::Evaluator,
+    finite::check_finite,
+    progress::Progress,
     python::float,
-    report::{LineEnd, append_csv, epoch_and_steps, file_part, named},
+    report::{LineEnd, Report, append_csv, epoch_and_steps, file_part, named},
 };
 
 /// Share of triplets with MaxSim(query, positive) > MaxSim(query, negative), strictly (`ColBERTTripletEvaluator` of PyLate).
@@ -64,16 +69,21 @@ impl TripletEvaluator {
         named(&self.name, "accuracy")
     }
 
-    /// How many of these rows have the positive above the negative.
-    fn won(&self, model: &ColBert, device: &Device, rows: std::ops::Range<usize>) -> Result<usize> {
+    /// The number of these rows with the positive above the negative.
+    fn won(&self, model: &ColBert, device: &Device, rows: Range<usize>) -> Result<usize> {
         let column = |column: usize| {
             rows.clone().map(|row| self.triplets.text(row, column)).collect::<colburn_data::Result<Vec<_>>>()
         };
         let [query, positive, negative] = self.columns;
         let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
-        let queries = model.encode(&column(query)?, Kind::Query, &options)?;
-        let positives = model.encode(&column(positive)?, Kind::Document, &options)?;
-        let negatives = model.encode(&column(negative)?, Kind::Document, &options)?;
+        let encode = |what: &str, texts: Vec<&str>, kind: Kind| {
+            let encoded = model.encode(&texts, kind, &options)?;
+            check_finite(&encoded, |at| Ok(format!("{what} of triplet {} (counted from 0)", rows.start + at)))?;
+            Ok::<_, Error>(encoded)
+        };
+        let queries = encode("query", column(query)?, Kind::Query)?;
+        let positives = encode("positive", column(positive)?, Kind::Document)?;
+        let negatives = encode("negative", column(negative)?, Kind::Document)?;
         let pairs = positives.iter().zip(&negatives).flat_map(|(positive, negative)| [positive, negative]);
         let (queries, documents) = (packed(queries.iter(), device)?, packed(pairs, device)?);
         let scores = maxsim_pairs(&queries, &documents, MaskRule::Ignore)?;
@@ -97,11 +107,11 @@ impl Evaluator for TripletEvaluator {
 
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let device = model.device();
-        // A stretch of rows at a time bounds the memory; within it, texts are batched by length.
-        let (rows, stretch) = (self.triplets.len(), self.batch_size.saturating_mul(8));
+        // A chunk of rows at a time bounds the memory; within it, texts are batched by length.
+        let (rows, chunk) = (self.triplets.len(), self.batch_size.saturating_mul(8));
         let mut won = 0;
-        for start in (0..rows).step_by(stretch) {
-            let end = rows.min(start.saturating_add(stretch));
+        for start in (0..rows).step_by(chunk) {
+            let end = rows.min(start.saturating_add(chunk));
             won += self.won(model, &device, start..end)?;
             progress(&Progress { what: "triplets", done: end, total: rows });
         }
@@ -115,6 +125,33 @@ impl Evaluator for TripletEvaluator {
         let accuracy = report.get(&self.metric()).unwrap_or(f64::NAN);
         let [epoch, steps] = epoch_and_steps(epoch, steps);
         append_csv(&path, &["epoch", "steps", "accuracy"], &[epoch, steps, float(accuracy)], LineEnd::CrLf)
+    }
+}
+
+/// The settings of a [`TripletEvaluator`] in a configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TripletSettings {
+    /// Part of the names of its CSV file and its metric.
+    pub name: String,
+    /// Its triplets; the rows of the eval dataset if not given.
+    pub path: Option<String>,
+    /// Texts that are encoded at once.
+    pub batch_size: Option<usize>,
+}
+
+impl Configured for TripletSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self, eval: &[EvalRows]) -> Result<()> {
+        check_texts(self.path.as_deref(), eval)
+    }
+
+    fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
+        let evaluator = TripletEvaluator::new(&context.texts(self.path.as_deref())?)?;
+        Ok(Arc::new(evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size))))
     }
 }
 

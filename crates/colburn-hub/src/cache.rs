@@ -1,6 +1,6 @@
-//! The cache on disk, in the layout of Hugging Face's tools: `models--org--name/` with `blobs/`, which holds each file once, `snapshots/COMMIT/`,
-//! which has links to them under their names, and `refs/`, which says what commit a branch or tag was at last. Beside them lies `.listings/`,
-//! which is ours: what files there are in a commit, so that without a network it is known whether a snapshot is whole.
+//! The cache on disk, in the layout of Hugging Face's tools. `models--org--name/` has `blobs/` with each file once, `snapshots/COMMIT/` with
+//! links to them under their names, and `refs/` with the last known commit of each branch or tag. `.listings/` is colburn's own: the list of
+//! all files of a commit, which tells without a network whether a snapshot is complete.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RepoId, RepoKind, Result, hub::io};
+use crate::{RepoId, RepoKind, Result, error::io};
 
 /// A file of a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub(crate) struct RepoFile {
     /// With `/` between folders.
     pub path: String,
     pub size: u64,
-    /// What it is called in `blobs/`: git's name of it. Of a large file that is git's name of what stands for it; Python's tools call its blob
-    /// by the SHA-256 of its contents, and therefore share it at the same commit, where they find it in the snapshot, but not at another.
+    /// Its name in `blobs/`: git's id of the file, or of the pointer to it if the file is large. Python's tools name the blob of a large file by
+    /// the SHA-256 of its content, so they share it at the same commit, through the snapshot, but not at another.
     pub blob: String,
 }
 
@@ -53,7 +53,7 @@ impl CacheFolder {
         self.folder.join("blobs").join(name)
     }
 
-    /// The file that is locked while a blob is written, by all tools.
+    /// Locks the file that all tools lock while they write a blob.
     pub fn lock(&self, blob: &str) -> Result<fs::File> {
         fs::create_dir_all(&self.locks).map_err(io(&self.locks))?;
         let path = self.locks.join(format!("{blob}.lock"));
@@ -62,7 +62,7 @@ impl CacheFolder {
         Ok(file)
     }
 
-    /// The commit that a revision was at when it was last looked up, if anything is known about that commit: its files, or what they are.
+    /// The commit of a revision at its last lookup, if its files or their list are in the cache.
     pub fn commit(&self, revision: &str) -> Option<String> {
         let commit = if is_commit(revision) { revision.to_owned() } else { self.reference(revision)? };
         let is_known = self.snapshot(&commit).is_dir() || self.listing_path(&commit).is_file();
@@ -73,7 +73,7 @@ impl CacheFolder {
         Some(fs::read_to_string(self.folder.join("refs").join(revision)).ok()?.trim().to_owned())
     }
 
-    /// Notes the commit of a revision, unless that is what is noted: a cache that is only read may be one that cannot be written.
+    /// Stores the commit of a revision, unless it is stored already: a cache that is only read may be read-only.
     pub fn remember(&self, revision: &str, commit: &str) -> Result<()> {
         if is_commit(revision) || self.reference(revision).as_deref() == Some(commit) {
             return Ok(());
@@ -81,7 +81,7 @@ impl CacheFolder {
         write(&self.folder.join("refs").join(revision), commit.as_bytes())
     }
 
-    /// The files of a commit, if they were looked up once.
+    /// The list of the files of a commit, if it is in the cache.
     pub fn listing(&self, commit: &str) -> Option<Vec<RepoFile>> {
         let files: Vec<RepoFile> = serde_json::from_slice(&fs::read(self.listing_path(commit)).ok()?).ok()?;
         files.iter().all(RepoFile::is_safe).then_some(files)
@@ -96,7 +96,7 @@ impl CacheFolder {
         self.folder.join(".listings").join(format!("{commit}.json"))
     }
 
-    /// The files that a snapshot has, as far as somebody has downloaded them.
+    /// The files of a snapshot that are in the cache.
     pub fn found(&self, commit: &str) -> Vec<RepoFile> {
         let root = self.snapshot(commit);
         let mut files = Vec::new();
@@ -124,7 +124,7 @@ impl CacheFolder {
         let pointer = self.snapshot(commit).join(&file.path);
         let parent = pointer.parent().unwrap_or(&self.folder);
         fs::create_dir_all(parent).map_err(io(parent))?;
-        // Made beside its place: who looks for it meanwhile finds the old one or the new one.
+        // Made under another name, then renamed: readers find the old link or the new one.
         let unfinished = parent.join(format!(".{}.{}.incomplete", file.blob, unique()));
         // From the snapshot's folder, its folders and the commit's up to the repository's.
         let up = "../".repeat(file.path.split('/').count() + 1);
@@ -139,21 +139,21 @@ fn place(_: &Path, relative: &str, pointer: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(relative, pointer)
 }
 
-/// Links take privileges there; huggingface_hub copies, too.
+/// Windows allows links only with privileges; huggingface_hub copies, too.
 #[cfg(not(unix))]
 fn place(blob: &Path, _: &str, pointer: &Path) -> std::io::Result<()> {
     fs::copy(blob, pointer).map(|_| ())
 }
 
 impl RepoFile {
-    /// Whether its names lead to a place below the cache's folder and to no other, wherever [`RepoFile::is_storable`].
+    /// True if its names stay below the cache's folder, on systems where [`RepoFile::is_storable`] is true.
     pub fn is_safe(&self) -> bool {
         let plain = self.path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !self.path.contains('\0');
         let blob = !self.blob.is_empty() && self.blob.chars().all(|c| c.is_ascii_alphanumeric());
         plain && blob
     }
 
-    /// Whether this system can have a file of that name. To Windows `:` and `\` are parts of paths; to others they are characters.
+    /// True if this system can store a file of that name. To Windows `:` and `\` are parts of paths; to others they are characters.
     pub fn is_storable(&self) -> bool {
         !(cfg!(windows) && self.path.contains(['\\', ':']))
     }
@@ -162,18 +162,18 @@ impl RepoFile {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The folder that it lies in, empty for the root.
+    /// Its folder; empty for the root.
     pub fn folder(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 }
 
-/// Whether a revision is a commit, which never changes.
+/// True if a revision is a commit, which never changes.
 pub(crate) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// Writes a small file so that it appears whole or not at all.
+/// Writes a small file atomically.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent).map_err(io(parent))?;
@@ -187,7 +187,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     placed
 }
 
-/// A part of a name that nobody else uses, neither another thread nor a process of the same number on another machine.
+/// A unique part of a name, among threads and among processes on several machines.
 fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
@@ -254,7 +254,7 @@ mod tests {
         folder.remember_listing(COMMIT, &[file("../b.json", 3, "cc")]).unwrap();
         assert_eq!(folder.listing(COMMIT), None);
 
-        // What files there are is enough to know a commit.
+        // The list of files is enough to know a commit.
         fs::remove_dir(folder.snapshot(COMMIT)).unwrap();
         assert_eq!((folder.commit("main").as_deref(), folder.commit(COMMIT).as_deref()), (Some(COMMIT), Some(COMMIT)));
     }
@@ -269,7 +269,7 @@ mod tests {
             }
         });
         assert_eq!(folder.listing(COMMIT).unwrap(), [file("a", 1, "aa")]);
-        assert_eq!(fs::read_dir(folder.path().join(".listings")).unwrap().count(), 1, "nothing is left besides");
+        assert_eq!(fs::read_dir(folder.path().join(".listings")).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! One file from the hub into the cache. A file comes in pieces, each by a request of its own, and what has come stays: a download that was
-//! cut off, also by the end of the process, goes on where it was. hf-hub's own download would begin anew, and would take the page of an error,
-//! or half a file, for the file.
+//! The download of files into the cache. Each piece of a file is a request of its own, and finished pieces stay on disk: a download that was
+//! interrupted, even by the end of the process, resumes after the last piece. hf-hub's own download starts again, and accepts an error page or
+//! half a file as the file.
 
 use std::{
     fs,
@@ -10,55 +10,76 @@ use std::{
 };
 
 use crate::{
-    Hub, Result,
+    Hub, RepoId, RepoKind, Result,
     cache::RepoFile,
-    failure::Asked,
-    hub::{at_repository, io},
+    error::io,
+    failure::Resource,
+    hub::at_repository,
     listing::{Listing, OFFLINE},
+    pattern::Pattern,
 };
 
-/// The first piece; the next one is larger if it came quickly, and smaller if it took long, for a lost connection loses a piece.
+/// The size of the first piece. The next one is larger after a fast piece and smaller after a slow one, because a lost connection loses a piece.
 const FIRST_PIECE: u64 = 8 << 20;
 const LARGEST_PIECE: u64 = 64 << 20;
 const SMALLEST_PIECE: u64 = 1 << 20;
 const QUICK: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_secs(60);
-/// How often it is told how far a download is.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
-/// A file that takes no time is not worth a line.
-const WORTH_TELLING: u64 = 10 << 20;
+/// The interval of progress messages.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// The smallest file with progress messages.
+const SMALLEST_WITH_PROGRESS: u64 = 10 << 20;
 
 impl Hub {
-    /// The place of a file in the cache, where it is brought unless it is there.
+    /// Fetches the files of a repository that match one of the patterns (`corpus/*`, `**/*.parquet`), and returns their folder. It may have
+    /// other files that were fetched before.
+    ///
+    /// # Errors
+    /// When a pattern matches no file, and as [`Hub::model`].
+    pub fn snapshot(&self, kind: RepoKind, id: &RepoId, patterns: &[&str]) -> Result<PathBuf> {
+        let listing = self.list(kind, id)?;
+        for pattern in patterns {
+            let glob = Pattern::glob(pattern);
+            let mut files = listing.files.iter().filter(|file| glob.matches(&file.path)).peekable();
+            if files.peek().is_none() {
+                return Err(listing.error(format!("there is no file {pattern}")));
+            }
+            files.try_for_each(|file| self.fetch(&listing, &file.path).map(drop))?;
+        }
+        listing.remember();
+        Ok(listing.folder())
+    }
+
+    /// Fetches a file unless it is in the cache, and returns its path there.
     pub(crate) fn fetch(&self, listing: &Listing, path: &str) -> Result<PathBuf> {
-        let asked = listing.asked.file(path);
+        let resource = listing.resource.file(path);
         let Some(file) = listing.file(path) else { return Err(listing.error(format!("there is no file {path}"))) };
         if !file.is_storable() {
-            return Err(asked.error("this system can have no file of that name"));
+            return Err(resource.error("this system can have no file of that name"));
         }
         let pointer = listing.folder().join(path);
         if has_size(&pointer, file.size) {
             return Ok(pointer);
         }
         if !listing.online {
-            return Err(asked.offline(format!("it is not in the cache ({}); {OFFLINE}", pointer.display())));
+            return Err(resource.offline(format!("it is not in the cache ({}); {OFFLINE}", pointer.display())));
         }
         let _locked = listing.cached.lock(&file.blob)?;
-        // Who had the lock before may have fetched it.
+        // The previous holder of the lock may have fetched it.
         if has_size(&pointer, file.size) {
             return Ok(pointer);
         }
         let blob = listing.cached.blob(&file.blob);
         if !has_size(&blob, file.size) {
-            self.download(listing, file, &asked, &blob)?;
+            self.download(listing, file, &resource, &blob)?;
         }
         listing.cached.link(&listing.commit, file)
     }
 
-    fn download(&self, listing: &Listing, file: &RepoFile, asked: &Asked, blob: &Path) -> Result<()> {
+    fn download(&self, listing: &Listing, file: &RepoFile, resource: &Resource, blob: &Path) -> Result<()> {
         let parent = blob.parent().unwrap_or(blob);
         fs::create_dir_all(parent).map_err(io(parent))?;
-        // Not the name of huggingface_hub's unfinished files: what another program has begun, by rules of its own, is not gone on with.
+        // Not the name of huggingface_hub's unfinished files: a download of another program, with rules of its own, is not resumed.
         let unfinished = parent.join(format!("{}.colburn.incomplete", file.blob));
         let mut output = fs::OpenOptions::new().create(true).append(true).open(&unfinished).map_err(io(&unfinished))?;
         let mut done = output.metadata().map_err(io(&unfinished))?.len();
@@ -66,10 +87,10 @@ impl Hub {
             output.set_len(0).map_err(io(&unfinished))?;
             done = 0;
         }
-        match (done, file.size >= WORTH_TELLING) {
-            (0, true) => tracing::info!("{}: downloading {}", asked.what(), megabytes(file.size)),
+        match (done, file.size >= SMALLEST_WITH_PROGRESS) {
+            (0, true) => tracing::info!("{}: downloading {}", resource.what(), megabytes(file.size)),
             (1.., true) => {
-                tracing::info!("{}: going on after {} of {}", asked.what(), megabytes(done), megabytes(file.size));
+                tracing::info!("{}: resuming after {} of {}", resource.what(), megabytes(done), megabytes(file.size));
             }
             (_, false) => {}
         }
@@ -77,14 +98,14 @@ impl Hub {
         while done < file.size {
             let end = file.size.min(done + piece);
             let begun = Instant::now();
-            let bytes = self.piece(listing, file, asked, done..end)?;
+            let bytes = self.piece(listing, file, resource, done..end)?;
             if bytes.len() as u64 == file.size && done > 0 {
-                // A server that knows no ranges sends the whole file.
+                // A server without ranges sends the whole file.
                 output.set_len(0).map_err(io(&unfinished))?;
                 done = 0;
             }
             output.write_all(&bytes).map_err(io(&unfinished))?;
-            // Else a machine that goes down may leave a file of the right length without the contents.
+            // Without it, a machine that crashes may leave a file of the right length without its content.
             output.sync_data().map_err(io(&unfinished))?;
             done += bytes.len() as u64;
             piece = match begun.elapsed() {
@@ -92,9 +113,9 @@ impl Hub {
                 took if took > SLOW => SMALLEST_PIECE.max(piece / 2),
                 _ => piece,
             };
-            if told.elapsed() >= TOLD_EVERY {
+            if told.elapsed() >= PROGRESS_INTERVAL {
                 told = Instant::now();
-                tracing::info!("{}: {} of {}", asked.what(), megabytes(done), megabytes(file.size));
+                tracing::info!("{}: {} of {}", resource.what(), megabytes(done), megabytes(file.size));
             }
         }
         output.sync_all().map_err(io(&unfinished))?;
@@ -102,25 +123,25 @@ impl Hub {
         if written != file.size {
             output.set_len(0).map_err(io(&unfinished))?;
             let (size, place) = (file.size, unfinished.display());
-            return Err(asked.error(format!(
+            return Err(resource.error(format!(
                 "{place} has {written} bytes where the hub has {size}: does another program write to it? try it again"
             )));
         }
         fs::rename(&unfinished, blob).map_err(io(blob))
     }
 
-    /// The bytes of a range of a file, or all of it if the server knows no ranges.
+    /// The bytes of a range of a file, or the whole file if the server does not support ranges.
     fn piece(
         &self,
         listing: &Listing,
         file: &RepoFile,
-        asked: &Asked,
+        resource: &Resource,
         range: std::ops::Range<u64>,
     ) -> Result<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>> {
         let (kind, id, commit, path) = (listing.kind, listing.id.clone(), listing.commit.clone(), file.path.clone());
         let (size, wanted) = (file.size, range.end - range.start);
         let part = (wanted < size).then_some(range);
-        let bytes = self.ask_soon(asked, move |client| {
+        let bytes = self.ask_soon(resource, move |client| {
             at_repository!(client, kind, id, repository => {
                 let request = repository.download_file_to_bytes().filename(path.as_str()).revision(commit.as_str());
                 request.maybe_range(part.clone()).send()
@@ -130,7 +151,7 @@ impl Hub {
             return Ok(bytes);
         }
         let came = bytes.len();
-        Err(asked
+        Err(resource
             .error(format!("{came} bytes came where the hub has {wanted}; is there a proxy between? try it again")))
     }
 }

@@ -1,50 +1,49 @@
-//! The errors of this crate. Each is one line that names the repository, the revision and the file, and says what to do. No token is
-//! ever part of one.
+//! The errors of this crate. Each is one line with the repository, the revision and the file, and what to do. None contains a token.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// What can go wrong between a name and its files.
+/// The errors between a name and its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No repository can be called that.
-    #[error("{name:?} is no name of a repository: {message}")]
+    /// A text is not the name of a repository.
+    #[error("{name:?} is not the name of a repository: {message}")]
     Name {
-        /// What was given.
+        /// The name as given.
         name: String,
-        /// What would be right.
+        /// The expected form.
         message: String,
     },
-    /// The hub refused, or answered something else than a hub does.
+    /// The hub refused, or its answer is not that of a hub.
     #[error("{what}: {message}")]
     Hub {
-        /// What was asked for: kind, repository, revision, and file if it was one.
+        /// The requested resource: kind, repository, revision, and the file if there is one.
         what: String,
-        /// What happened, and what to do.
+        /// The problem, and what to do.
         message: String,
     },
-    /// There was no answer, or none but that the hub is busy, however often it was asked.
+    /// There was no answer, or the hub was busy at every attempt.
     #[error("{what}: {message}")]
     Unavailable {
-        /// What was asked for.
+        /// The requested resource.
         what: String,
-        /// What happened, and what to do.
+        /// The problem, and what to do.
         message: String,
     },
-    /// Something is needed that is not in the cache, and the network is not to be used.
+    /// A resource is not in the cache, and the network must not be used.
     #[error("{what}: {message}")]
     Offline {
-        /// What was asked for.
+        /// The requested resource.
         what: String,
-        /// What is missing, and what to do.
+        /// The missing resource, and what to do.
         message: String,
     },
-    /// A data set has not the configuration, the split or the files that were asked for.
+    /// A data set lacks the requested configuration, split or files.
     #[error("{what}: {message}")]
     Dataset {
         /// The data set.
         what: String,
-        /// What is wrong, and what there is.
+        /// The problem, and the available names.
         message: String,
     },
     /// A file or folder cannot be read or written.
@@ -52,10 +51,16 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
 
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of a file or folder.
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { path, source }
+}

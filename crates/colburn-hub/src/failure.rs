@@ -1,5 +1,5 @@
-//! What a failed request means: whether it may be tried again, and what its message says. hf-hub knows addresses and status codes; who
-//! reads the message wants to know which repository, revision and file it was, and what to do.
+//! Failed requests: the decision to retry, and the error message. hf-hub's errors have addresses and status codes; a reader needs the
+//! repository, the revision, the file, and what to do.
 
 use std::{error::Error as _, time::Duration};
 
@@ -7,28 +7,28 @@ use hf_hub::HFError;
 
 use crate::{Error, RepoId, RepoKind, settings::Settings};
 
-/// What is asked of the hub; every message begins with it.
+/// The resource of a request, with which every message begins.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Resource {
     kind: RepoKind,
     id: RepoId,
     file: Option<String>,
     writes: bool,
 }
 
-/// Whether another attempt may help.
+/// When to retry a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It may, and the sooner the better.
+pub(crate) enum Retry {
+    /// After a short wait.
     Soon,
-    /// It may, when the hub has fewer requests of ours to count: it counts those of five minutes.
+    /// After a long wait: the hub limits the number of requests in five minutes.
     Later,
-    /// It may, after the wait that the hub asks for.
+    /// After the wait that the hub asks for.
     After(Duration),
     Never,
 }
 
-impl Asked {
+impl Resource {
     pub fn of(kind: RepoKind, id: &RepoId) -> Self {
         Self { kind, id: id.clone(), file: None, writes: false }
     }
@@ -37,7 +37,7 @@ impl Asked {
         Self { file: Some(path.to_owned()), ..self.clone() }
     }
 
-    /// The same, to be changed.
+    /// The same resource, for writing.
     pub fn writing(self) -> Self {
         Self { writes: true, ..self }
     }
@@ -52,28 +52,28 @@ impl Asked {
         format!("{kind} {}, revision {}{file}", self.id.name(), self.id.revision())
     }
 
-    /// An error about it.
+    /// An error about this resource.
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::Hub { what: self.what(), message: message.into() }
     }
 
-    /// The error that there was no answer.
+    /// The error of a missing answer.
     pub fn unavailable(&self, message: impl Into<String>) -> Error {
         Error::Unavailable { what: self.what(), message: message.into() }
     }
 
-    /// The error that it is not in the cache.
+    /// The error of a resource that is not in the cache.
     pub fn offline(&self, message: impl Into<String>) -> Error {
         Error::Offline { what: self.what(), message: message.into() }
     }
 
-    /// What a failure of it means for the caller.
+    /// The error of a failed request.
     pub fn failed(&self, failure: &HFError, settings: &Settings) -> Error {
         let message = self.message(failure, settings);
         let message = settings.token.as_ref().map_or(message.clone(), |token| token.hidden_in(&message));
-        match again(failure) {
-            Again::Never => self.error(message),
-            Again::Soon | Again::Later | Again::After(_) => self.unavailable(message),
+        match retry_of(failure) {
+            Retry::Never => self.error(message),
+            Retry::Soon | Retry::Later | Retry::After(_) => self.unavailable(message),
         }
     }
 
@@ -90,7 +90,7 @@ impl Asked {
                 format!("it has no such file; {address}/tree/{} lists them", self.id.revision())
             }
             (401 | 403, "GatedRepo") => format!(
-                "who may read it is for its owners to say: ask at {address}, and {}",
+                "its owners decide who may read it: ask at {address}, and {}",
                 if known { "use a token of the account that was let in (HF_TOKEN)" } else { LOG_IN }
             ),
             (401, _) if known && code != "RepoNotFound" => {
@@ -122,7 +122,7 @@ impl Asked {
         format!("{advice}{said}")
     }
 
-    /// When there was no answer, or none that could be read.
+    /// The message when there was no answer, or none that could be read.
     fn without_answer(&self, failure: &HFError, settings: &Settings) -> String {
         let endpoint = &settings.endpoint;
         let cause = shortened(&causes(failure));
@@ -131,14 +131,14 @@ impl Asked {
             HFError::RevisionNotFound { .. } => "it has no such revision".to_owned(),
             HFError::EntryNotFound { .. } => "it has no such file".to_owned(),
             _ if is_not_json(failure) => format!(
-                "what came from {endpoint} is not what a hub answers ({cause}); is the address right (HF_ENDPOINT), and no page to log \
-                 in to a network between?"
+                "the answer from {endpoint} is not that of a hub ({cause}); is the address right (HF_ENDPOINT), or is it the \
+                 login page of a network?"
             ),
             HFError::Request { source, .. } if source.is_connect() => format!(
                 "no connection to {endpoint} ({cause}); check the network, or set HF_HUB_OFFLINE=1 to use what has been downloaded"
             ),
             HFError::Request { .. } => format!("the connection to {endpoint} failed ({cause}); try it again"),
-            HFError::Url(_) => format!("{endpoint:?} is no address (HF_ENDPOINT): {cause}"),
+            HFError::Url(_) => format!("{endpoint:?} is not an address (HF_ENDPOINT): {cause}"),
             _ => cause,
         }
     }
@@ -153,33 +153,33 @@ impl Asked {
 
 const LOG_IN: &str = "set HF_TOKEN, or log in with `hf auth login`";
 
-/// Whether a failed request may be tried again: the hub was busy or broken, or the connection.
-pub(crate) fn again(failure: &HFError) -> Again {
+/// When to retry a failed request. Retries help when the hub was busy or failed, or the connection did.
+pub(crate) fn retry_of(failure: &HFError) -> Retry {
     if let HFError::RateLimited { retry_after, .. } = failure {
-        return retry_after.map_or(Again::Later, Again::After);
+        return retry_after.map_or(Retry::Later, Retry::After);
     }
     if let Some(Answer { status, .. }) = answer(failure) {
         return match status {
-            429 => Again::Later,
-            408 | 500 | 502..=504 => Again::Soon,
-            _ => Again::Never,
+            429 => Retry::Later,
+            408 | 500 | 502..=504 => Retry::Soon,
+            _ => Retry::Never,
         };
     }
     match failure {
         HFError::Request { source, .. } if !is_not_json(failure) && !source.is_builder() && !source.is_redirect() => {
-            Again::Soon
+            Retry::Soon
         }
-        HFError::CacheLockTimeout { .. } => Again::Soon,
-        _ => Again::Never,
+        HFError::CacheLockTimeout { .. } => Retry::Soon,
+        _ => Retry::Never,
     }
 }
 
-/// Whether it was a file that was not found.
+/// True if a file was not found.
 fn is_file(failure: &HFError) -> bool {
     matches!(failure, HFError::EntryNotFound { .. })
 }
 
-/// What the hub answered instead of what it was asked for.
+/// An error answer of the hub.
 struct Answer {
     status: u16,
     /// `RepoNotFound`, `GatedRepo`, …: the header X-Error-Code.
@@ -209,7 +209,7 @@ fn answer(failure: &HFError) -> Option<Answer> {
     }
 }
 
-/// Whether an answer came that is not the JSON that it should be.
+/// True if an answer was not the expected JSON.
 fn is_not_json(failure: &HFError) -> bool {
     let mut source = Some(failure as &dyn std::error::Error);
     while let Some(error) = source {
@@ -221,7 +221,7 @@ fn is_not_json(failure: &HFError) -> bool {
     matches!(failure, HFError::Json(_) | HFError::MalformedResponse { .. })
 }
 
-/// What an error says, and what those below it add.
+/// The message of an error and of its sources.
 fn causes(failure: &HFError) -> String {
     let mut said = vec![match failure {
         // Its own words name the address, which may be long and signed.

@@ -1,5 +1,4 @@
-//! The hub: its settings, its client, and how a request is made. Every request goes through [`Hub::ask`], the one place that waits,
-//! tries again and gives up.
+//! The hub: its settings, its client, and requests. Every request goes through [`Hub::ask`], the one place that waits, retries and gives up.
 
 use std::{
     fmt,
@@ -12,60 +11,51 @@ use std::{
 use hf_hub::{HFClient, HFClientSync, HFResult};
 
 use crate::{
-    Error, RepoId, Result,
-    failure::{Again, Asked, again},
+    RepoId, RepoKind, Result,
+    failure::{Resource, Retry, retry_of},
     settings::{self, Settings, Token},
 };
 
-/// How often a request is made before it has failed.
+/// The number of attempts of a request.
 const ATTEMPTS: u32 = 5;
 /// The wait after the first failure; it doubles with each one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// How much longer the waits are after too many requests: four of them make up the five minutes in which the hub counts.
+/// The factor of waits after too many requests: four waits are the five minutes in which the hub counts requests.
 const LATER: u32 = 40;
-/// The longest wait that a hub may ask for.
+/// The longest wait that the hub may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// After so long without an answer the connection counts as lost.
+/// The time without an answer after which the connection is considered lost.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// So long the answer to an upload may take besides the time for its bytes: the hub has them to check, and a commit to make.
+/// The time for the answer to an upload, in addition to the time for its bytes: the hub checks them and makes a commit.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30 * 60);
-/// Bytes in a second that an upload has at least.
+/// The smallest rate of an upload, in bytes per second.
 const SLOWEST_UPLOAD: u64 = 1_000_000;
 
-/// How often a request is made, and how long an answer may take.
+/// The number of attempts of a request, and the time for an answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tries {
+pub(crate) struct RetryPolicy {
     attempts: u32,
     patience: Duration,
-    /// Whether it is made again when no answer came in time. The first one may still be under way.
+    /// True if a request without an answer in time is repeated; the first one may still be running.
     after_silence: bool,
 }
 
-impl Tries {
-    /// For what is answered at once or not at all.
+impl RetryPolicy {
+    /// The policy of requests that are answered quickly.
     pub fn usual() -> Self {
         Self { attempts: ATTEMPTS, patience: PATIENCE, after_silence: true }
     }
 
-    /// Where there is another way.
+    /// One attempt, for requests with an alternative.
     pub fn once(patience: Duration) -> Self {
         Self { attempts: 1, patience, after_silence: false }
     }
 
-    /// For so many bytes that are sent; two uploads of them at once are never made.
+    /// The policy of an upload of this many bytes; the same upload never runs twice at once.
     pub fn upload(bytes: u64) -> Self {
         let patience = UPLOAD_PATIENCE + Duration::from_secs(bytes / SLOWEST_UPLOAD);
         Self { attempts: ATTEMPTS, patience, after_silence: false }
     }
-}
-
-/// What a repository holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RepoKind {
-    /// A model.
-    Model,
-    /// A data set.
-    Dataset,
 }
 
 /// The Hugging Face hub with its local cache. Cheap to clone; can be used from several threads.
@@ -82,7 +72,7 @@ pub enum RepoKind {
 pub struct Hub {
     pub(crate) settings: Settings,
     first_wait: Duration,
-    /// Made for the first request: without one nothing is opened.
+    /// Made at the first request.
     client: Arc<OnceLock<HFClientSync>>,
 }
 
@@ -105,108 +95,108 @@ impl Hub {
         Self { settings, client: Arc::default(), ..self }
     }
 
-    /// Another address than <https://huggingface.co>.
+    /// Sets an address other than <https://huggingface.co>.
     pub fn with_endpoint(self, endpoint: impl AsRef<str>) -> Self {
         self.with(|settings| settings.endpoint = settings::endpoint(endpoint.as_ref()))
     }
 
-    /// This token, or none.
+    /// Sets the token, or none.
     pub fn with_token(self, token: Option<&str>) -> Self {
         self.with(|settings| settings.token = token.and_then(Token::new))
     }
 
-    /// Another folder for the cache.
+    /// Sets the folder of the cache.
     pub fn with_cache(self, cache: impl Into<PathBuf>) -> Self {
         self.with(|settings| settings.cache = cache.into())
     }
 
-    /// Whether only the cache may be used.
+    /// Sets whether only the cache may be used.
     pub fn with_offline(self, offline: bool) -> Self {
         self.with(|settings| settings.offline = offline)
     }
 
-    /// The wait after a request has failed, before it is made again, unless the hub asks for another; it doubles with each failure. Half a
-    /// second unless set.
+    /// Sets the wait before the first retry of a failed request, unless the hub asks for another wait. It doubles with each failure. The
+    /// default is half a second.
     pub fn with_first_wait(self, wait: Duration) -> Self {
         Self { first_wait: wait, ..self }
     }
 
-    /// How long to wait for what commit a revision is at, where it has been downloaded before and can be used as it was then. Ten seconds
-    /// (`HF_HUB_ETAG_TIMEOUT`) unless set.
+    /// Sets the time limit for the lookup of a revision's commit if an earlier one is in the cache and can be used in its place. The default is
+    /// ten seconds, or `HF_HUB_ETAG_TIMEOUT`.
     pub fn with_lookup_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.lookup = timeout)
     }
 
-    /// Where downloaded files are kept.
+    /// The folder of downloaded files.
     pub fn cache(&self) -> &Path {
         &self.settings.cache
     }
 
-    /// Whether only the cache is used.
+    /// True if only the cache is used.
     pub fn is_offline(&self) -> bool {
         self.settings.offline
     }
 
-    /// The page of a repository.
+    /// The web page of a repository.
     pub fn address(&self, kind: RepoKind, id: &RepoId) -> String {
         let folder = if kind == RepoKind::Dataset { "datasets/" } else { "" };
         format!("{}/{folder}{}", self.settings.endpoint, id.name())
     }
 
-    /// Makes a request, and makes it again where that may help.
+    /// Makes a request, and retries it where that may help.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
-        asked: &Asked,
-        tries: Tries,
+        resource: &Resource,
+        policy: RetryPolicy,
         request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        let client = self.client(asked)?;
+        let client = self.client(resource)?;
         let request = Arc::new(request);
         let mut wait = self.first_wait;
         let mut attempt = 1;
         loop {
-            let (failed, pause) = match answer(client.clone(), request.clone(), tries.patience) {
+            let (failed, pause) = match answer(client.clone(), request.clone(), policy.patience) {
                 Some(Ok(answer)) => return Ok(answer),
                 Some(Err(failure)) => {
-                    let pause = match again(&failure) {
-                        Again::Soon => Some(wait),
-                        Again::Later => Some(wait.saturating_mul(LATER).min(LONGEST_WAIT)),
-                        Again::After(wanted) => Some(wanted).filter(|wanted| *wanted <= LONGEST_WAIT),
-                        Again::Never => None,
+                    let pause = match retry_of(&failure) {
+                        Retry::Soon => Some(wait),
+                        Retry::Later => Some(wait.saturating_mul(LATER).min(LONGEST_WAIT)),
+                        Retry::After(wanted) => Some(wanted).filter(|wanted| *wanted <= LONGEST_WAIT),
+                        Retry::Never => None,
                     };
-                    (asked.failed(&failure, &self.settings), pause)
+                    (resource.failed(&failure, &self.settings), pause)
                 }
                 None => {
-                    let (endpoint, seconds) = (&self.settings.endpoint, tries.patience.as_secs_f64());
+                    let (endpoint, seconds) = (&self.settings.endpoint, policy.patience.as_secs_f64());
                     let message = format!("no answer from {endpoint} within {seconds:.0} seconds");
-                    (asked.unavailable(message), Some(wait).filter(|_| tries.after_silence))
+                    (resource.unavailable(message), Some(wait).filter(|_| policy.after_silence))
                 }
             };
-            let Some(pause) = pause.filter(|_| attempt < tries.attempts) else { return Err(failed) };
+            let Some(pause) = pause.filter(|_| attempt < policy.attempts) else { return Err(failed) };
             attempt += 1;
-            tracing::debug!("{failed}; attempt {attempt} of {} in {:.1} s", tries.attempts, pause.as_secs_f64());
+            tracing::debug!("{failed}; attempt {attempt} of {} in {:.1} s", policy.attempts, pause.as_secs_f64());
             thread::sleep(pause);
             wait = wait.saturating_mul(2);
         }
     }
 
-    /// [`Hub::ask`] for what is answered at once or not at all.
+    /// [`Hub::ask`] with the usual policy.
     pub(crate) fn ask_soon<T: Send + 'static>(
         &self,
-        asked: &Asked,
+        resource: &Resource,
         request: impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        self.ask(asked, Tries::usual(), request)
+        self.ask(resource, RetryPolicy::usual(), request)
     }
 
-    fn client(&self, asked: &Asked) -> Result<HFClientSync> {
+    fn client(&self, resource: &Resource) -> Result<HFClientSync> {
         if self.settings.offline {
-            return Err(asked.offline("this takes the network; HF_HUB_OFFLINE is set"));
+            return Err(resource.offline("this takes the network; HF_HUB_OFFLINE is set"));
         }
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        // A text that can stand in no header: hf-hub then sends none. Without a token it would look for one itself.
+        // A text that is not valid in a header, so hf-hub sends none. Without a token, hf-hub would look for one itself.
         let token = self.settings.token.as_ref().map_or("\n", Token::secret);
         let made = HFClient::builder()
             .endpoint(&self.settings.endpoint)
@@ -215,12 +205,12 @@ impl Hub {
             .user_agent(concat!("colburn/", env!("CARGO_PKG_VERSION")))
             .retry_max_attempts(0)
             .build_sync()
-            .map_err(|failure| asked.failed(&failure, &self.settings))?;
+            .map_err(|failure| resource.failed(&failure, &self.settings))?;
         Ok(self.client.get_or_init(|| made).clone())
     }
 }
 
-/// The answer to a request; none if it does not come in time, or the request dies. hf-hub itself would wait forever.
+/// The answer to a request; `None` if it does not come in time, or the request panics. hf-hub itself would wait forever.
 fn answer<T: Send + 'static>(
     client: HFClientSync,
     request: Arc<impl Fn(&HFClientSync) -> HFResult<T> + Send + Sync + 'static>,
@@ -231,7 +221,7 @@ fn answer<T: Send + 'static>(
     receiver.recv_timeout(patience).ok()
 }
 
-/// A request to a repository by hf-hub's handle of its kind. Its handle for any kind looks data sets up among the models when it
+/// A request by hf-hub's handle for the kind of the repository. Its handle for any kind looks up data sets among the models when it
 /// downloads.
 macro_rules! at_repository {
     ($client:expr, $kind:expr, $id:expr, $repository:ident => $request:expr) => {{
@@ -250,25 +240,20 @@ macro_rules! at_repository {
 }
 pub(crate) use at_repository;
 
-/// An error of a file or folder.
-pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::Io { path, source }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::Error;
 
-    /// How often a request was made that is never answered, and what came of it.
-    fn unanswered(tries: Tries) -> (u32, Error) {
+    /// The number of attempts of a request that is never answered, and its error.
+    fn unanswered(policy: RetryPolicy) -> (u32, Error) {
         let hub = Hub::from_env().with_offline(false).with_first_wait(Duration::from_millis(1));
-        let asked = Asked::of(RepoKind::Model, &"org/name".parse().unwrap());
+        let resource = Resource::of(RepoKind::Model, &"org/name".parse().unwrap());
         let count = Arc::new(AtomicU32::new(0));
         let made = count.clone();
-        let error = hub.ask(&asked, tries, move |_| {
+        let error = hub.ask(&resource, policy, move |_| {
             made.fetch_add(1, Ordering::Relaxed);
             thread::sleep(Duration::from_secs(60));
             Ok(())
@@ -279,16 +264,18 @@ mod tests {
     #[test]
     fn an_answer_is_not_waited_for_for_ever() {
         let soon = Duration::from_millis(100);
-        for (tries, times) in [(Tries::usual(), ATTEMPTS), (Tries::once(soon), 1), (Tries::upload(5), 1)] {
-            let (made, error) = unanswered(Tries { patience: soon, ..tries });
+        for (policy, times) in
+            [(RetryPolicy::usual(), ATTEMPTS), (RetryPolicy::once(soon), 1), (RetryPolicy::upload(5), 1)]
+        {
+            let (made, error) = unanswered(RetryPolicy { patience: soon, ..policy });
             assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-            assert_eq!(made, times, "{tries:?}");
+            assert_eq!(made, times, "{policy:?}");
         }
     }
 
     #[test]
     fn an_upload_may_take_its_time() {
-        assert_eq!(Tries::upload(0).patience, Duration::from_secs(1800));
-        assert_eq!(Tries::upload(7_200_000_000).patience, Duration::from_secs(1800 + 7200));
+        assert_eq!(RetryPolicy::upload(0).patience, Duration::from_secs(1800));
+        assert_eq!(RetryPolicy::upload(7_200_000_000).patience, Duration::from_secs(1800 + 7200));
     }
 }

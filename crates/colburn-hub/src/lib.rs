@@ -1,7 +1,7 @@
-//! From a name on the Hugging Face hub to local files, and from local files to a repository on the hub.
+//! Downloads from the Hugging Face hub by name, and uploads to it.
 //!
-//! [`RepoId`] is a name, `org/name[@revision]`; [`Hub`] is the hub with its cache, which is the one that Hugging Face's own tools use:
-//! what they have downloaded of a commit is found, and they find what is downloaded here of it. This crate is the only user of hf-hub.
+//! [`RepoId`] is a name, `org/name[@revision]`; [`Hub`] is the hub with its cache. The cache is that of Hugging Face's own tools: each finds
+//! the files of a commit that the other has downloaded. This crate is the only user of hf-hub.
 
 mod cache;
 mod dataset;
@@ -14,11 +14,10 @@ mod model;
 mod pattern;
 mod repo_id;
 mod settings;
-mod snapshot;
 mod upload;
 
 pub use dataset::DatasetId;
 pub use error::{Error, Result};
-pub use hub::{Hub, RepoKind};
-pub use repo_id::RepoId;
+pub use hub::Hub;
+pub use repo_id::{RepoId, RepoKind};
 pub use upload::UploadOptions;

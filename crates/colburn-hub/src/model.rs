@@ -1,31 +1,31 @@
-//! Which files of a repository make a model. A repository often has the same weights in the formats of five frameworks, and pictures; a model
-//! is its configurations, its tokenizer and one set of weights, in each folder that `modules.json` names.
+//! The files of a model in a repository. A repository often has the same weights in five formats, and pictures; a model is its configurations,
+//! its tokenizer and one set of weights, in each folder that `modules.json` names.
 
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::{Hub, RepoId, RepoKind, Result, hub::io, listing::Listing, pattern::fnmatch};
+use crate::{Hub, RepoId, RepoKind, Result, error::io, listing::Listing, pattern::Pattern};
 
 /// Configurations and tokenizers.
 const SMALL: [&str; 4] = ["*.json", "*.txt", "*.model", "artifact.metadata"];
 
-/// One file of weights, or an index of several, in the order in which they are looked for.
+/// One file of weights, or an index of several, in the order of preference.
 const WEIGHTS: [&str; 4] =
     ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 impl Hub {
-    /// The folder that holds a model's files at a revision: what it takes to load it, and nothing else. What is in the cache is not fetched
-    /// again; without a network, what is in the cache is used.
+    /// Fetches the files that a model needs, and returns their folder. Files in the cache are not fetched again; without a network they are
+    /// used.
     ///
     /// # Errors
-    /// When there is no such repository or revision, it holds no model, it may not be read, or the network fails; the message names the
-    /// repository, the revision and the file, and says what to do.
+    /// When there is no such repository or revision, it has no model, it may not be read, or the network fails. The message has the
+    /// repository, the revision and the file, and what to do.
     pub fn model(&self, id: &RepoId) -> Result<PathBuf> {
         let listing = self.list(RepoKind::Model, id)?;
         if listing.file("config.json").is_none() && listing.file("modules.json").is_none() {
             return Err(
-                listing.error("there is neither config.json nor modules.json: it is no model that can be loaded")
+                listing.error("there is neither config.json nor modules.json: it is not a model that can be loaded")
             );
         }
         let mut folders = vec![String::new()];
@@ -37,7 +37,7 @@ impl Hub {
             if !folder.is_empty() {
                 self.fetch_small(&listing, folder)?;
             }
-            // The encoder has weights in any case; a module only if it has something to learn.
+            // The encoder always has weights; a module only if it has parameters.
             let encoder =
                 listing.file(&join(folder, "config.json")).is_some() && is_encoder(folder, &folders, &listing);
             self.fetch_weights(&listing, folder, encoder)?;
@@ -47,8 +47,9 @@ impl Hub {
     }
 
     fn fetch_small(&self, listing: &Listing, folder: &str) -> Result<()> {
-        let wanted = |name: &str| SMALL.iter().any(|pattern| fnmatch(pattern, name));
-        let files = listing.files.iter().filter(|file| file.folder() == folder && wanted(file.name()));
+        let wanted = SMALL.map(Pattern::fnmatch);
+        let is_wanted = |name: &str| wanted.iter().any(|pattern| pattern.matches(name));
+        let files = listing.files.iter().filter(|file| file.folder() == folder && is_wanted(file.name()));
         files.map(|file| &file.path).try_for_each(|path| self.fetch(listing, path).map(drop))
     }
 
@@ -67,7 +68,7 @@ impl Hub {
         shards.sort_unstable();
         shards.dedup();
         if shards.is_empty() {
-            return Err(listing.asked.file(&path).error("its weight_map names no file"));
+            return Err(listing.resource.file(&path).error("its weight_map names no file"));
         }
         shards.into_iter().try_for_each(|shard| self.fetch(listing, &join(folder, shard)).map(drop))
     }
@@ -75,18 +76,18 @@ impl Hub {
     fn json(&self, listing: &Listing, path: &str) -> Result<Value> {
         let place = self.fetch(listing, path)?;
         let bytes = fs::read(&place).map_err(io(&place))?;
-        let wrong = |error| listing.asked.file(path).error(format!("it is not the JSON that it should be: {error}"));
+        let wrong = |error| listing.resource.file(path).error(format!("it is not the expected JSON: {error}"));
         serde_json::from_slice(&bytes).map_err(wrong)
     }
 }
 
-/// The folders that a modules.json names, but for the root.
+/// The folders in a modules.json, without the root.
 fn modules(json: &Value) -> Vec<String> {
     let paths = json.as_array().into_iter().flatten().filter_map(|module| module.get("path")?.as_str());
     paths.map(|path| path.trim_matches('/').to_owned()).filter(|path| !path.is_empty()).collect()
 }
 
-/// Whether a folder holds the encoder: the root, or the first folder of modules.json where the root has no configuration of one.
+/// True if a folder holds the encoder: the root, or the first folder of modules.json where the root has no configuration of one.
 fn is_encoder(folder: &str, folders: &[String], listing: &Listing) -> bool {
     folder.is_empty() || (listing.file("config.json").is_none() && folders.get(1).is_some_and(|first| first == folder))
 }

@@ -1,75 +1,74 @@
-//! Patterns of file names, in the two dialects that the hub's tools have: the glob of `datasets`, in which `*` stays within a folder and `**`
-//! does not, and Python's fnmatch, in which `*` stands for anything.
+//! Patterns of file names in the two dialects of the hub's tools: the glob of `datasets` and Python's fnmatch.
+//!
+//! The crate glob matches both, because it works on characters; `?` of globset is one byte, so it does not match `ü`. Where the dialects differ
+//! from the crate, the pattern is rewritten first: a `[` without `]` is a character, and `**` is `*` in fnmatch and within a name.
 
-/// Whether a path matches a glob: `*` and `?` stay within a folder, `[…]` is one of some characters, `**` any number of folders, or,
-/// at the end, all files below one.
-pub(crate) fn glob(pattern: &str, path: &str) -> bool {
-    let pattern: Vec<&str> = pattern.trim_start_matches("./").split('/').collect();
-    parts(&pattern, &path.split('/').collect::<Vec<_>>())
+use glob::MatchOptions;
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pattern: glob::Pattern,
+    options: MatchOptions,
 }
 
-fn parts(pattern: &[&str], path: &[&str]) -> bool {
-    match (pattern, path) {
-        ([], []) => true,
-        (["**"], _) => !path.is_empty(),
-        (["**", rest @ ..], _) => (0..path.len()).any(|skipped| parts(rest, &path[skipped..])),
-        ([first, rest @ ..], [name, below @ ..]) => fnmatch(first, name) && parts(rest, below),
-        _ => false,
+impl Pattern {
+    /// A glob of `datasets`: `*` and `?` stay within a folder, `[…]` is one of some characters, `**` is any number of folders or, at the end,
+    /// all files below one.
+    pub fn glob(text: &str) -> Self {
+        let parts = text.trim_start_matches("./").split('/');
+        let parts: Vec<String> =
+            parts.map(|part| if part == "**" { part.to_owned() } else { rewritten(part) }).collect();
+        Self::new(&parts.join("/"), true)
+    }
+
+    /// A pattern of Python's `fnmatch.fnmatchcase`, in which `*` stands for any characters, `/` among them.
+    pub fn fnmatch(text: &str) -> Self {
+        Self::new(&rewritten(text), false)
+    }
+
+    fn new(text: &str, within_folders: bool) -> Self {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: within_folders,
+            require_literal_leading_dot: false,
+        };
+        // The crate refuses only what is rewritten here.
+        let pattern = glob::Pattern::new(text).unwrap_or_default();
+        Self { pattern, options }
+    }
+
+    /// True if the pattern matches the whole text.
+    pub fn matches(&self, text: &str) -> bool {
+        self.pattern.matches_with(text, self.options)
     }
 }
 
-/// Python's `fnmatch.fnmatchcase`.
-pub(crate) fn fnmatch(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    // Where to go on if it does not fit: after the last star, with one character more for it.
-    let mut retry = None;
-    while t < text.len() {
-        let step = match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p + 1, t + 1));
-                p += 1;
+/// The pattern without `**`, and with every `[` that is not closed as a class of itself.
+fn rewritten(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut written, mut at) = (String::new(), 0);
+    while let Some(&c) = chars.get(at) {
+        match (c, class_end(&chars[at..])) {
+            ('*', _) if written.ends_with('*') => {}
+            ('[', Some(length)) => {
+                written.extend(&chars[at..at + length]);
+                at += length;
                 continue;
             }
-            Some(_) => one(&pattern[p..], text[t]),
-            None => None,
-        };
-        match (step, retry) {
-            (Some(length), _) => (p, t) = (p + length, t + 1),
-            (None, Some((after, from))) => {
-                (p, t) = (after, from);
-                retry = Some((after, from + 1));
-            }
-            (None, None) => return false,
+            ('[', None) => written.push_str("[[]"),
+            _ => written.push(c),
         }
+        at += 1;
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    written
 }
 
-/// How long the pattern's first element is, if it stands for the character.
-fn one(pattern: &[char], c: char) -> Option<usize> {
-    match pattern[0] {
-        '?' => Some(1),
-        '[' => {
-            let negated = pattern.get(1) == Some(&'!');
-            let start = 1 + usize::from(negated);
-            // A `]` at the beginning is itself.
-            let Some(length) = pattern.iter().skip(start + 1).position(|c| *c == ']') else {
-                return (c == '[').then_some(1);
-            };
-            let end = start + 1 + length;
-            (class(&pattern[start..end], c) != negated).then_some(end + 1)
-        }
-        other => (other == c).then_some(1),
-    }
-}
-
-fn class(members: &[char], c: char) -> bool {
-    match members {
-        [low, '-', high, rest @ ..] => (*low..=*high).contains(&c) || class(rest, c),
-        [first, rest @ ..] => *first == c || class(rest, c),
-        [] => false,
-    }
+/// The length of the class at the beginning of a pattern. A `]` at the start of the class, or after `!`, is one of its characters.
+fn class_end(pattern: &[char]) -> Option<usize> {
+    let first = 1 + usize::from(pattern.get(1) == Some(&'!'));
+    let length = pattern.iter().skip(first + 1).position(|c| *c == ']')?;
+    (pattern[0] == '[').then_some(first + 1 + length + 1)
 }
 
 #[cfg(test)]
@@ -100,8 +99,20 @@ mod tests {
             ("", "", true),
             ("*", "", true),
             ("ü*", "über", true),
+            ("?ber[ßü]", "überß", true),
+            ("a**b", "a/x/b", true),
+            ("**", "a/b", true),
+            ("[]", "[]", true),
+            ("[!]", "[!]", true),
+            ("[!]]", "a", true),
+            ("[!]]", "]", false),
+            ("[a-c]x[]-]", "bx-", true),
+            ("{a,b}", "a", false),
+            ("\\*", "\\a", true),
+            ("[*]", "*", true),
+            ("[*]", "a", false),
         ] {
-            assert_eq!(fnmatch(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(Pattern::fnmatch(pattern).matches(text), expected, "{pattern} {text}");
         }
     }
 
@@ -122,8 +133,13 @@ mod tests {
             ("**/train/**", "a/train.parquet", false),
             ("./data/*", "data/a.csv", true),
             ("triplet/train-*", "triplet/train-00000-of-00002.parquet", true),
+            ("data/train**", "data/train-0.csv", true),
+            ("data/train**", "data/train/0.csv", false),
+            ("data/?.csv", "data/ü.csv", true),
+            ("data/[a", "data/[a", true),
+            ("**/.x", "a/.x", true),
         ] {
-            assert_eq!(glob(pattern, path), expected, "{pattern} {path}");
+            assert_eq!(Pattern::glob(pattern).matches(path), expected, "{pattern} {path}");
         }
     }
 }

@@ -1,12 +1,21 @@
-//! What a repository is called: `org/name`, or `name` alone for the oldest models (`bert-base-uncased`), and after an `@` the revision.
-//! A name becomes part of paths and addresses, so that one that could lead elsewhere is refused here, once.
+//! The name of a repository: `org/name`, or `name` alone for the oldest models (`bert-base-uncased`), with the revision after an `@`. A name
+//! becomes part of paths and addresses, so names that could lead elsewhere are refused here.
 
 use std::{fmt, str::FromStr};
 
 use crate::{Error, Result};
 
-/// The branch that is meant where no revision is named.
+/// The default revision.
 const MAIN: &str = "main";
+
+/// The kind of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RepoKind {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
+}
 
 /// The name of a repository on the hub, with a revision: a branch, a tag or a commit.
 ///
@@ -41,7 +50,7 @@ impl RepoId {
         self.revision.as_deref().unwrap_or(MAIN)
     }
 
-    /// The repository of that name that belongs to an owner.
+    /// The repository of this name with an owner.
     pub(crate) fn owned_by(&self, owner: &str) -> Result<Self> {
         let id: Self = format!("{owner}/{}", self.name).parse()?;
         Ok(Self { revision: self.revision.clone(), ..id })
@@ -50,7 +59,7 @@ impl RepoId {
     /// The same repository at another revision.
     ///
     /// # Errors
-    /// When there can be no revision of that name.
+    /// When it is not a valid name of a revision.
     pub fn at(&self, revision: &str) -> Result<Self> {
         let wrong =
             |message: &str| Error::Name { name: format!("{}@{revision}", self.name), message: message.to_owned() };

@@ -1,5 +1,5 @@
-//! Where the hub is, who asks, and where files are kept, as the environment says: huggingface_hub's variables with its meanings
-//! (huggingface_hub/constants.py, utils/_auth.py), so that whoever has set Python up has set this up.
+//! Address, token and cache, from the environment variables of huggingface_hub with their meanings there (huggingface_hub/constants.py,
+//! utils/_auth.py). A machine that is set up for Python is set up for this crate.
 
 use std::{
     env, fmt, fs,
@@ -11,24 +11,24 @@ const ENDPOINT: &str = "https://huggingface.co";
 /// huggingface_hub's `DEFAULT_ETAG_TIMEOUT`.
 const LOOKUP: Duration = Duration::from_secs(10);
 
-/// What decides where a request goes and what it may do.
+/// The settings of all requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Without a slash at its end.
+    /// The address, without a slash at its end.
     pub endpoint: String,
     pub token: Option<Token>,
     pub cache: PathBuf,
     pub offline: bool,
-    /// How long the answer to what commit a revision is at is waited for, where an older answer is in the cache.
+    /// The time limit for the lookup of a revision whose earlier commit is in the cache.
     pub lookup: Duration,
 }
 
-/// A secret, which shows itself to nobody but the hub.
+/// A secret that is sent to the hub only, and never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// Without the line ends that editors put into files; none if nothing remains.
+    /// A token without line ends; `None` if it is empty.
     pub fn new(text: &str) -> Option<Self> {
         let token: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
         Some(token.trim().to_owned()).filter(|token| !token.is_empty()).map(Self)
@@ -38,7 +38,7 @@ impl Token {
         &self.0
     }
 
-    /// The text without the secret: a server may say back what it was told.
+    /// The text without the secret: a server may repeat it.
     pub fn hidden_in(&self, text: &str) -> String {
         text.replace(&self.0, "(token)")
     }
@@ -83,7 +83,7 @@ impl Settings {
     }
 }
 
-/// As it is put in front of paths.
+/// An address without slashes at its end.
 pub(crate) fn endpoint(address: &str) -> String {
     address.trim().trim_end_matches('/').to_owned()
 }

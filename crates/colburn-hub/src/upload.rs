@@ -1,54 +1,49 @@
-//! From local files to a repository: it is made if need be, and a folder goes into it in one commit.
+//! Uploads: making a repository or branch, and putting a folder into it in one commit.
 
 use std::{fs, path::Path};
 
 use hf_hub::{HFError, RepoTypeModel, repository::CommitOperation};
 
-use crate::{
-    Error, Hub, RepoId, RepoKind, Result,
-    failure::Asked,
-    hub::{Tries, io},
-    pattern::fnmatch,
-};
+use crate::{Error, Hub, RepoId, RepoKind, Result, error::io, failure::Resource, hub::RetryPolicy, pattern::Pattern};
 
-/// What no upload takes along: the insides of git, and huggingface_hub's notes (its `DEFAULT_IGNORE_PATTERNS`).
+/// Files that are never uploaded: those of git and huggingface_hub (its `DEFAULT_IGNORE_PATTERNS`).
 const NEVER: [&str; 6] =
     [".git", ".git/*", "*/.git/*", ".cache/huggingface", ".cache/huggingface/*", "*/.cache/huggingface/*"];
 
-/// How a folder is uploaded.
+/// The options of an upload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadOptions {
-    /// The folder of the repository that it goes to; its root if not given.
+    /// The target folder in the repository; the default is its root.
     pub path_in_repo: Option<String>,
-    /// What the commit says; "Upload folder using colburn" if not given.
+    /// The commit message; the default is "Upload folder using colburn".
     pub commit_message: Option<String>,
-    /// The branch that it goes to, if not the one in the [`RepoId`].
+    /// The target branch, if not that of the [`RepoId`].
     pub revision: Option<String>,
     /// Files to leave out, by their paths in the folder: `*` stands for any characters, `/` among them, `?` for one (Python's fnmatch,
-    /// as in `upload_folder` of huggingface_hub). What ends in `/` means everything in that folder.
+    /// as in `upload_folder` of huggingface_hub). A pattern with `/` at its end means everything in that folder.
     pub ignore_patterns: Vec<String>,
 }
 
 impl Hub {
-    /// Makes a repository for a model, unless it is there; `private` if it is made, public unless given. Gives the full name: without an
-    /// owner it belongs to whom the token belongs to.
+    /// Makes a repository for a model, unless it exists. A new one is public unless `private` is true. Returns the full name: without an owner,
+    /// the repository belongs to the owner of the token.
     ///
     /// # Errors
-    /// When there is no token or it may not write there, also if the repository exists, or the network fails.
+    /// When there is no token or it may not write to the repository, or the network fails.
     pub fn create_repo(&self, id: &RepoId, private: Option<bool>) -> Result<RepoId> {
-        let asked = Asked::of(RepoKind::Model, id).writing();
-        self.check_token(&asked)?;
+        let resource = Resource::of(RepoKind::Model, id).writing();
+        self.check_token(&resource)?;
         let id = match id.owner() {
             Some(_) => id.clone(),
-            None => id.owned_by(&self.ask_soon(&asked, |client| client.whoami().send())?.username)?,
+            None => id.owned_by(&self.ask_soon(&resource, |client| client.whoami().send())?.username)?,
         };
-        let asked = Asked::of(RepoKind::Model, &id).writing();
+        let resource = Resource::of(RepoKind::Model, &id).writing();
         let wanted = id.clone();
-        self.ask_soon(&asked, move |client| {
+        self.ask_soon(&resource, move |client| {
             let request = client.create_repository().repo_id(wanted.name()).repo_type(RepoTypeModel).exist_ok(true);
             match request.maybe_private(private).send() {
-                // A token may write to a repository without being allowed to make any. Whether it may is found out by asking for what
-                // is there already.
+                // A token may be allowed to write to a repository, but not to make one. A request for the branch that every
+                // repository has tells.
                 Err(HFError::Forbidden { context }) => {
                     let (owner, name) = hf_hub::split_id(wanted.name());
                     let repository = client.model(owner, name);
@@ -66,15 +61,15 @@ impl Hub {
         Ok(id)
     }
 
-    /// Makes a branch of a model's repository, unless it is there.
+    /// Makes a branch of a model's repository, unless it exists.
     ///
     /// # Errors
     /// As [`Hub::create_repo`].
     pub fn create_branch(&self, id: &RepoId, branch: &str) -> Result<()> {
-        let asked = Asked::of(RepoKind::Model, &id.at(branch)?).writing();
-        self.check_token(&asked)?;
+        let resource = Resource::of(RepoKind::Model, &id.at(branch)?).writing();
+        self.check_token(&resource)?;
         let (id, branch) = (id.clone(), branch.to_owned());
-        self.ask_soon(&asked, move |client| {
+        self.ask_soon(&resource, move |client| {
             let (owner, name) = hf_hub::split_id(id.name());
             let repository = client.model(owner, name);
             if repository.revision_exists().revision(&branch).send()? {
@@ -87,8 +82,8 @@ impl Hub {
         })
     }
 
-    /// Uploads the files of a folder to a model's repository in one commit, and gives the address of the commit. Files that the repository
-    /// has besides stay; hidden ones of git and the cache are left out.
+    /// Uploads the files of a folder to a model's repository in one commit, and returns the address of the commit. Other files of the
+    /// repository stay; those of git and the cache are not uploaded.
     ///
     /// # Errors
     /// When the folder cannot be read or has no files, when there is no answer within half an hour and a second for each megabyte, and as
@@ -98,11 +93,11 @@ impl Hub {
             Some(revision) => id.at(revision)?,
             None => id.clone(),
         };
-        let asked = Asked::of(RepoKind::Model, &id).writing();
-        self.check_token(&asked)?;
+        let resource = Resource::of(RepoKind::Model, &id).writing();
+        self.check_token(&resource)?;
         let folder = folder.as_ref();
         let target =
-            target(options.path_in_repo.as_deref().unwrap_or_default()).map_err(|message| asked.error(message))?;
+            target(options.path_in_repo.as_deref().unwrap_or_default()).map_err(|message| resource.error(message))?;
         let (mut operations, mut bytes) = (Vec::new(), 0);
         let mut names = files(folder, "")?;
         names.retain(|name| !is_ignored(name, &options.ignore_patterns));
@@ -113,11 +108,11 @@ impl Hub {
             operations.push(CommitOperation::add_file(format!("{target}{name}"), path));
         }
         if operations.is_empty() {
-            return Err(asked.error(format!("{} has no file to upload", folder.display())));
+            return Err(resource.error(format!("{} has no file to upload", folder.display())));
         }
         let message = options.commit_message.unwrap_or_else(|| "Upload folder using colburn".to_owned());
         let wanted = id.clone();
-        let commit = self.ask(&asked, Tries::upload(bytes), move |client| {
+        let commit = self.ask(&resource, RetryPolicy::upload(bytes), move |client| {
             let (owner, name) = hf_hub::split_id(wanted.name());
             let repository = client.model(owner, name);
             let commit = repository.create_commit().operations(operations.clone());
@@ -126,13 +121,11 @@ impl Hub {
         Ok(commit.commit_url.unwrap_or_else(|| self.address(RepoKind::Model, &id)))
     }
 
-    fn check_token(&self, asked: &Asked) -> Result<()> {
+    fn check_token(&self, resource: &Resource) -> Result<()> {
         match self.settings.token {
             Some(_) => Ok(()),
-            None => {
-                Err(asked
-                    .error("uploading takes a token with write access: set HF_TOKEN, or log in with `hf auth login`"))
-            }
+            None => Err(resource
+                .error("uploading takes a token with write access: set HF_TOKEN, or log in with `hf auth login`")),
         }
     }
 }
@@ -162,20 +155,20 @@ fn files(folder: &Path, prefix: &str) -> Result<Vec<String>> {
 
 fn is_ignored(name: &str, patterns: &[String]) -> bool {
     let given = patterns.iter().map(|pattern| match pattern.strip_suffix('/') {
-        Some(folder) => format!("{folder}/*"),
-        None => pattern.clone(),
+        Some(folder) => Pattern::fnmatch(&format!("{folder}/*")),
+        None => Pattern::fnmatch(pattern),
     });
-    NEVER.iter().any(|pattern| fnmatch(pattern, name)) || given.into_iter().any(|pattern| fnmatch(&pattern, name))
+    NEVER.iter().map(|pattern| Pattern::fnmatch(pattern)).chain(given).any(|pattern| pattern.matches(name))
 }
 
-/// The folder of the repository with a slash after it, or nothing.
+/// The target folder with a slash after it; empty for the root.
 fn target(path: &str) -> std::result::Result<String, String> {
     let path = path.trim_matches('/').trim_start_matches("./");
     if path.is_empty() || path == "." {
         return Ok(String::new());
     }
     match path.split('/').any(|part| part.is_empty() || part == "." || part == "..") || path.contains('\\') {
-        true => Err(format!("path_in_repo = {path:?} is no folder of a repository")),
+        true => Err(format!("path_in_repo = {path:?} is not a folder of a repository")),
         false => Ok(format!("{path}/")),
     }
 }

@@ -1,6 +1,6 @@
 //! The errors of this crate.
 
-/// What can be wrong with the batch or the settings of a loss.
+/// An error of the batch or the settings of a loss.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -67,15 +67,38 @@ pub enum Error {
     /// A temperature that cannot divide scores.
     #[error("temperature = {0}; a positive number is expected")]
     Temperature(f64),
+    /// A setting of a configuration file that cannot be used.
+    #[error("{key}: {message}")]
+    Setting {
+        /// Its key.
+        key: &'static str,
+        /// The problem, and what would be right.
+        message: String,
+    },
     /// Scores could not be computed.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),
+    /// The error of a loss of one's own.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The error of a loss of one's own, from an error or a text.
+    ///
+    /// ```
+    /// let error = colburn_loss::Error::other("margin = -1; a positive number is expected");
+    /// assert_eq!(error.to_string(), "margin = -1; a positive number is expected");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
 }
 
 /// The result of a loss.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Whether scores can be divided by this.
+/// Checks that scores can be divided by a temperature.
 pub(crate) fn check_temperature(temperature: f64) -> Result<()> {
     if temperature.is_finite() && temperature > 0.0 { Ok(()) } else { Err(Error::Temperature(temperature)) }
 }

@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_ops::Embeddings;
 
-use crate::{Error, Result, Targets};
+use crate::error::{Error, Result};
+use crate::loss::Targets;
 
 /// The teacher's scores as `[queries, documents / queries]`.
 ///

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_ops::{Embeddings, Spans};
 
-use crate::{Loss, Targets};
+use crate::loss::{Loss, Targets};
 
 /// Texts of one token each.
 pub fn texts<const D: usize>(rows: &[[f32; D]], device: &Device) -> Embeddings {

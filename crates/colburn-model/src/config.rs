@@ -1,33 +1,41 @@
-//! ColBERT's own parameters: what the caller asks for, what a saved model says, and what holds otherwise.
+//! ColBERT's own parameters, from the caller, a saved model and the defaults.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{Error, Result, files};
 
+/// The file of a saved model with its ColBERT parameters.
 pub(crate) const FILE: &str = "config_sentence_transformers.json";
 
 /// Python's `string.punctuation`, PyLate's default skiplist.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// The parameters that make a ColBERT model of an encoder, under PyLate's names.
+/// The parameters that turn an encoder into a ColBERT model, under PyLate's names. Lengths are in tokens.
+///
+/// ```
+/// use colburn_model::ColBertConfig;
+///
+/// let config = ColBertConfig::default();
+/// assert_eq!((config.query_length, config.document_length), (32, 180));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColBertConfig {
-    /// Token put before each query, `"[Q] "`; the trailing space belongs to it. Empty: none.
+    /// The token before each query, `"[Q] "`, including the trailing space. Empty: none.
     pub query_prefix: String,
-    /// Token put before each document, `"[D] "`. Empty: none.
+    /// The token before each document, `"[D] "`. Empty: none.
     pub document_prefix: String,
-    /// Most tokens of a query, 32, prefix and special tokens included; with expansion every query has exactly so many.
+    /// The largest number of tokens of a query, 32, prefix and special tokens included. With expansion every query has this number.
     pub query_length: usize,
-    /// Most tokens of a document, 180, prefix and special tokens included.
+    /// The largest number of tokens of a document, 180, prefix and special tokens included.
     pub document_length: usize,
-    /// Whether the tokens that a query is expanded with can be attended to, false.
+    /// True if the expansion tokens of a query can be attended to, false.
     pub attend_to_expansion_tokens: bool,
-    /// Words of which no document vector is kept, by default the ASCII punctuation.
+    /// The words whose document vectors are dropped, by default the ASCII punctuation.
     pub skiplist_words: Vec<String>,
-    /// Whether queries are filled up to `query_length` with mask tokens, true.
+    /// True if queries are filled up to `query_length` with mask tokens, true.
     pub do_query_expansion: bool,
 }
 
@@ -45,11 +53,11 @@ impl Default for ColBertConfig {
     }
 }
 
-/// The caller's wishes for a model that is loaded; what is `None` is taken from the saved model, else from the defaults.
+/// The caller's parameters for loading a model. A `None` is replaced by the saved model's value, or else by the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColBertOptions {
-    /// Width of the token vectors. Unlike the last projection's it appends one more projection; for a new model it is 128.
+    /// The width of the token vectors. If the last projection has another width, one more projection is added. A new model has 128.
     pub embedding_size: Option<usize>,
     /// See [`ColBertConfig::query_prefix`].
     pub query_prefix: Option<String>,
@@ -65,14 +73,15 @@ pub struct ColBertOptions {
     pub skiplist_words: Option<Vec<String>>,
     /// See [`ColBertConfig::do_query_expansion`].
     pub do_query_expansion: Option<bool>,
-    /// Seed of all that is drawn while loading: a new projection, rows of added tokens, a whole encoder. 42 by default.
+    /// The seed of weights that are drawn while loading: a new projection, rows of added tokens, a whole encoder. 42 by default.
     pub seed: Option<u64>,
 }
 
-/// The part of `config_sentence_transformers.json` that concerns us; all of it may be absent, and PyLate writes null for unset ones.
+/// The ColBERT parameters of one source, such as `config_sentence_transformers.json`. Any of them may be absent; PyLate writes null for
+/// these.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Saved {
+pub(crate) struct PartialConfig {
     pub query_prefix: Option<String>,
     pub document_prefix: Option<String>,
     pub query_length: Option<usize>,
@@ -82,8 +91,8 @@ pub(crate) struct Saved {
     pub do_query_expansion: Option<bool>,
 }
 
-impl Saved {
-    /// What this one has, and what `other` has besides.
+impl PartialConfig {
+    /// These parameters, completed by those of `other`.
     fn or(self, other: Self) -> Self {
         Self {
             query_prefix: self.query_prefix.or(other.query_prefix),
@@ -97,25 +106,20 @@ impl Saved {
     }
 }
 
-/// The text of the prompt that `default_prompt_name` names, if it does and the prompt is not empty.
+/// The text of the prompt that `default_prompt_name` names; `None` if the key is absent or the prompt is empty.
 pub(crate) fn default_prompt(path: &Path, saved: &Map<String, Value>) -> Result<Option<String>> {
     let Some(name) = saved.get("default_prompt_name").and_then(Value::as_str) else { return Ok(None) };
     match saved.get("prompts").and_then(|prompts| prompts.get(name)).and_then(Value::as_str) {
         Some(prompt) => Ok(Some(prompt.to_owned()).filter(|prompt| !prompt.is_empty())),
-        None => Err(Error::config(path, format!("default_prompt_name = \"{name}\", which is none of the prompts"))),
+        None => Err(Error::config(path, format!("default_prompt_name = \"{name}\", which is not one of the prompts"))),
     }
 }
 
 impl ColBertConfig {
-    /// Caller, then saved model, then default (`ColBERT.__init__` of PyLate).
-    #[cfg(test)]
-    pub(crate) fn resolve(directory: &Path, options: &ColBertOptions) -> Result<Self> {
-        Self::resolve_after(directory, options, Saved::default())
-    }
-
-    /// Caller, then saved model, then what else the checkpoint says, then default.
-    pub(crate) fn resolve_after(directory: &Path, options: &ColBertOptions, besides: Saved) -> Result<Self> {
-        let asked = Saved {
+    /// The parameters by precedence: the caller's, the saved model's, those of another layout (`of_checkpoint`), the defaults
+    /// (`ColBERT.__init__` of PyLate).
+    pub(crate) fn resolve(directory: &Path, options: &ColBertOptions, of_checkpoint: PartialConfig) -> Result<Self> {
+        let of_caller = PartialConfig {
             query_prefix: options.query_prefix.clone(),
             document_prefix: options.document_prefix.clone(),
             query_length: options.query_length,
@@ -124,20 +128,20 @@ impl ColBertConfig {
             skiplist_words: options.skiplist_words.clone(),
             do_query_expansion: options.do_query_expansion,
         };
-        let saved: Saved = files::read_json_if_present(&directory.join(FILE))?.unwrap_or_default();
-        let (said, default) = (asked.or(saved).or(besides), Self::default());
+        let saved: PartialConfig = files::read_json_if_present(&directory.join(FILE))?.unwrap_or_default();
+        let (given, default) = (of_caller.or(saved).or(of_checkpoint), Self::default());
         let mut config = Self {
-            query_prefix: said.query_prefix.unwrap_or(default.query_prefix),
-            document_prefix: said.document_prefix.unwrap_or(default.document_prefix),
-            query_length: said.query_length.unwrap_or(default.query_length),
-            document_length: said.document_length.unwrap_or(default.document_length),
-            attend_to_expansion_tokens: said.attend_to_expansion_tokens.unwrap_or(default.attend_to_expansion_tokens),
-            skiplist_words: said.skiplist_words.unwrap_or(default.skiplist_words),
-            do_query_expansion: said.do_query_expansion.unwrap_or(default.do_query_expansion),
+            query_prefix: given.query_prefix.unwrap_or(default.query_prefix),
+            document_prefix: given.document_prefix.unwrap_or(default.document_prefix),
+            query_length: given.query_length.unwrap_or(default.query_length),
+            document_length: given.document_length.unwrap_or(default.document_length),
+            attend_to_expansion_tokens: given.attend_to_expansion_tokens.unwrap_or(default.attend_to_expansion_tokens),
+            skiplist_words: given.skiplist_words.unwrap_or(default.skiplist_words),
+            do_query_expansion: given.do_query_expansion.unwrap_or(default.do_query_expansion),
         };
         config.attend_to_expansion_tokens &= config.do_query_expansion;
         for (key, length) in [("query_length", config.query_length), ("document_length", config.document_length)] {
-            // CLS, prefix, SEP and one token of text.
+            // CLS, the prefix, SEP and one token of text.
             if length < 4 {
                 return Err(Error::config(key, format!("{length}; at least 4 is needed for one token of text")));
             }
@@ -145,25 +149,14 @@ impl ColBertConfig {
         Ok(config)
     }
 
-    /// Writes `config_sentence_transformers.json`, keeping the keys of `previous` that are not ours.
+    /// Writes `config_sentence_transformers.json` with the other keys of `previous`.
     pub(crate) fn save(&self, directory: &Path, previous: &Map<String, Value>) -> Result<()> {
         let mut file = previous.clone();
-        let mut keep = |key: &str, value: Value| {
-            file.entry(key).or_insert(value);
-        };
-        keep("prompts", Value::Object(Map::new()));
-        keep("default_prompt_name", Value::Null);
-        let versions = [("colburn", env!("CARGO_PKG_VERSION"))];
-        let ours = [
+        file.entry("prompts").or_insert(Value::Object(Map::new()));
+        file.entry("default_prompt_name").or_insert(Value::Null);
+        let own = [
             ("model_type", Value::from("ColBERT")),
-            (
-                "__version__",
-                versions
-                    .into_iter()
-                    .map(|(name, version)| (name.to_owned(), Value::from(version)))
-                    .collect::<Map<_, _>>()
-                    .into(),
-            ),
+            ("__version__", json!({"colburn": env!("CARGO_PKG_VERSION")})),
             ("similarity_fn_name", "MaxSim".into()),
             ("query_prefix", self.query_prefix.clone().into()),
             ("document_prefix", self.document_prefix.clone().into()),
@@ -173,7 +166,7 @@ impl ColBertConfig {
             ("skiplist_words", self.skiplist_words.clone().into()),
             ("do_query_expansion", self.do_query_expansion.into()),
         ];
-        for (key, value) in ours {
+        for (key, value) in own {
             file.insert(key.to_owned(), value);
         }
         files::write_json(&directory.join(FILE), &file)
@@ -190,7 +183,7 @@ mod tests {
         let saved = r#"{"query_length": 16, "document_length": 300, "query_prefix": null, "do_query_expansion": false, "attend_to_expansion_tokens": true}"#;
         std::fs::write(directory.path().join(FILE), saved).unwrap();
         let options = ColBertOptions { document_length: Some(64), ..Default::default() };
-        let config = ColBertConfig::resolve(directory.path(), &options).unwrap();
+        let config = ColBertConfig::resolve(directory.path(), &options, PartialConfig::default()).unwrap();
         assert_eq!((config.query_length, config.document_length), (16, 64));
         assert_eq!(config.query_prefix, "[Q] ");
         assert_eq!(config.skiplist_words.len(), 32);
@@ -198,11 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_back() {
+    fn saved_parameters_are_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let config = ColBertConfig { query_prefix: String::new(), document_length: 99, ..Default::default() };
         config.save(directory.path(), &Map::new()).unwrap();
-        assert_eq!(ColBertConfig::resolve(directory.path(), &ColBertOptions::default()).unwrap(), config);
+        assert_eq!(
+            ColBertConfig::resolve(directory.path(), &ColBertOptions::default(), PartialConfig::default()).unwrap(),
+            config
+        );
     }
 
     #[test]
@@ -221,7 +217,8 @@ mod tests {
     #[test]
     fn lengths_without_room_for_text_are_errors() {
         let options = ColBertOptions { query_length: Some(3), ..Default::default() };
-        let error = ColBertConfig::resolve(Path::new("nowhere"), &options).unwrap_err().to_string();
+        let error =
+            ColBertConfig::resolve(Path::new("nowhere"), &options, PartialConfig::default()).unwrap_err().to_string();
         assert!(error.contains("query_length: 3"), "{error}");
     }
 }

@@ -18,12 +18,12 @@ impl Draw {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// From `[0, 1)`, with 53 bits.
+    /// A number from `[0, 1)` with 53 random bits.
     fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Standard normal, by Box and Muller.
+    /// A standard normal number (Box and Muller).
     fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (TAU * self.uniform()).cos()
@@ -55,9 +55,9 @@ impl Draw {
         TensorData::new(values, parameter.shape.clone())
     }
 
-    /// An embedding matrix `[rows, dim]` with another number of rows: cut off, or drawn from the mean of the old rows and 1e-9 of their
-    /// covariance (`resize_token_embeddings` of transformers). A sum of the centred rows with normal weights has just that covariance,
-    /// so no matrix needs to be factored.
+    /// An embedding matrix `[rows, dim]` with another number of rows. Rows at the end are cut off, or drawn from a normal distribution with the
+    /// mean of the old rows and 1e-9 of their covariance (`resize_token_embeddings` of transformers). A sum of the centred rows with
+    /// normal weights has this covariance, so no matrix needs to be factored.
     pub fn resize(&mut self, matrix: &TensorData, rows: usize) -> TensorData {
         let (old, dim) = (matrix.shape()[0], matrix.shape()[1]);
         let mut values = matrix.as_slice::<f32>().unwrap_or_default().to_vec();
@@ -84,7 +84,7 @@ impl Draw {
     }
 }
 
-/// The embeddings of the vocabulary, by their name in any family.
+/// True for the name of the word embeddings of any family.
 fn is_vocabulary(name: &str) -> bool {
     name.ends_with("word_embeddings.weight") || name.ends_with("tok_embeddings.weight")
 }

@@ -1,28 +1,37 @@
-//! From texts to token vectors (`ColBERT.encode` of PyLate).
+//! Texts to token vectors (`ColBERT.encode` of PyLate).
 
 use burn::{module::Module, tensor::Tensor};
 use colburn_ops::{Dropout, device::is_cpu};
 use rayon::prelude::*;
 
-use crate::{ColBert, Error, Kind, Result, TextTokenizer, TokenBatch, pooling::pool_all};
+use crate::{ColBert, Error, Kind, Result, TextTokenizer, TokenBatch, TokenEmbeddings, pooling::pool_all};
 
-/// Tokens that a core takes at a time; 256 to 1,024 were equally fast.
+/// The number of tokens that a core takes at a time; 256 to 1,024 were equally fast.
 const PART: usize = 512;
 
-/// How to encode.
+/// The options of [`ColBert::encode`].
+///
+/// ```
+/// use colburn_model::EncodeOptions;
+///
+/// let options = EncodeOptions { batch_size: 64, pool_factor: 2, ..Default::default() };
+/// assert!(options.normalize_embeddings);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeOptions {
-    /// Texts a batch, 32. Results depend on it in their last digits at most.
+    /// The number of texts in a batch, 32. Results depend on it in their last digits at most.
     pub batch_size: usize,
-    /// Whether vectors are brought to length 1, true.
+    /// True if vectors are scaled to length 1, true.
     pub normalize_embeddings: bool,
-    /// Put before every text; without one, the model's own prompt if it has a `default_prompt_name`.
+    /// The text before every text. If `None`, the model's own prompt is used if it has a `default_prompt_name`.
     pub prompt: Option<String>,
-    /// Tokens a text, instead of the model's `query_length` or `document_length`: queries are expanded to it, documents cut to it.
+    /// The number of tokens of a text, in place of the model's `query_length` or `document_length`: queries are expanded to it, documents
+    /// are cut to it.
     pub length: Option<usize>,
-    /// How many vectors of a document become one by clustering, 1 (see [`pool`](crate::pool)). Queries are never pooled, as in PyLate.
+    /// The number of vectors of a document that become one by clustering, 1 (see [`pool`](crate::pool)). Queries are never pooled, as in
+    /// PyLate.
     pub pool_factor: usize,
-    /// Vectors at the start of a document that are not pooled, 1: the one of CLS.
+    /// The number of vectors at the start of a document that are not pooled, 1: the one of CLS.
     pub protected_tokens: usize,
 }
 
@@ -39,28 +48,7 @@ impl Default for EncodeOptions {
     }
 }
 
-/// The vectors of one text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenEmbeddings {
-    /// Row-major, `[tokens, dim]`.
-    pub values: Vec<f32>,
-    /// Width of a vector.
-    pub dim: usize,
-}
-
-impl TokenEmbeddings {
-    /// Number of vectors.
-    pub fn tokens(&self) -> usize {
-        self.values.len().checked_div(self.dim).unwrap_or(0)
-    }
-
-    /// One vector a token.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dim.max(1))
-    }
-}
-
-/// Texts to tokens with a prompt and a length; made by [`ColBert::tokenizing`].
+/// A tokenizer with a prompt and a length, made by [`ColBert::tokenizing`].
 #[derive(Clone, Debug)]
 pub struct Tokenizing {
     tokenizer: TextTokenizer,
@@ -70,16 +58,16 @@ pub struct Tokenizing {
 }
 
 impl Tokenizing {
-    /// As [`ColBert::tokenize`].
+    /// Tokenizes texts as [`ColBert::tokenize`] does.
     ///
     /// # Errors
-    /// When a text cannot be tokenized, or its length is more than the encoder takes or leaves no room for text.
+    /// As [`ColBert::tokenize`].
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch> {
-        let Some(prompt) = &self.prompt else { return self.of(texts) };
-        self.of(&texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect::<Vec<String>>())
+        let Some(prompt) = &self.prompt else { return self.tokenize_as_is(texts) };
+        self.tokenize_as_is(&texts.iter().map(|text| format!("{prompt}{}", text.as_ref())).collect::<Vec<String>>())
     }
 
-    fn of<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch> {
+    fn tokenize_as_is<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch> {
         match self.length {
             Some(length) => self.tokenizer.tokenize_to(texts, self.kind, length),
             None => self.tokenizer.tokenize(texts, self.kind),
@@ -88,14 +76,29 @@ impl Tokenizing {
 }
 
 impl ColBert {
-    /// The vectors of each text, in the order of the texts, without those of skipped words.
+    /// Computes the vectors of each text, in the order of the texts, without those of skipped tokens.
     ///
-    /// Texts are batched by length, longest first, so that the largest batch comes first. There is no dropout, also where the model is
-    /// on an autodiff device.
+    /// Texts are batched by length, longest first, so that the largest batch comes first. There is no dropout, even if the model is on an
+    /// autodiff device.
+    ///
+    /// # Shapes
+    /// Each text gets `[tokens, dim]`, where `dim` is [`ColBert::embedding_size`]. A query with expansion has `query_length` tokens.
     ///
     /// # Errors
-    /// When `batch_size` or `pool_factor` is 0, `length` is more than the encoder takes or leaves no room for text, or a text cannot be
-    /// tokenized.
+    /// When `batch_size` or `pool_factor` is 0; when `length` exceeds the encoder's limit or leaves no room for text; when a text cannot be
+    /// tokenized; when vectors that are to be pooled are not finite.
+    ///
+    /// ```no_run
+    /// use burn::tensor::Device;
+    /// use colburn_model::{ColBert, EncodeOptions, Kind};
+    ///
+    /// let model = ColBert::from_pretrained("models/my-colbert", &Device::default())?;
+    /// let options = EncodeOptions { pool_factor: 2, ..Default::default() };
+    /// for document in model.encode(&["a document", "another one"], Kind::Document, &options)? {
+    ///     println!("{} vectors of {} numbers", document.tokens(), document.dim);
+    /// }
+    /// # Ok::<(), colburn_model::Error>(())
+    /// ```
     pub fn encode<S: AsRef<str>>(
         &self,
         texts: &[S],
@@ -103,34 +106,36 @@ impl ColBert {
         options: &EncodeOptions,
     ) -> Result<Vec<TokenEmbeddings>> {
         let mut encoded = Vec::with_capacity(texts.len());
-        // Tokens of all texts at once would be as large as the corpus: they are made a stretch of batches at a time.
-        let stretch = options.batch_size.saturating_mul(64).max(1);
-        for texts in texts.chunks(stretch) {
+        // The tokens of all texts would take as much memory as the corpus: texts are tokenized in chunks of 64 batches.
+        let chunk = options.batch_size.saturating_mul(64).max(1);
+        for texts in texts.chunks(chunk) {
             encoded.extend(self.encode_tokens(&self.tokenize(texts, kind, options)?, kind, options)?);
         }
         Ok(encoded)
     }
 
-    /// The tokens of texts as [`ColBert::encode`] has them: with the prompt, and of the length that the options ask for.
+    /// Tokenizes texts as [`ColBert::encode`] does, with the prompt and the length of the options.
     ///
     /// # Errors
-    /// When a text cannot be tokenized, or its length is more than the encoder takes or leaves no room for text.
+    /// When a text cannot be tokenized, or the length exceeds the encoder's limit or leaves no room for text.
     pub fn tokenize<S: AsRef<str>>(&self, texts: &[S], kind: Kind, options: &EncodeOptions) -> Result<TokenBatch> {
         self.tokenizing(kind, options).tokenize(texts)
     }
 
-    /// The first half of [`ColBert::encode`] by itself: it can be sent to another thread, where texts are tokenized beside the encoding of
-    /// those before them.
+    /// The tokenizer of [`ColBert::encode`] by itself. It can be sent to another thread, which tokenizes texts while earlier ones are encoded.
     pub fn tokenizing(&self, kind: Kind, options: &EncodeOptions) -> Tokenizing {
         let prompt = options.prompt.as_ref().or(self.parts.prompt.as_ref()).cloned();
         Tokenizing { tokenizer: self.tokenizer().clone(), kind, prompt, length: options.length }
     }
 
-    /// The second half of [`ColBert::encode`]: the vectors of each text of a batch of any size, in its order. How many vectors a text
-    /// will have, before pooling, is known from the batch: as many as its mask counts.
+    /// Computes the vectors of each text of a tokenized batch of any size, in its order: the second half of [`ColBert::encode`].
+    ///
+    /// # Shapes
+    /// Each text gets `[tokens, dim]`. Before pooling, `tokens` is the number of its tokens that `mask` keeps.
     ///
     /// # Errors
-    /// When `batch_size` or `pool_factor` is 0, or vectors that are to be pooled are not finite.
+    /// When `batch_size` or `pool_factor` is 0; when the batch does not fit together, or has token ids or lengths that the encoder has no
+    /// embeddings for; when vectors that are to be pooled are not finite.
     pub fn encode_tokens(
         &self,
         tokens: &TokenBatch,
@@ -142,6 +147,7 @@ impl ColBert {
                 return Err(Error::config(name, "0; a positive number is expected"));
             }
         }
+        self.check_tokens(tokens)?;
         let model = self.valid();
         let mut encoded = vec![None; tokens.len()];
         let mut order: Vec<usize> = (0..tokens.len()).collect();
@@ -161,8 +167,23 @@ impl ColBert {
         Ok(encoded.into_iter().flatten().collect())
     }
 
-    /// The vectors of these texts, in their order. A CPU takes a part of the batch on each core: most of what is done to a batch is done by
-    /// one core, and there is no more in memory than with the whole of it. The parts do not depend on the number of cores.
+    /// Checks that there is an embedding for every token id and position.
+    fn check_tokens(&self, tokens: &TokenBatch) -> Result<()> {
+        tokens.check()?;
+        let (rows, longest) = (self.encoder.vocabulary(), self.tokenizer().max_positions());
+        if let Some(id) = tokens.ids.iter().find(|id| **id as usize >= rows) {
+            let message = format!("token id {id}, but there are embeddings for the ids below {rows}");
+            return Err(Error::config("TokenBatch", message));
+        }
+        if tokens.spans.max_length() > longest {
+            let message = format!("a text of {} tokens; at most {longest} are possible", tokens.spans.max_length());
+            return Err(Error::config("TokenBatch", message));
+        }
+        Ok(())
+    }
+
+    /// The vectors of these texts, in their order. On a CPU each core takes a part of the batch, because most operations on a batch run on
+    /// one core; this needs no more memory than the whole batch. The parts do not depend on the number of cores.
     fn encode_texts(
         &self,
         tokens: &TokenBatch,
@@ -193,7 +214,7 @@ impl ColBert {
     }
 }
 
-/// Neighbouring texts with at most so many tokens together, or one text alone that has more.
+/// Cuts a list of texts into parts of at most `tokens` tokens each. A text with more tokens is a part of its own.
 fn parts(texts: &[usize], length: impl Fn(usize) -> usize, tokens: usize) -> Vec<&[usize]> {
     let (mut parts, mut start, mut sum) = (Vec::new(), 0, 0);
     for (at, &text) in texts.iter().enumerate() {
@@ -214,7 +235,7 @@ mod tests {
     use super::parts;
 
     #[test]
-    fn parts_hold_so_many_tokens() {
+    fn parts_hold_at_most_so_many_tokens() {
         let lengths = [9, 5, 5, 1, 1, 1, 1];
         let cut = |tokens: usize| parts(&[0, 1, 2, 3, 4, 5, 6], |text| lengths[text], tokens);
         assert_eq!(cut(8), [&[0][..], &[1], &[2, 3, 4, 5], &[6]]);

@@ -1,8 +1,8 @@
-//! The errors of this crate. Each is one line that names the culprit and says what would be right.
+//! The errors of this crate. Each is one line that names the file, key or tensor and says what would be right.
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in loading, running and saving a model.
+/// An error in loading, running or saving a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,22 +11,22 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("model directory `{}` does not exist; expected a folder with config.json, model.safetensors and tokenizer.json", path.display())]
     NoDirectory {
         /// The folder.
         path: PathBuf,
     },
-    /// There is no such folder, and the hub has no such model that could be fetched.
+    /// The folder does not exist, and the hub has no such model, or it could not be fetched.
     #[cfg(feature = "hub")]
     #[error("there is no folder `{}`, and from the hub: {source}", name.display())]
     Hub {
-        /// What was given.
+        /// The path or name.
         name: PathBuf,
-        /// What the hub, or its cache, has to say.
+        /// The error of the hub or its cache.
         source: colburn_hub::Error,
     },
     /// A folder lacks a file that a model needs.
@@ -36,91 +36,94 @@ pub enum Error {
         directory: PathBuf,
         /// The file.
         file: &'static str,
-        /// What would be right.
+        /// The expected file, in words.
         expected: &'static str,
     },
-    /// A file is not the JSON that it should be.
+    /// A file is not the expected JSON.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser said, with line and column.
+        /// The error of the parser, with line and column.
         source: serde_json::Error,
     },
-    /// A value in a configuration file, or an option, cannot be used.
+    /// A value in a configuration file, an option or an argument cannot be used.
     #[error("{place}: {message}")]
     Config {
-        /// The file, or the name of the options.
+        /// The file, or the name of the option or argument.
         place: String,
-        /// The key, its value, and what would be right.
+        /// The key, its value and the expected value.
         message: String,
     },
-    /// A file of weights cannot be read as what it is, holds a weight that is none of f32, f64, f16, bf16, or lacks what its index promises.
+    /// A file of weights is damaged, has a weight of another type than f32, f64, f16 and bf16, or lacks a tensor that its index lists.
     #[error("{}: {message}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
-    /// Tensors that the configuration asks for are not in the checkpoint, or are of other shapes.
+    /// Tensors that the configuration requires are missing in the checkpoint or have other shapes.
     #[error("{}: {}", path.display(), misfits(missing, misshaped))]
     Tensors {
         /// The file, or the index of several.
         path: PathBuf,
-        /// The names of those that are missing.
+        /// The names of the missing ones.
         missing: Vec<String>,
-        /// Those of other shapes.
+        /// The ones with other shapes.
         misshaped: Vec<Misshaped>,
     },
-    /// Weights that are NaN or infinite: the file is damaged, or the training run diverged.
-    #[error("{}: {tensors} tensor(s) hold NaN or infinite weights, `{first}` is the first; only finite weights are loaded and saved", path.display())]
+    /// A model with NaN or infinite weights, as of a training run that diverged, was to be saved.
+    #[error("{}: {tensors} tensor(s) hold NaN or infinite weights, `{first}` is the first; such a model is not saved", path.display())]
     NonFiniteWeights {
-        /// The file that was read, or the folder that was to be written.
+        /// The folder of the save.
         path: PathBuf,
         /// Hugging Face's name of the first of these tensors.
         first: String,
         /// The number of these tensors.
         tensors: usize,
     },
-    /// A tokenizer file that cannot be used, or a text that it cannot encode.
+    /// A tokenizer file cannot be used, or a text cannot be encoded.
     #[error("{place}: {message}")]
     Tokenizer {
-        /// The file, or "tokenizer".
+        /// The file.
         place: String,
-        /// What the tokenizers library said.
+        /// The error of the tokenizers library.
         message: String,
     },
-    /// Vectors that are to be pooled are not finite, or too large for their product.
+    /// Vectors that are to be pooled are not finite, or their product is not.
     #[error("token vectors {first} and {second} of a text have distance {distance}; only finite vectors can be pooled")]
     NotFinite {
-        /// One vector, counted from 0 within its text.
+        /// The position of one vector in its text, counted from 0.
         first: usize,
-        /// The other one.
+        /// The position of the other one.
         second: usize,
         /// 1 − their dot product.
         distance: f32,
     },
-    /// A device failed to hand over its results.
+    /// Reading from a device failed.
     #[error("reading from the device failed: {0}")]
     Device(String),
     /// An operation on packed sequences refused its input.
     #[error(transparent)]
     Ops(#[from] colburn_ops::Error),
+    /// An error of code outside of this crate, see [`Error::other`].
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A tensor of another shape than the configuration asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misshaped {
-    /// Its name.
+    /// The name.
     pub tensor: String,
-    /// Shape by the configuration.
+    /// The shape by the configuration.
     pub expected: Vec<usize>,
-    /// Shape in the checkpoint.
+    /// The shape in the checkpoint.
     pub found: Vec<usize>,
 }
 
-/// What is missing and what is misshaped, on one line: a few of each by name, and how many more there are.
+/// The missing and the misshaped tensors on one line: a few of each by name, and the number of the others.
 fn misfits(missing: &[String], misshaped: &[Misshaped]) -> String {
     let lacking =
         format!("{} tensor(s) missing: {}", missing.len(), few(missing.iter().map(|name| format!("`{name}`"))));
@@ -134,7 +137,7 @@ fn misfits(missing: &[String], misshaped: &[Misshaped]) -> String {
     }
 }
 
-/// The first ones of a list, and how many more it has.
+/// The first names of a list and the number of the others.
 pub(crate) fn few(names: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 5;
     let more = names.len().saturating_sub(SHOWN);
@@ -146,6 +149,16 @@ pub(crate) fn few(names: impl ExactSizeIterator<Item = String>) -> String {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// An error of the caller's own code, for functions that return this crate's [`Result`].
+    ///
+    /// ```
+    /// let error = colburn_model::Error::other("the teacher has no scores for this query");
+    /// assert_eq!(error.to_string(), "the teacher has no scores for this query");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();
         move |source| Self::Io { path, source }
@@ -153,6 +166,10 @@ impl Error {
 
     pub(crate) fn config(place: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Config { place: place.as_ref().display().to_string(), message: message.into() }
+    }
+
+    pub(crate) fn tokenizer(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Tokenizer { place: path.display().to_string(), message: error.into().to_string() }
     }
 
     pub(crate) fn weights(path: impl AsRef<Path>, message: impl ToString) -> Self {

@@ -1,8 +1,8 @@
 //! ColBERT models: tokenizer, encoders, projection, loading, saving, encoding.
 //!
-//! A [`ColBert`] is a pretrained encoder with a projection behind it. It is read from, and saved in, the file layout of PyLate; its
-//! numbers are PyLate's within float error. [`ColBert::forward`] is the one door to the encoder: a packed [`TokenBatch`] in, packed
-//! [`Embeddings`](colburn_ops::Embeddings) out. [`ColBert::encode`] does all from texts to vectors, and [`pool`] makes fewer of them.
+//! A [`ColBert`] is a pretrained encoder followed by a projection. It is loaded from and saved in the file layout of PyLate, and its numbers
+//! are PyLate's within float error. [`ColBert::forward`] is the only way to the encoder: it takes a packed [`TokenBatch`] and returns packed
+//! [`Embeddings`](colburn_ops::Embeddings). [`ColBert::encode`] computes the vectors of texts, and [`pool`] reduces their number.
 
 pub mod card;
 mod colbert;
@@ -16,23 +16,20 @@ mod encode;
 mod encoder;
 mod error;
 mod files;
-mod layout;
+mod load;
 mod names;
 mod pooling;
-mod projections;
-mod resolve;
 mod save;
-mod stanford;
 mod tokenizer;
 mod tokens;
 mod weights;
 
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
-pub use encode::{EncodeOptions, TokenEmbeddings, Tokenizing};
+pub use encode::{EncodeOptions, Tokenizing};
 pub use error::{Error, Misshaped, Result};
 pub use files::write_atomic;
 pub use names::Parameter;
 pub use pooling::pool;
 pub use tokenizer::TextTokenizer;
-pub use tokens::{Kind, TokenBatch};
+pub use tokens::{Kind, TokenBatch, TokenEmbeddings};

@@ -1,8 +1,8 @@
-//! Every parameter under the name that PyTorch's checkpoints give it.
+//! The parameters of a module under their names in PyTorch's checkpoints.
 //!
 //! The path of fields is the name, with some differences of spelling: Rust's `layer_norm` and `self_attention` are `LayerNorm` and
-//! `self` there, ModernBERT's `wqkv`, `wi` and `wo` begin with a capital. And Burn keeps a linear weight as `[in, out]`, PyTorch as
-//! `[out, in]`. The variant of an enum is no part of a name.
+//! `self` in PyTorch, and ModernBERT's `wqkv`, `wi` and `wo` begin with a capital. Burn keeps a linear weight as `[in, out]`, PyTorch as
+//! `[out, in]`. The variant of an enum is not part of a name.
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
@@ -14,15 +14,15 @@ use burn::{
 pub struct Parameter {
     /// Hugging Face's name, such as `encoder.layer.0.output.dense.weight`; those of projections begin with `1_Dense.`.
     pub name: String,
-    /// By which gradients and optimizer state are found.
+    /// Burn's id, the key to gradients and to what an update keeps of it.
     pub id: ParamId,
-    /// Shape as PyTorch has it.
+    /// The shape in PyTorch.
     pub shape: Vec<usize>,
-    /// Whether Burn holds the transpose of PyTorch's tensor: the weights of linear layers.
+    /// True if Burn holds the transpose of PyTorch's tensor, as for the weights of linear layers.
     pub transposed: bool,
 }
 
-/// Where a traversal stands.
+/// The position of a traversal.
 #[derive(Default)]
 struct Trail {
     path: Vec<String>,
@@ -53,7 +53,7 @@ impl Trail {
         spelled.collect::<Vec<_>>().join(".")
     }
 
-    /// The parameter that the traversal stands at.
+    /// The parameter at this position.
     fn parameter<const D: usize>(&self, param: &Param<Tensor<D>>) -> Parameter {
         let mut shape = param.lazy_shape().to_vec();
         let transposed = D == 2 && self.containers.iter().any(|container| container == "Struct:Linear");
@@ -85,7 +85,7 @@ pub(crate) fn parameters<M: Module>(module: &M, prefix: &str) -> Vec<Parameter> 
     parameters
 }
 
-/// The values of all parameters as PyTorch has them, with their names.
+/// The values of all parameters with their names, in PyTorch's layout.
 pub(crate) fn values<M: Module>(module: &M) -> crate::Result<Vec<(String, TensorData)>> {
     struct Read(Trail, Vec<(String, TensorData)>, Option<String>);
     impl ModuleVisitor for Read {
@@ -112,7 +112,7 @@ pub(crate) fn values<M: Module>(module: &M) -> crate::Result<Vec<(String, Tensor
     }
 }
 
-/// The module with each parameter replaced by what `value` gives for it (as PyTorch has it); `None` leaves it as it is.
+/// The module with each parameter replaced by the result of `value`, which is in PyTorch's layout. `None` keeps the parameter.
 pub(crate) fn replace<M: Module>(module: M, value: impl FnMut(&Parameter) -> Option<TensorData>) -> M {
     struct Replace<F>(Trail, F);
     impl<F: FnMut(&Parameter) -> Option<TensorData>> ModuleMapper for Replace<F> {
@@ -133,15 +133,15 @@ pub(crate) fn replace<M: Module>(module: M, value: impl FnMut(&Parameter) -> Opt
     module.map(&mut Replace(Trail::default(), value))
 }
 
-/// The transpose of an f32 matrix, laid out anew on the host, so that products with it read memory in order.
+/// The transpose of an f32 matrix, copied on the host, so that products with it read memory in order.
 fn transpose(data: TensorData) -> TensorData {
     let (rows, columns) = (data.shape()[0], data.shape()[1]);
     let values = data.as_slice::<f32>().unwrap_or_default();
-    let mut turned = vec![0f32; values.len()];
+    let mut transposed = vec![0f32; values.len()];
     for (row, line) in values.chunks_exact(columns.max(1)).enumerate() {
         for (column, value) in line.iter().enumerate() {
-            turned[column * rows + row] = *value;
+            transposed[column * rows + row] = *value;
         }
     }
-    TensorData::new(turned, [columns, rows])
+    TensorData::new(transposed, [columns, rows])
 }

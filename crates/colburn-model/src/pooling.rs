@@ -1,23 +1,26 @@
-//! Token pooling: similar vectors of a document become one, their mean, so that an index of them is smaller (Clavié, Chaffin and Adams
+//! Token pooling: similar vectors of a document are replaced by their mean, so that an index of them is smaller (Clavié, Chaffin and Adams
 //! 2024, "Reducing the Footprint of Multi-Vector Retrieval with Minimal Performance Impact via Token Pooling";
 //! `ColBERT.pool_embeddings_hierarchical` of PyLate).
 //!
-//! PyLate lets SciPy do the clustering. Here kodama does: its Ward linkage is SciPy's, on distances that are not squared yet, its merges are
-//! in SciPy's order, and clusters have SciPy's names. Vectors that are equal go where SciPy puts them (the fixtures have such); in general
-//! two libraries may begin with another one of several merges that are equally good. PyLate fails on equal vectors that are a little longer
-//! than 1 by rounding, because SciPy refuses a negative distance. Here it is as good as none.
+//! PyLate clusters with SciPy, this module with kodama. Its Ward linkage is SciPy's on distances that are not squared yet; its merges are in
+//! SciPy's order, and clusters have SciPy's names. Equal vectors are merged as in SciPy (the fixtures have some); in general two libraries
+//! may choose different ones of several equally good merges. PyLate fails on equal vectors that are slightly longer than 1 by rounding,
+//! because SciPy refuses a negative distance. Here a negative distance is allowed.
 
 use kodama::{Dendrogram, Method};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::{Error, Result, TokenEmbeddings};
 
-/// The vectors of a document, clustered: the first `protected` as they are, then the means of at most one cluster for `factor` of the
-/// others, which are not brought to length 1 again. Documents of so few vectors that none would go stay as they are.
+/// Pools the vectors of a document: the first `protected` vectors are kept, the others become at most one mean for each `factor` of them.
+/// Means are not scaled to length 1 again. A document with too few vectors to pool is returned as it is.
 ///
 /// Clusters are found by Ward linkage of 1 − the dot product, so vectors should have length 1, as
-/// [`ColBert::encode`](crate::ColBert::encode) gives them. They are in the order in which SciPy's `fcluster` numbers them: by similarity, not
-/// by place in the text, which MaxSim does not know.
+/// [`ColBert::encode`](crate::ColBert::encode) gives them. Means are in the order in which SciPy's `fcluster` numbers the clusters: by
+/// similarity, not by place in the text, which does not matter to MaxSim.
+///
+/// # Shapes
+/// `[tokens, dim]` to `[protected + max(1, (tokens − protected) / factor), dim]` or fewer rows, where merges of equal height go together.
 ///
 /// ```
 /// use colburn_model::{TokenEmbeddings, pool};
@@ -30,7 +33,7 @@ use crate::{Error, Result, TokenEmbeddings};
 /// ```
 ///
 /// # Errors
-/// When `factor` is 0, or vectors that are to be clustered are not finite.
+/// When `factor` is 0, or vectors that are to be pooled are not finite.
 pub fn pool(embeddings: &TokenEmbeddings, factor: usize, protected: usize) -> Result<TokenEmbeddings> {
     if factor == 0 {
         return Err(Error::config("pool_factor", "0; a positive number is expected"));
@@ -51,12 +54,12 @@ pub fn pool(embeddings: &TokenEmbeddings, factor: usize, protected: usize) -> Re
     Ok(TokenEmbeddings { values, dim })
 }
 
-/// The same for several documents, on all cores.
+/// Pools several documents on all cores.
 pub(crate) fn pool_all(texts: Vec<TokenEmbeddings>, factor: usize, protected: usize) -> Result<Vec<TokenEmbeddings>> {
     texts.into_par_iter().map(|text| pool(&text, factor, protected)).collect()
 }
 
-/// 1 − the dot product of each pair of rows, in SciPy's condensed order: rounded to f32 as PyLate's are, and widened as SciPy does.
+/// 1 − the dot product of each pair of rows, in SciPy's condensed order, rounded to f32 as in PyLate and widened as in SciPy.
 fn distances(rows: &[&[f32]], first_token: usize) -> Result<Vec<f64>> {
     let mut distances = Vec::with_capacity(rows.len() * rows.len().saturating_sub(1) / 2);
     for (at, row) in rows.iter().enumerate() {
@@ -83,12 +86,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// Which of at most `clusters` clusters each observation belongs to, counted from 0 (`scipy.cluster.hierarchy.fcluster(…,
-/// criterion="maxclust")`, which counts from 1). Merges of equal height happen together or not at all, so that there may be fewer clusters.
+/// The cluster of each observation, at most `clusters` of them, counted from 0 (`scipy.cluster.hierarchy.fcluster(…,
+/// criterion="maxclust")`, which counts from 1). Merges of equal height happen together or not at all, so there may be fewer clusters.
 fn labels(dendrogram: &Dendrogram<f64>, clusters: usize) -> Vec<usize> {
     let (count, steps) = (dendrogram.observations(), dendrogram.steps());
     let mut labels = vec![0; count];
-    // Each merge makes one cluster less, and merges come in the order of their heights, those within a cluster before its own.
+    // Each merge reduces the number of clusters by one. Merges are ordered by height, those within a cluster before the cluster's own.
     let Some(last) = count.checked_sub(clusters + 1).and_then(|last| steps.get(last)) else {
         return (0..count).collect();
     };
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_stays() {
+    fn short_documents_are_not_pooled() {
         let text = embeddings(&[[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]);
         for (factor, protected) in [(1, 0), (2, 2), (9, 2), (2, 3), (2, 99)] {
             assert_eq!(pool(&text, factor, protected).unwrap(), text, "{factor} {protected}");
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_pooled_is_an_error() {
+    fn vectors_that_cannot_be_pooled_are_an_error() {
         let text = embeddings(&[[1.0, 0.0], [0.0, 1.0], [f32::NAN, 0.8]]);
         assert_eq!(pool(&text, 0, 1).unwrap_err().to_string(), "pool_factor: 0; a positive number is expected");
         let message = pool(&text, 2, 1).unwrap_err().to_string();

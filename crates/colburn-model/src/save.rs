@@ -1,7 +1,8 @@
 //! Saving in PyLate's layout, which PyLate, sentence-transformers, pylate-rs, fast-plaid and next-plaid read.
 
 use std::{
-    fs::{self, File},
+    collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -14,20 +15,29 @@ use crate::{ColBert, Error, Result, dense, encoder::model_class, files, names, w
 /// The parameters of a model on the host, under PyTorch's names.
 struct ModelWeights {
     encoder: Vec<(String, TensorData)>,
-    /// Of each projection.
+    /// The tensors of each projection.
     dense: Vec<Vec<(String, TensorData)>>,
 }
 
 impl ColBert {
-    /// Writes the model into a folder, which is made when it does not exist.
+    /// Writes the model into a folder, which is created if it does not exist.
     ///
-    /// All files are written and synced in a hidden folder inside it first, and then renamed into their places: what fails, fails
-    /// before a model that was there is touched. `model.safetensors` is moved last, so that a folder without it is not yet a model.
+    /// All files are first written and synced in a hidden folder inside it, and then renamed to their places. So a failed save leaves an
+    /// earlier model in the folder as it was. `model.safetensors` is moved last: a folder without it is not a complete model.
     ///
     /// A folder without a `README.md` gets a [plain one](ModelCard::new).
     ///
     /// # Errors
     /// When weights are NaN or infinite, or the folder cannot be written.
+    ///
+    /// ```no_run
+    /// use burn::tensor::Device;
+    /// use colburn_model::ColBert;
+    ///
+    /// let model = ColBert::from_pretrained("bert-base-uncased", &Device::default())?;
+    /// model.save_pretrained("models/new-colbert")?;
+    /// # Ok::<(), colburn_model::Error>(())
+    /// ```
     pub fn save_pretrained(&self, directory: impl AsRef<Path>) -> Result<()> {
         let plain = || ModelCard::new(self).to_markdown();
         let card = (!directory.as_ref().join(card::FILE).exists()).then(plain);
@@ -50,21 +60,20 @@ impl ColBert {
         }
         let mut files = files_below(staged.path(), Path::new(""))?;
         files.sort_by_key(|file| file == Path::new("model.safetensors"));
+        let mut folders = BTreeSet::from([directory.to_owned()]);
         for file in files {
             let target = directory.join(&file);
             if let Some(folder) = target.parent() {
                 fs::create_dir_all(folder).map_err(Error::io(folder))?;
+                folders.insert(folder.to_owned());
             }
             fs::rename(staged.path().join(&file), &target).map_err(Error::io(&target))?;
         }
-        if cfg!(unix) {
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(Error::io(directory))?;
-        }
-        Ok(())
+        folders.iter().try_for_each(|folder| files::sync_folder(folder).map_err(Error::io(folder)))
     }
 
-    /// The values of all parameters, for a save in `directory`. Tensors that take no part in the model are not checked: it would load and
-    /// train, and then could not be saved.
+    /// The values of all parameters for a save in `directory`. Tensors that the model does not use are not checked: otherwise a model with a
+    /// damaged one could be loaded and trained but not saved.
     fn finite_weights(&self, directory: &Path) -> Result<ModelWeights> {
         let encoder = self.encoder.values()?;
         let dense = self.dense.iter().map(names::values).collect::<Result<Vec<_>>>()?;
@@ -106,11 +115,11 @@ impl ColBert {
         files::write_json(&directory.join("modules.json"), &modules)
     }
 
-    /// The encoder's `config.json` as it was read, with what has changed since.
+    /// The encoder's `config.json` as it was read, with the keys updated that have changed since.
     fn encoder_json(&self) -> Value {
         let mut json = (*self.parts.encoder_json).clone();
         if let Value::Object(fields) = &mut json {
-            // What was read may have been a model with a head that is not saved here, or Stanford's.
+            // The loaded model may have been Stanford's, or one with a head, which is not saved.
             if let Some(class) = fields.get("model_type").and_then(Value::as_str).and_then(model_class) {
                 fields.insert("architectures".to_owned(), json!([class]));
             }
@@ -122,7 +131,7 @@ impl ColBert {
     }
 }
 
-/// The files of a folder and of those in it, as paths within it.
+/// The files of a folder and its subfolders, as paths within it.
 fn files_below(folder: &Path, within: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {

@@ -1,12 +1,12 @@
-//! Each fused operation beside its composed twin, forward and with the gradient, at the sizes of a training step of all-MiniLM-L6-v2 with
+//! Each kernel beside its composed twin, forward and with the gradient, at the sizes of a training step of all-MiniLM-L6-v2 with
 //! batches of 16: about 3,100 tokens, 384 wide.
 //!
 //! `cargo bench -p colburn-ops --features flex -- attention` runs those whose name has the word.
 
 use burn::tensor::{Device, Distribution, Tensor};
 use colburn_ops::{
-    AttentionOptions, Dropout, Embeddings, MaskRule, Precision, Spans, attention_packed, drop_add_norm, gelu, kernels,
-    layer_norm, linear, maxsim, normalize, three_linears,
+    AttentionOptions, Batch, Dropout, Embeddings, MaskRule, Precision, Spans, attention_packed, drop_add_norm, gelu,
+    kernels, layer_norm, linear, maxsim, normalize, three_linears,
 };
 use divan::Bencher;
 
@@ -16,8 +16,8 @@ const HEADS: usize = 12;
 const EPS: f64 = 1e-12;
 const DROPOUT: f64 = 0.1;
 
-/// As a kernel, or composed of Burn's operations.
-const WAYS: [&str; 2] = ["kernel", "composed"];
+/// The implementations: a kernel, or Burn's operations.
+const IMPLEMENTATIONS: [&str; 2] = ["kernel", "composed"];
 
 fn queries() -> Spans {
     Spans::from_lengths(&[32; 16])
@@ -31,6 +31,10 @@ fn documents() -> Spans {
 
 fn spans() -> Spans {
     Spans::concat([&queries(), &documents()])
+}
+
+fn batch(dropout: Dropout) -> Batch {
+    Batch::new(&spans(), dropout, &Device::flex())
 }
 
 fn row(x: Tensor<2>) -> Tensor<1> {
@@ -47,22 +51,22 @@ fn random(shape: [usize; 2]) -> Tensor<2> {
 
 fn time_forward<const N: usize>(
     bencher: Bencher,
-    way: &str,
+    implementation: &str,
     shapes: [[usize; 2]; N],
     function: impl Fn([Tensor<2>; N]) -> Tensor<2>,
 ) {
-    kernels::set_enabled(way == WAYS[0]);
+    kernels::set_enabled(implementation == IMPLEMENTATIONS[0]);
     let inputs = shapes.map(random);
     bencher.bench_local(|| function(inputs.clone()));
 }
 
 fn time_step<const N: usize>(
     bencher: Bencher,
-    way: &str,
+    implementation: &str,
     shapes: [[usize; 2]; N],
     function: impl Fn([Tensor<2>; N]) -> Tensor<2>,
 ) {
-    kernels::set_enabled(way == WAYS[0]);
+    kernels::set_enabled(implementation == IMPLEMENTATIONS[0]);
     let inputs = shapes.map(random);
     // Weights of the sum, for a gradient that is not one number everywhere.
     let weights = random(function(inputs.clone()).dims()).autodiff();
@@ -78,14 +82,14 @@ macro_rules! operations {
         $(mod $name {
             use super::*;
 
-            #[divan::bench(args = WAYS)]
-            fn forward(bencher: Bencher, way: &str) {
-                time_forward(bencher, way, $shapes, |$inputs| $value);
+            #[divan::bench(args = IMPLEMENTATIONS)]
+            fn forward(bencher: Bencher, implementation: &str) {
+                time_forward(bencher, implementation, $shapes, |$inputs| $value);
             }
 
-            #[divan::bench(args = WAYS)]
-            fn forward_and_backward(bencher: Bencher, way: &str) {
-                time_step(bencher, way, $shapes, |$inputs| $value);
+            #[divan::bench(args = IMPLEMENTATIONS)]
+            fn forward_and_backward(bencher: Bencher, implementation: &str) {
+                time_step(bencher, implementation, $shapes, |$inputs| $value);
             }
         })+
     };
@@ -98,12 +102,12 @@ operations! {
         |[x, q, k, v]| three_linears(x, [q, k, v], None, Precision::F32);
     gelu_: [[spans().tokens(), INNER]], |[x]| gelu(x);
     attention: [[spans().tokens(), 3 * HIDDEN]],
-        |[qkv]| attention_packed(qkv, &spans(), AttentionOptions::new(HEADS), &mut Dropout::off());
+        |[qkv]| attention_packed(qkv, AttentionOptions::new(HEADS), &mut batch(Dropout::off()));
     attention_with_dropout: [[spans().tokens(), 3 * HIDDEN]],
-        |[qkv]| attention_packed(qkv, &spans(), AttentionOptions { dropout: DROPOUT, ..AttentionOptions::new(HEADS) }, &mut Dropout::seeded(1));
+        |[qkv]| attention_packed(qkv, AttentionOptions { dropout: DROPOUT, ..AttentionOptions::new(HEADS) }, &mut batch(Dropout::seeded(1)));
     layer_norm_: [[spans().tokens(), HIDDEN], [1, HIDDEN], [1, HIDDEN]], |[x, w, b]| layer_norm(x, row(w), Some(row(b)), EPS);
     drop_add_norm_: [[spans().tokens(), HIDDEN], [spans().tokens(), HIDDEN], [1, HIDDEN], [1, HIDDEN]],
-        |[x, r, w, b]| drop_add_norm(x, r, row(w), Some(row(b)), EPS, DROPOUT, &spans(), &mut Dropout::seeded(1));
+        |[x, r, w, b]| drop_add_norm(x, r, row(w), Some(row(b)), EPS, DROPOUT, &mut batch(Dropout::seeded(1)));
     normalize_: [[spans().tokens(), 128]], |[x]| normalize(x);
     maxsim_: [[queries().tokens(), 128], [documents().tokens(), 128]],
         |[q, d]| maxsim(&embeddings(q, queries()), &embeddings(d, documents()), MaskRule::Zero).expect("embeddings that go together");

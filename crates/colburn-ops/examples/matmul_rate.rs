@@ -4,6 +4,8 @@
 //! The product is that of a training step's widest layer, [3225, 384] · [384, 1536], by `gemm` on all cores, without any tensor around it. Prints
 //! the best and the median of many, `best GFLOP/s` and `median GFLOP/s`, a line each.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use std::time::{Duration, Instant};
 
 use gemm::Parallelism;

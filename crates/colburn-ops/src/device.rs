@@ -1,8 +1,11 @@
-//! Devices by name: the backend is a run-time value, its presence a feature of the build.
+//! Devices by name, and the backend of a device. The backend is a value at run time; its presence is a feature of the build.
 
+use burn::backend::DispatchDevice;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::backend::cubecl::RuntimeId;
 use burn::tensor::Device;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The names of the backends, each of which is also the feature that compiles it.
 pub const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
@@ -59,15 +62,60 @@ pub fn by_name(name: Option<&str>) -> Result<Device> {
     }
 }
 
-/// The name of a device's backend, as [`by_name`] takes it.
-pub fn name(device: &Device) -> &'static str {
-    let description = format!("{device:?}").to_ascii_lowercase();
-    BACKENDS.into_iter().find(|name| description.contains(name)).unwrap_or("another backend")
+/// The backend of a device, as far as this crate tells them apart. Which of them can occur depends on the features of the build.
+#[allow(dead_code, reason = "a build without a backend never makes its variant")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The CPU backend in pure Rust.
+    Flex,
+    /// The older CPU backend.
+    NdArray,
+    /// CubeCL on WebGPU.
+    Wgpu,
+    /// CubeCL on CUDA.
+    Cuda,
+    /// A backend that this build has through Burn but colburn does not name.
+    Other,
 }
 
-/// Whether a device is the host itself, so that work can be shared out among its cores.
+/// The backend of a device, with or without a graph.
+pub(crate) fn backend(device: &Device) -> Backend {
+    of_dispatch(device.as_dispatch())
+}
+
+fn of_dispatch(device: &DispatchDevice) -> Backend {
+    match device {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => Backend::Flex,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => Backend::NdArray,
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        DispatchDevice::Cube(device) => match device.runtime() {
+            RuntimeId::Wgpu => Backend::Wgpu,
+            RuntimeId::Cuda => Backend::Cuda,
+            _ => Backend::Other,
+        },
+        DispatchDevice::Autodiff(device) => of_dispatch(device),
+        // Backends that a user's own features add to Burn.
+        #[allow(unreachable_patterns, reason = "which variants there are depends on Burn's features")]
+        _ => Backend::Other,
+    }
+}
+
+/// The name of a device's backend, as [`by_name`] takes it.
+pub fn name(device: &Device) -> &'static str {
+    match backend(device) {
+        Backend::Flex => "flex",
+        Backend::NdArray => "ndarray",
+        Backend::Wgpu => "wgpu",
+        Backend::Cuda => "cuda",
+        Backend::Other => "another backend",
+    }
+}
+
+/// True if a device is the host itself, so that work can be shared out among its cores.
 pub fn is_cpu(device: &Device) -> bool {
-    matches!(name(device), "flex" | "ndarray")
+    matches!(backend(device), Backend::Flex | Backend::NdArray)
 }
 
 /// Burn makes a device without looking for it, and panics at the first tensor when it is not there.

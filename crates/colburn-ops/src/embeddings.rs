@@ -1,24 +1,25 @@
-//! What an encoder gives and a loss takes: the token vectors of a batch, still packed.
+//! The token vectors of a batch, still packed: the result of an encoder, and the input of a loss.
 
 use burn::tensor::Tensor;
 
-use crate::{Error, Result, Spans};
+use crate::error::{Error, Result};
+use crate::spans::Spans;
 
 /// The token embeddings of a batch of texts.
 #[derive(Clone, Debug)]
 pub struct Embeddings {
     /// All token vectors, `[tokens, dim]`.
     pub values: Tensor<2>,
-    /// Where each text lies.
+    /// The place of each text.
     pub spans: Spans,
-    /// Which tokens count in scoring, one entry a token: skiplist words do not.
+    /// True for the tokens that count in scoring, one entry a token. Skiplist words do not count.
     pub mask: Vec<bool>,
-    /// Texts whose maxima PyLate floors at zero, one entry a text; see [`MaskRule::Zero`](crate::MaskRule::Zero).
+    /// True for the texts whose maxima PyLate floors at zero, one entry a text; see [`MaskRule::Zero`](crate::MaskRule::Zero).
     pub floor: Vec<bool>,
 }
 
 impl Embeddings {
-    /// Token vectors that all count, of texts that are not floored.
+    /// Token vectors that all count, of texts without a floor.
     ///
     /// # Errors
     /// When `values` has not one row for each token of the spans.
@@ -30,8 +31,8 @@ impl Embeddings {
         Ok(Self { values, mask: vec![true; spans.tokens()], floor: vec![false; spans.len()], spans })
     }
 
-    /// Whether the lists and the tensor go with the spans; their fields can be set one by one.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Checks that the lists and the tensor go with the spans, for the fields can be set one by one.
+    fn check(&self) -> Result<()> {
         let [rows, _] = self.values.dims();
         let counts = [
             ("the tensor of token vectors", self.spans.tokens(), rows),
@@ -44,12 +45,31 @@ impl Embeddings {
         }
     }
 
+    /// Checks that both are whole and have the same width.
+    pub(crate) fn check_pair(queries: &Self, documents: &Self) -> Result<()> {
+        queries.check()?;
+        documents.check()?;
+        match (queries.dim(), documents.dim()) {
+            (queries, documents) if queries != documents => Err(Error::Dimensions { queries, documents }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of documents of each query, where each query has a group of its own.
+    pub(crate) fn group_size(queries: &Self, documents: &Self) -> Result<usize> {
+        let count = queries.len();
+        if count == 0 || !documents.len().is_multiple_of(count) {
+            return Err(Error::Groups { queries: count, documents: documents.len() });
+        }
+        Ok(documents.len() / count)
+    }
+
     /// Number of texts.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there is no text.
+    /// True if there is no text.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }

@@ -1,27 +1,27 @@
 //! The errors of this crate.
 
-/// What can go wrong in an operation on packed sequences.
+/// An error of an operation on packed sequences.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More keys than tokens were asked for.
+    /// A sequence with more keys than tokens.
     #[error("sequence {sequence} has {length} tokens but {keys} keys; a sequence can attend to at most its own tokens")]
     KeysExceedLength {
         /// Position of the sequence in the batch.
         sequence: usize,
         /// Its number of tokens.
         length: usize,
-        /// The number of keys that was asked for.
+        /// Its number of keys.
         keys: usize,
     },
     /// A list that goes with the spans is of another length.
     #[error("{what} has {found} entries; the spans have {expected}")]
     Length {
-        /// What was counted.
+        /// The name of the list.
         what: &'static str,
-        /// How many there should be.
+        /// The expected number of entries.
         expected: usize,
-        /// How many there are.
+        /// The number of entries.
         found: usize,
     },
     /// Queries and documents of different widths.
@@ -32,7 +32,7 @@ pub enum Error {
         /// Width of the document vectors.
         documents: usize,
     },
-    /// The documents do not divide into one group a query.
+    /// Documents that do not divide into one group a query.
     #[error("{documents} documents cannot be shared out evenly to {queries} queries")]
     Groups {
         /// Number of queries.
@@ -49,27 +49,27 @@ pub enum Error {
     /// A device that this build does not have.
     #[error("device `{name}` is not in this build; rebuild with `--features {feature}` (this build has: {available})")]
     MissingBackend {
-        /// The name that was asked for.
+        /// The name as it was given.
         name: String,
         /// The feature that brings the backend.
         feature: String,
         /// The backends of this build.
         available: String,
     },
-    /// The backend is there, the device is not.
+    /// A device that the machine does not have, of a backend that the build has.
     #[error("no device `{name}`: this machine has {found} for that backend (is its driver installed?)")]
     NoDevice {
-        /// The name that was asked for.
+        /// The name as it was given.
         name: String,
-        /// How many devices the backend sees.
+        /// The number of devices that the backend sees.
         found: usize,
     },
-    /// A name that is no device at all.
+    /// A name of no known device.
     #[error(
         "unknown device `{name}`; one of flex, ndarray, wgpu, cuda, cuda:N is expected (this build has: {available})"
     )]
     UnknownDevice {
-        /// The name that was asked for.
+        /// The name as it was given.
         name: String,
         /// The backends of this build.
         available: String,

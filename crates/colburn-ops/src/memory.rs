@@ -1,7 +1,7 @@
 //! The allocator of the process, as tensors need it.
 
-/// Asks the C library to keep the memory of freed tensors for the next ones, instead of handing it back to the system and asking for it
-/// anew. Of no effect but on Linux with glibc.
+/// Makes the C library keep the memory of freed tensors for the next ones, instead of returning it to the system. It has an effect only on
+/// Linux with glibc.
 ///
 /// glibc maps every large block anew and unmaps it when it is freed, so that each operation on tensors pays for page faults: encoding on two
 /// cores spent a quarter of its processor time on them. It is a setting of the process, so the program makes it, once and
@@ -14,8 +14,7 @@
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// Blocks up to this many bytes come from memory that was freed before, where there is some; and what versions before 2.35 take at
-        /// the most.
+        /// Blocks up to this many bytes come from freed memory, where there is some. Versions before 2.35 accept the second number at most.
         const MAPPED_FROM: [libc::c_int; 2] = [1 << 30, 32 << 20];
         // SAFETY: mallopt takes two numbers, may be called at any time from any thread, and refuses by its result what it cannot do.
         let set = |parameter, value| unsafe { libc::mallopt(parameter, value) == 1 };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use crate::Spans;
+use crate::spans::Spans;
 
 /// Some sequences of a run, each given the same number of places.
 pub(crate) struct Padded<'a> {
@@ -26,14 +26,14 @@ impl<'a> Padded<'a> {
         self.sequences.len()
     }
 
-    /// `[tokens, dim]` to `[rows · width, dim]`; a place without a token holds some other token's vector, to be masked by the caller.
+    /// `[tokens, dim]` to `[rows · width, dim]`. A place without a token holds some other token's vector, which the caller masks.
     pub fn gather(&self, values: Tensor<2>) -> Tensor<2> {
         let row = |&sequence: &usize| Row { lead: 0, tokens: self.spans.range(sequence) };
-        gather(values, &self.sequences.iter().map(row).collect::<Vec<_>>(), self.width)
+        let rows: Vec<Row> = self.sequences.iter().map(row).collect();
+        Selection::new(&rows, self.width, self.spans.tokens(), &values.device()).of(values)
     }
 
-    /// Which places hold something `counts` says no to: `counts` is asked with (sequence, place) for the places that hold a token.
-    /// `None` when every place is in use. Shape `[rows, width]`.
+    /// The places without a token and those where `counts(sequence, place)` is false, `[rows, width]`. `None` if there are none.
     pub fn unused(&self, device: &Device, counts: impl Fn(usize, usize) -> bool) -> Option<Tensor<2, Bool>> {
         let mut unused = Vec::with_capacity(self.rows() * self.width);
         for &sequence in self.sequences {
@@ -53,24 +53,44 @@ pub(crate) struct Row {
     pub tokens: Range<usize>,
 }
 
-/// `[tokens, dim]` to `[rows · width, dim]`; an empty place holds some token's vector, to be masked by the caller.
-pub(crate) fn gather(values: Tensor<2>, rows: &[Row], width: usize) -> Tensor<2> {
-    let [tokens, dim] = values.dims();
-    if let Some(start) = contiguous(rows, width) {
-        return values.slice([start..start + rows.len() * width, 0..dim]);
-    }
-    let mut indices = Vec::with_capacity(rows.len() * width);
-    for Row { lead, tokens: range } in rows {
-        let filler = range.start.min(tokens - 1) as i32;
-        indices.resize(indices.len() + lead, filler);
-        indices.extend(range.clone().map(|token| token as i32));
-        indices.resize(indices.len() + width - lead - range.len(), filler);
-    }
-    let device = values.device();
-    values.select(0, indices_tensor(indices, &device))
+/// The rows of a rectangle in a run: a slice where they lie side by side, row numbers otherwise. It can be used for any number of tensors.
+#[derive(Clone, Debug)]
+pub(crate) enum Selection {
+    /// The rows of the run from the first number to the second.
+    Slice(Range<usize>),
+    /// Rows of the run by number.
+    Rows(Tensor<1, Int>),
 }
 
-/// Where the rows start when they already lie in the run as this rectangle.
+impl Selection {
+    /// The places of these rows, of `width` each, in a run of so many tokens. An empty place gets some token, which the caller masks.
+    pub fn new(rows: &[Row], width: usize, tokens: usize, device: &Device) -> Self {
+        if let Some(start) = contiguous(rows, width) {
+            return Self::Slice(start..start + rows.len() * width);
+        }
+        let mut indices = Vec::with_capacity(rows.len() * width);
+        for Row { lead, tokens: range } in rows {
+            let filler = range.start.min(tokens - 1) as i32;
+            indices.resize(indices.len() + lead, filler);
+            indices.extend(range.clone().map(|token| token as i32));
+            indices.resize(indices.len() + width - lead - range.len(), filler);
+        }
+        Self::Rows(indices_tensor(indices, device))
+    }
+
+    /// `[tokens, dim]` to `[places, dim]`.
+    pub fn of(&self, values: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Slice(range) => {
+                let [_, dim] = values.dims();
+                values.slice([range.clone(), 0..dim])
+            }
+            Self::Rows(rows) => values.select(0, rows.clone()),
+        }
+    }
+}
+
+/// The start of the rows if they already lie in the run as this rectangle.
 fn contiguous(rows: &[Row], width: usize) -> Option<usize> {
     let start = rows.first()?.tokens.start;
     let fits = |(place, row): (usize, &Row)| {

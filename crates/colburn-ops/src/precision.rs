@@ -1,21 +1,26 @@
-//! How exactly the large products are computed.
+//! The precision of the large products.
 
 use burn::tensor::Device;
 
-/// The numbers that matrix products of linear layers are computed with. Weights, activations, norms, softmax and losses are f32 in any case.
+#[cfg(feature = "flex")]
+use crate::cpu::bf16;
+#[cfg(feature = "flex")]
+use crate::device::{Backend, backend};
+
+/// The precision of the matrix products of linear layers. Weights, activations, norms, softmax and losses are f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// f32.
     #[default]
     F32,
-    /// Both factors are rounded to bf16, the nearest with 8 significant bits; sums are taken in f32. As PyTorch's autocast, but that
+    /// Both factors are rounded to bf16, the nearest with 8 significant bits, and sums are taken in f32: PyTorch's autocast, except that
     /// results stay f32.
     Bf16,
 }
 
 impl Precision {
-    /// Whether this is known to be the fastest way, or level with it: f32 is, unless the device is flex on a processor with AVX512-BF16,
-    /// whose products of bf16 take about half the time.
+    /// True if this precision is known to be the fastest on the device, or level with the fastest. That is f32, unless the device is flex on
+    /// a processor with AVX512-BF16, whose products of bf16 take about half the time.
     pub fn is_fastest_on(self, device: &Device) -> bool {
         let native = is_native_on(device);
         match self {
@@ -27,7 +32,7 @@ impl Precision {
 
 #[cfg(feature = "flex")]
 fn is_native_on(device: &Device) -> bool {
-    crate::device::name(device) == "flex" && crate::fused::multiplies_bf16()
+    backend(device) == Backend::Flex && bf16::is_native()
 }
 
 #[cfg(not(feature = "flex"))]

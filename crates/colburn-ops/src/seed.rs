@@ -1,6 +1,6 @@
-//! Seeds from seeds: every draw of a run follows from its seed and a position, never from what was drawn before.
+//! Seeds from seeds: every draw of a run follows from its seed and a position, never from earlier draws.
 
-/// What SplitMix64 adds to its state before each number.
+/// The number that SplitMix64 adds to its state before each draw.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A seed for each position, unlike that of its neighbours: the number at `position` of the SplitMix64 sequence that starts at `seed`

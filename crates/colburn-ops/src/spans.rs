@@ -1,14 +1,14 @@
-//! Where each sequence lies in a packed run of tokens.
+//! The place of each sequence in a packed run of tokens.
 //!
-//! Spans live on the host: they steer the work, and no kernel needs them as a tensor. Besides its tokens a sequence has a number of
-//! *keys*, the leading tokens that may be attended to. That one number holds all of ColBERT's query expansion: the expansion tokens
-//! stand at the end, attend to the real tokens, and are attended to by nobody.
+//! Spans live on the host; a [`Batch`](crate::Batch) makes tensors of them where an operation needs some. Beside its tokens a sequence has a
+//! number of *keys*, the leading tokens that may be attended to. That one number holds all of ColBERT's query expansion: the expansion
+//! tokens stand at the end, attend to the real tokens, and no token attends to them.
 
 use std::ops::Range;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// Offsets of the sequences in a packed run, and how many of its leading tokens each may attend to.
+/// Offsets of the sequences in a packed run, and the number of leading tokens that each may attend to.
 ///
 /// ```
 /// use colburn_ops::Spans;
@@ -91,7 +91,7 @@ impl Spans {
         self.keys.len()
     }
 
-    /// Whether there is no sequence.
+    /// True if there is no sequence.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -114,7 +114,7 @@ impl Spans {
         self.range(sequence).len()
     }
 
-    /// How many of its leading tokens a sequence may attend to.
+    /// Number of leading tokens that a sequence may attend to.
     pub fn keys(&self, sequence: usize) -> usize {
         self.keys[sequence]
     }

@@ -1,4 +1,4 @@
-//! How much memory attention takes at long lengths: counted by the allocator, so that the numbers do not depend on the machine.
+//! The memory of attention at long lengths, counted by the allocator so that the numbers do not depend on the machine.
 #![cfg(feature = "flex")]
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
 };
 
 use burn::tensor::{Device, Distribution, Tensor};
-use colburn_ops::{AttentionOptions, Dropout, Spans, attention};
+use colburn_ops::{AttentionOptions, Batch, Dropout, Spans, attention};
 
 const HIDDEN: usize = 128;
 const HEADS: usize = 2;
@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes beyond those of the inputs that one pass over a text of this length takes, and with it the way back.
+/// Bytes beyond those of the inputs that a forward pass over a text of this length takes, with the backward pass if asked for.
 fn peak(length: usize, window: Option<usize>, backward: bool) -> usize {
     let device = if backward { Device::flex().autodiff() } else { Device::flex() };
     let draw = || {
@@ -47,9 +47,10 @@ fn peak(length: usize, window: Option<usize>, backward: bool) -> usize {
     let (q, k, v) = (draw(), draw(), draw());
     let spans = Spans::from_lengths(&[length]);
     let options = AttentionOptions { window, ..AttentionOptions::new(HEADS) };
+    let mut batch = Batch::new(&spans, Dropout::off(), &device);
     let before = NOW.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let output = attention(q.clone(), k, v, &spans, options, &mut Dropout::off());
+    let output = attention(q.clone(), k, v, options, &mut batch);
     if backward {
         let gradients = output.sum().backward();
         assert!(q.grad(&gradients).is_some());
@@ -62,7 +63,7 @@ fn peak(length: usize, window: Option<usize>, backward: bool) -> usize {
 /// One test, so that nothing else allocates meanwhile.
 #[test]
 fn memory_grows_with_the_tokens() {
-    // Local or global, on the way back too, so many times the text whatever its length. All scores of 8192 tokens would be 128 times.
+    // Local or global, forward or backward, the same multiple of the text at any length. All scores of 8192 tokens would be 128 times.
     for (window, backward) in [(Some(64), false), (Some(64), true), (None, false), (None, true)] {
         for length in [2048, 4096, 8192] {
             let texts = peak(length, window, backward) as f64 / (length * HIDDEN * size_of::<f32>()) as f64;

@@ -1,15 +1,15 @@
-//! The errors of this crate. Each is one line that names the culprit and says what would be right.
+//! The errors of this crate. Each is one line with the cause and the expected value.
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in searching and reranking.
+/// The errors of searching and reranking.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Embeddings of different widths meet.
+    /// Embeddings of two widths.
     #[error("{what} have {found} dimensions, {expected} are expected: both sides must come from one model")]
     Dimensions {
-        /// Whose width is wrong.
+        /// The side with the wrong width.
         what: String,
         /// The width of the other side.
         expected: usize,
@@ -21,9 +21,9 @@ pub enum Error {
     Argument {
         /// Its name.
         name: &'static str,
-        /// What was given.
+        /// The value.
         value: String,
-        /// What would be right.
+        /// The expected value.
         message: String,
     },
     /// A file or folder of an index cannot be read or written.
@@ -31,18 +31,18 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A folder is no index, or not one that can be used, or a file of it is damaged.
+    /// A folder is not an index that can be used, or a file of it is damaged.
     #[error("{}: {message}", path.display())]
     Index {
         /// The folder, or the file in it.
         path: PathBuf,
-        /// What is wrong with it, and what would be right.
+        /// The problem, and the expected state.
         message: String,
     },
-    /// Somebody else writes to an index.
+    /// Another writer has the index open.
     #[error("{}: another writer has this index open; wait for it to end", path.display())]
     Locked {
         /// The folder of the index.
@@ -53,7 +53,7 @@ pub enum Error {
     UnknownIds {
         /// The folder of the index.
         path: PathBuf,
-        /// How many there are.
+        /// The number of them.
         count: usize,
         /// The first few of them.
         shown: String,
@@ -63,20 +63,20 @@ pub enum Error {
     Document {
         /// Its id.
         id: String,
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
     /// Lists that belong together differ in length.
     #[error("{found} {what}; {expected} are expected")]
     Length {
-        /// What there are too many or too few of.
+        /// The items that are too many or too few.
         what: String,
-        /// How many there should be.
+        /// The expected number.
         expected: usize,
-        /// How many there are.
+        /// The number of them.
         found: usize,
     },
-    /// A score is no number, so that nothing can be ordered by it.
+    /// A score is not finite, so nothing can be ordered by it.
     #[error(
         "the score of query {query} with document {document} is {score}: the embeddings hold values that are not finite"
     )]

@@ -1,4 +1,4 @@
-//! Token embeddings of many texts in one run on the host: what is searched, and what is searched with.
+//! Token embeddings of many texts on the host, one after the other: the queries and documents of a search.
 
 use std::ops::Range;
 
@@ -11,13 +11,13 @@ use crate::{Error, Result};
 pub struct Packed {
     /// Row-major, `[tokens, dim]`.
     values: Vec<f32>,
-    /// Where each text ends, in tokens.
+    /// The end of each text, in tokens.
     ends: Vec<usize>,
     dim: usize,
 }
 
 impl Packed {
-    /// No texts yet, of this width.
+    /// An empty list of texts of this width.
     pub fn new(dim: usize) -> Self {
         Self { values: Vec::new(), ends: Vec::new(), dim }
     }
@@ -25,7 +25,7 @@ impl Packed {
     /// The texts in their order.
     ///
     /// # Errors
-    /// When two texts differ in width, or a text's values are no whole number of vectors.
+    /// When two texts differ in width, or a text's values are not a whole number of vectors.
     pub fn from_embeddings<'a>(texts: impl IntoIterator<Item = &'a TokenEmbeddings>) -> Result<Self> {
         let mut texts = texts.into_iter().peekable();
         let mut packed = Self::new(texts.peek().map_or(0, |text| text.dim));
@@ -38,7 +38,7 @@ impl Packed {
     /// Appends a text.
     ///
     /// # Errors
-    /// When its width is another one, or its values are no whole number of vectors.
+    /// When it has another width, or its values are not a whole number of vectors.
     pub fn push(&mut self, text: &TokenEmbeddings) -> Result<()> {
         if text.dim != self.dim {
             let what = format!("the embeddings of text {}", self.len());
@@ -50,7 +50,7 @@ impl Packed {
     /// Appends a text by its values, row-major `[tokens, dim]`.
     ///
     /// # Errors
-    /// When they are no whole number of vectors.
+    /// When they are not a whole number of vectors.
     pub fn push_values(&mut self, values: &[f32]) -> Result<()> {
         let tokens = values.len().checked_div(self.dim).unwrap_or(0);
         if values.len() != tokens * self.dim {
@@ -67,7 +67,7 @@ impl Packed {
         self.ends.len()
     }
 
-    /// Whether there is no text.
+    /// True if there are no texts.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -82,10 +82,10 @@ impl Packed {
         self.dim
     }
 
-    /// Where a text lies, in tokens.
+    /// The tokens of a text.
     ///
     /// # Panics
-    /// When there is no such text, as indexing does.
+    /// When there is no such text, as with indexing.
     pub fn range(&self, text: usize) -> Range<usize> {
         text.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[text]
     }

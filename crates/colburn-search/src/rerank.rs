@@ -1,9 +1,10 @@
-//! Reranking: given candidates, ordered by MaxSim (`rank.rerank` of PyLate).
+//! Reranking: candidates ordered by MaxSim (`rank.rerank` of PyLate).
 
 use colburn_model::TokenEmbeddings;
 use rayon::prelude::*;
 
-use crate::{Error, Floor, Packed, Result, scores};
+use crate::exact::{Floor, scores};
+use crate::{Error, Packed, Result};
 
 /// A candidate with its score.
 ///
@@ -26,13 +27,13 @@ pub struct RerankResult<Id> {
     pub score: f32,
 }
 
-/// The candidates of each query, best first; ties in their given order. A query without candidates has an empty list.
+/// The candidates of each query, best first; ties stay in the given order. A query without candidates has an empty list.
 ///
 /// As in PyLate, the candidates of a query are padded to the longest of them: no maximum of a shorter one is below 0.
 ///
 /// # Errors
-/// When there is not one list of ids and one of embeddings a query, or not one id a candidate; when widths differ; when a score is not
-/// finite. Candidates are named by query and place, counted from 0.
+/// When there is not one list of ids and one of embeddings for each query, or not one id for each candidate; when widths differ; when a score
+/// is not finite. The message has the query and the place of the candidate, counted from 0.
 pub fn rerank<Id: Clone + Send + Sync>(
     documents_ids: &[Vec<Id>],
     queries_embeddings: &[TokenEmbeddings],
@@ -46,7 +47,7 @@ pub fn rerank<Id: Clone + Send + Sync>(
     let one = |query: usize| {
         rerank_one(query, &documents_ids[query], &queries_embeddings[query], &documents_embeddings[query])
     };
-    // Collected first, so that of several errors it is always the first that is told.
+    // Collected first, so of several errors it is always the first that is returned.
     let all: Vec<Result<Vec<RerankResult<Id>>>> = (0..expected).into_par_iter().map(one).collect();
     all.into_iter().collect()
 }
@@ -137,8 +138,11 @@ mod tests {
             wide.starts_with("the embeddings of candidate 0 of query 1 have 3 dimensions, 2 are expected"),
             "{wide}"
         );
-        let nan = message(&[vec![1], vec![2, 3]], &[one.clone(), vec![document, text(&[f32::NAN, 1.0], 2)]]);
+        let nan = message(&[vec![1], vec![2, 3]], &[one.clone(), vec![document.clone(), text(&[f32::NAN, 1.0], 2)]]);
         assert!(nan.starts_with("the score of query 1 with document 1 is NaN"), "{nan}");
+        let wrong = text(&[0.0, f32::NAN], 2);
+        let nan = rerank(&[vec![1]], &[wrong], &[one.clone()]).unwrap_err().to_string();
+        assert!(nan.starts_with("the score of query 0 with document 0 is NaN"), "{nan}");
     }
 
     #[test]

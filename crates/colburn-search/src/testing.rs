@@ -1,4 +1,4 @@
-//! For tests: random embeddings, and MaxSim as slow and plain as its definition.
+//! Helpers of tests: random embeddings, and MaxSim by its definition.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -29,7 +29,7 @@ impl Random {
         (0..count).map(|_| self.value()).collect()
     }
 
-    /// Where a part of so many begins, and how long it is; it is not empty.
+    /// The start and length of a random part of `count` items; it is not empty.
     pub fn part(&mut self, count: usize) -> (usize, usize) {
         let start = self.below(count);
         (start, 1 + self.below(count - start))

@@ -1,5 +1,6 @@
 //! Ctrl-C, in a process of its own: the signal reaches all that runs in it.
 #![cfg(all(feature = "flex", unix))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "trainer/common.rs"]
 mod common;

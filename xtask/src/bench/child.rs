@@ -1,4 +1,4 @@
-//! A program run to its end, with what it printed, how long it took and the peak of its memory: the largest resident set of that one process,
+//! A program that runs to its end: its output, its time and the peak of its memory. The peak is the largest resident set of that one process,
 //! as the system counts it (`wait4`).
 
 use std::fs::File;
@@ -6,22 +6,22 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::Result;
 use crate::process::describe;
+use crate::result::Result;
 
-/// What a process left.
+/// The results of a process.
 #[derive(Debug)]
 pub struct Finished {
     pub stdout: String,
     pub stderr: String,
     pub seconds: f64,
-    /// None where the system does not tell.
+    /// None if the system does not measure it.
     pub peak_mib: Option<f64>,
     pub success: bool,
 }
 
 impl Finished {
-    /// An error that ends with what the program said last, unless it succeeded.
+    /// Returns an error that ends with the program's last output, unless the program succeeded.
     pub fn succeeded(self, step: &str) -> Result<Self> {
         if self.success {
             return Ok(self);
@@ -31,7 +31,7 @@ impl Finished {
     }
 }
 
-/// Runs a command; what it prints goes through files of a folder, so that no pipe can fill up.
+/// Runs a command. Its output goes to files in a folder, so that no pipe can fill up.
 pub fn run(step: &str, command: &mut Command, folder: &Path) -> Result<Finished> {
     eprintln!("==> {step}\n    {}", describe(command));
     let paths = ["stdout", "stderr"].map(|name| folder.join(name));
@@ -50,7 +50,7 @@ pub fn run(step: &str, command: &mut Command, folder: &Path) -> Result<Finished>
     Ok(Finished { stdout, stderr, seconds, peak_mib, success })
 }
 
-/// Waits for a child: whether it succeeded, and its largest resident set in MiB.
+/// Waits for a child. Returns true if it succeeded, and its largest resident set in MiB.
 #[cfg(unix)]
 fn wait(child: Child) -> std::io::Result<(bool, Option<f64>)> {
     let mut status = 0;
@@ -81,7 +81,8 @@ fn last_lines(text: &str, count: usize) -> String {
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -1,18 +1,19 @@
-//! The work that encodes documents, in f32 and in bf16.
+//! The encoding of documents, in f32 and in bf16.
 //!
-//! Both times leave out starting the program and reading the model. colburn's is what `colburn encode` reports: tokenizing, encoding, and writing the
-//! embeddings to a file, which PyLate's `encode` does not do. PyLate has encoded a batch before; colburn starts cold.
+//! Both times leave out starting the program and reading the model. colburn's time is the one that `colburn encode` reports: tokenizing, encoding, and writing
+//! the embeddings to a file, which PyLate's `encode` does not do. PyLate has encoded a batch before; colburn starts cold.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::child;
 use super::floor::Tokens;
+use super::paths::absolute;
 use super::pylate::words;
-use super::setup::{Setup, absolute};
+use super::setup::Setup;
 use super::table::{Row, Sample};
 use super::training::Run;
-use crate::Result;
+use crate::result::Result;
 
 const BATCH_SIZE: usize = 32;
 
@@ -25,7 +26,7 @@ pub fn measure(setup: &Setup) -> Result<Vec<Row>> {
     Ok(vec![pair(setup, "encode".to_owned(), None)?, pair(setup, name, Some(bf16.as_deref().unwrap_or("autocast")))?])
 }
 
-/// Both programs, alternately.
+/// Runs both programs alternately.
 fn pair(setup: &Setup, name: String, bf16: Option<&str>) -> Result<Row> {
     let (mut ours, mut theirs, mut missing) = (Vec::new(), Vec::new(), None);
     for run in 1..=setup.options.runs {
@@ -54,7 +55,7 @@ fn pair(setup: &Setup, name: String, bf16: Option<&str>) -> Result<Row> {
     Ok(Row { name, unit: "documents/s", colburn: ours, pylate: theirs, flop, missing })
 }
 
-/// What `colburn encode` reads: the documents that PyLate's side has chosen, and alone all of the corpus.
+/// The input of `colburn encode`: the documents that PyLate's side has chosen; without PyLate, the whole corpus.
 fn input(setup: &Setup) -> PathBuf {
     if setup.prepared.is_some() {
         return setup.folder.join("corpus.jsonl");

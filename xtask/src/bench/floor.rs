@@ -1,9 +1,9 @@
-//! The floor of a work: the floating-point operations that it cannot do without, on the tokens that exist, at the rate of matrix products that
-//! this machine was measured to have.
+//! The lower bound of a time: the floating-point operations that are necessary on the tokens that exist, at the measured rate of matrix products
+//! of this machine.
 //!
 //! A linear layer of `m` inputs and `n` outputs costs 2 · m · n forward for each token and twice that backward (the gradients of input and weight).
 //! Attention over a text of L tokens costs 4 · L² · hidden a layer forward (scores and weighted sums) and 8 · L² · hidden backward (four such products);
-//! computing the scores once more, as kernels do that keep none, is not counted. MaxSim costs 2 · dimensions for each pair of a query's and a
+//! the recomputation of scores, by kernels that keep none, is not counted. MaxSim costs 2 · dimensions for each pair of a query's and a
 //! document's token forward, and 4 · dimensions for each query token and document backward, where only the best token counts. Everything else is free.
 
 use std::ops::Add;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::Result;
+use crate::result::Result;
 
 /// An encoder's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,10 +23,10 @@ pub struct Encoder {
     pub dim: f64,
 }
 
-/// The tokens of a work.
+/// The tokens of a workload.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tokens {
-    /// Of queries and documents.
+    /// Tokens of queries and documents.
     pub all: f64,
     /// The sum of the squares of all texts' lengths.
     pub squares: f64,
@@ -37,7 +37,7 @@ pub struct Tokens {
 }
 
 impl Encoder {
-    /// From a model's directory: its `config.json`, and the size of its projection where it has one.
+    /// Reads the size from a model's directory: its `config.json`, and its projection if it has one.
     pub fn read(model: &Path) -> Result<Self> {
         let json = |path: std::path::PathBuf| -> Result<Value> {
             let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -95,8 +95,8 @@ impl Tokens {
         }
     }
 
-    /// A batch of which only the number of document tokens is known: as if all documents were of one length, which is the least that
-    /// attention can cost.
+    /// A batch of which only the number of document tokens is known. All documents count as equally long, which is the lowest cost of
+    /// attention.
     pub fn of_total(queries: usize, query_length: usize, documents: usize, document_tokens: f64) -> Self {
         let query_tokens = (queries * query_length) as f64;
         Self {
@@ -121,7 +121,7 @@ impl Add for Tokens {
     }
 }
 
-/// A machine's rate of matrix products in f32, GFLOP/s, as the program `matmul_rate` prints it.
+/// A machine's rate of matrix products in f32, in GFLOP/s, as the program `matmul_rate` prints it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     pub best: f64,
@@ -139,12 +139,12 @@ impl Rate {
             .ok_or_else(|| format!("no rate in what matmul_rate printed: {printed:?}"))
     }
 
-    /// The better of two measurements: what the machine can do.
+    /// The better of two measurements.
     pub fn better(self, other: Self) -> Self {
         if other.median > self.median { other } else { self }
     }
 
-    /// Seconds of so many operations at the median rate.
+    /// The seconds that this number of operations takes at the median rate.
     pub fn seconds(&self, flop: f64) -> f64 {
         flop / (self.median * 1e9)
     }

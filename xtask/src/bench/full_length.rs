@@ -1,17 +1,17 @@
-//! Rows whose documents fill their length: each text over again until it has as many words as tokens are wanted, and a word is at least one token.
+//! Rows whose documents fill their length: each text is repeated until it has one word for each token. A word is at least one token.
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::setup::Setup;
-use crate::Result;
 use crate::process::repository;
+use crate::result::Result;
 
-/// Texts for a machine without Python, which alone reads Parquet here.
+/// Texts for a machine without Python. Parquet is read by Python only.
 const SAMPLE: &str = "examples/data/texts.txt";
 
-/// Writes so many rows with documents of that many tokens or more, and gives the file.
+/// Writes rows whose documents have at least this number of tokens, and returns the file.
 pub fn rows(setup: &Setup, tokens: usize, count: usize) -> Result<PathBuf> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let triplets = if setup.prepared.is_some() {
@@ -39,7 +39,7 @@ fn parse(lines: &str) -> Result<Vec<Triplet>> {
     lines.lines().map(row).collect()
 }
 
-/// A text, the next, and the one after it.
+/// The columns hold a text, the next one, and the one after it.
 fn from_texts(texts: &str) -> Vec<Triplet> {
     let texts: Vec<&str> = texts.lines().filter(|line| !line.trim().is_empty()).collect();
     let at = |index: usize| texts[index % texts.len()].to_owned();

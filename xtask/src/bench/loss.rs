@@ -1,4 +1,4 @@
-//! The work of the contrastive loss alone: two documents a query, random unit vectors, forward and backward down to the vectors. Two small programs,
+//! The contrastive loss alone: two documents a query, random unit vectors, forward and backward down to the vectors. Two small programs,
 //! `contrastive_rate` and `bench_loss.py`, so that the peak of memory is the loss's (and Python's, with torch).
 
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::pylate::{self, words};
 use super::setup::Setup;
 use super::table::{Row, Sample};
 use super::training::{DOCUMENT_LENGTH, QUERY_LENGTH};
-use crate::Result;
+use crate::result::Result;
 
 const GROUP: usize = 2;
 const DIM: usize = 128;

@@ -1,4 +1,4 @@
-//! What the numbers were measured on and with: a ratio of two programs means little without it.
+//! The machine and the versions of a measurement. A ratio of two programs means little without them.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::setup::Setup;
 use crate::process::repository;
 
-/// Above this many runnable threads at the start, somebody else is working here.
+/// More runnable threads than this at the start mean that another program is busy.
 const BUSY: f64 = 0.5;
 
 /// Facts by name.
@@ -41,7 +41,7 @@ pub fn json(facts: &[(&'static str, String)]) -> Value {
     facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// Runnable threads in the mean of the last minute, where the system says so.
+/// The mean number of runnable threads of the last minute, if the system reports it.
 pub fn load() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split_whitespace().next()?.parse().ok()

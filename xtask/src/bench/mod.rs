@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: how fast colburn is, beside PyLate on the same rows in the same hour. The two run alternately, each in processes of its own
-//! with all cores, and the table says what share of the machine's floor each reaches and how much memory each takes.
+//! `cargo xtask bench`: the speed of colburn beside PyLate, on the same rows in the same hour. The two run alternately, each in processes of its own
+//! with all cores. The table gives the share of the machine's lower bound that each reaches, and the memory that each takes.
 
 mod child;
 mod encoding;
@@ -8,10 +8,12 @@ mod full_length;
 mod loss;
 mod machine;
 mod options;
+mod paths;
 mod profile;
 mod pylate;
 mod scaling;
 mod setup;
+mod sizes;
 mod symbols;
 mod table;
 mod training;
@@ -21,13 +23,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 pub use self::options::Options;
-use self::options::{ALL, Work};
+use self::options::{ALL, Workload};
 use self::setup::Setup;
-use crate::Result;
+use crate::result::Result;
 
 pub fn run(options: Options) -> Result<()> {
     let load = machine::load();
-    if options.wants(Work::Profile) {
+    if options.wants(Workload::Profile) {
         profile::find_perf()?;
     }
     if let Some(path) = &options.output {
@@ -36,26 +38,26 @@ pub fn run(options: Options) -> Result<()> {
     let mut setup = Setup::new(options)?;
     let (mut rows, mut texts, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut scaling, mut profile) = (Value::Null, Value::Null);
-    for work in ALL.into_iter().filter(|work| setup.options.wants(*work)) {
-        // What one work cannot do must not cost the numbers of those before it.
-        let done = match work {
-            Work::Train | Work::TrainFull | Work::TrainBf16 => {
-                training::measure(&setup, work).map(|more| rows.extend(more))
+    for workload in ALL.into_iter().filter(|workload| setup.options.wants(*workload)) {
+        // A failure must not cost the numbers measured before it.
+        let done = match workload {
+            Workload::Train | Workload::TrainFull | Workload::TrainBf16 => {
+                training::measure(&setup, workload).map(|more| rows.extend(more))
             }
-            Work::Encode => encoding::measure(&setup).map(|more| rows.extend(more)),
-            Work::Loss => loss::measure(&setup).map(|one| rows.push(one)),
-            Work::Scaling => scaling::measure(&setup).map(|(text, numbers)| {
+            Workload::Encode => encoding::measure(&setup).map(|more| rows.extend(more)),
+            Workload::Loss => loss::measure(&setup).map(|one| rows.push(one)),
+            Workload::Scaling => scaling::measure(&setup).map(|(text, numbers)| {
                 texts.push(text);
                 scaling = numbers;
             }),
-            Work::Profile => profile::measure(&setup).map(|(text, numbers)| {
+            Workload::Profile => profile::measure(&setup).map(|(text, numbers)| {
                 texts.push(text);
                 profile = numbers;
             }),
         };
         if let Err(message) = done {
-            eprintln!("error: {}: {message}", work.name());
-            failed.push(work.name());
+            eprintln!("error: {}: {message}", workload.name());
+            failed.push(workload.name());
         }
     }
     setup.measure_again()?;
@@ -76,22 +78,26 @@ pub fn run(options: Options) -> Result<()> {
             "options": format!("{:?}", setup.options),
             "gflops": { "median": setup.rate.median, "best": setup.rate.best },
             "prepared": setup.prepared.as_ref().map(|prepared| prepared.facts.clone()),
-            "works": rows.iter().map(|row| row.json(&setup.rate)).collect::<Vec<_>>(),
+            "workloads": rows.iter().map(|row| row.json(&setup.rate)).collect::<Vec<_>>(),
             "scaling": scaling,
             "profile": profile,
         });
         std::fs::write(path, format!("{all:#}\n")).map_err(|error| format!("--output {}: {error}", path.display()))?;
     }
-    if failed.is_empty() { Ok(()) } else { Err(format!("these works failed, as said above: {}", failed.join(", "))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("these workloads failed, as said above: {}", failed.join(", ")))
+    }
 }
 
-/// Before a quarter of an hour of measurements, not after it.
+/// Fails if the file cannot be written: before a quarter of an hour of measurements, not after it.
 fn writable(path: &Path) -> Result<()> {
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
     opened.map(drop).map_err(|error| format!("--output {}: {error}", path.display()))
 }
 
-/// What the table's numbers mean.
+/// The meaning of the table's numbers.
 fn how(options: &Options, both: bool) -> String {
     let Options { runs, steps, warmup, batch_size, .. } = options;
     let turns = if both { "colburn and PyLate by turns" } else { "colburn alone" };

@@ -1,15 +1,15 @@
-//! What `cargo xtask bench` is asked for.
+//! The options of `cargo xtask bench`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::scaling;
-use crate::Result;
+use super::sizes;
 use crate::arguments::Arguments;
+use crate::result::Result;
 
-/// A work that is measured.
+/// A workload that is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Work {
+pub enum Workload {
     Train,
     TrainFull,
     TrainBf16,
@@ -19,13 +19,21 @@ pub enum Work {
     Profile,
 }
 
-/// The works of the table, in its order. The other two are about colburn alone and are run when named.
-const TABLE: [Work; 5] = [Work::Train, Work::TrainFull, Work::TrainBf16, Work::Encode, Work::Loss];
-/// All works, in the order in which they are run.
-pub const ALL: [Work; 7] =
-    [Work::Train, Work::TrainFull, Work::TrainBf16, Work::Encode, Work::Loss, Work::Scaling, Work::Profile];
+/// The workloads of the table, in its order. The other two measure colburn alone and run only if named.
+const TABLE: [Workload; 5] =
+    [Workload::Train, Workload::TrainFull, Workload::TrainBf16, Workload::Encode, Workload::Loss];
+/// All workloads, in the order in which they run.
+pub const ALL: [Workload; 7] = [
+    Workload::Train,
+    Workload::TrainFull,
+    Workload::TrainBf16,
+    Workload::Encode,
+    Workload::Loss,
+    Workload::Scaling,
+    Workload::Profile,
+];
 
-impl Work {
+impl Workload {
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -39,34 +47,34 @@ impl Work {
     }
 }
 
-impl FromStr for Work {
+impl FromStr for Workload {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self> {
         let names = || ALL.map(Self::name).join(", ");
         ALL.into_iter()
-            .find(|work| work.name() == name)
-            .ok_or_else(|| format!("--only {name}: no such work; there are {}", names()))
+            .find(|workload| workload.name() == name)
+            .ok_or_else(|| format!("--only {name}: no such workload; there are {}", names()))
     }
 }
 
 /// The command line, with its defaults.
 #[derive(Debug)]
 pub struct Options {
-    pub works: Vec<Work>,
-    /// A Python with PyLate; without it colburn runs alone.
+    pub workloads: Vec<Workload>,
+    /// A Python with PyLate. Without it colburn runs alone.
     pub python: Option<PathBuf>,
-    /// A built binary; without it one is built.
+    /// A built binary. Without it one is built.
     pub colburn: Option<PathBuf>,
-    /// A folder with the two small programs built; without it they are built.
+    /// A folder with the two small programs. Without it they are built.
     pub programs: Option<PathBuf>,
-    /// The encoder that both start from.
+    /// The encoder that both programs start from.
     pub minilm: Option<PathBuf>,
     pub triplets: String,
     pub corpus: PathBuf,
     /// Runs of each program.
     pub runs: usize,
-    /// Steps that count, and those before them that do not.
+    /// Steps that count; `warmup` steps before them do not.
     pub steps: usize,
     pub warmup: usize,
     pub batch_size: usize,
@@ -74,26 +82,26 @@ pub struct Options {
     pub documents: usize,
     /// Queries of the loss alone.
     pub loss_batch: usize,
-    /// Where all raw numbers go.
+    /// The file for all raw numbers.
     pub output: Option<PathBuf>,
 }
 
 impl Options {
     pub fn parse(arguments: &mut Arguments) -> Result<Self> {
-        let mut works = Vec::new();
+        let mut workloads = Vec::new();
         while let Some(names) = arguments.option("--only")? {
             for name in names.split(',') {
-                works.push(name.parse()?);
+                workloads.push(name.parse()?);
             }
         }
-        if works.is_empty() {
-            works = TABLE.to_vec();
+        if workloads.is_empty() {
+            workloads = TABLE.to_vec();
         }
         let text = |arguments: &mut Arguments, name: &str, default: &str| -> Result<String> {
             Ok(arguments.option(name)?.unwrap_or_else(|| default.to_owned()))
         };
         Ok(Self {
-            works,
+            workloads,
             python: arguments.option("--python")?.map(PathBuf::from),
             colburn: arguments.option("--colburn")?.map(PathBuf::from),
             programs: arguments.option("--programs")?.map(PathBuf::from),
@@ -113,16 +121,16 @@ impl Options {
     /// The rows of the longest run.
     pub fn rows_needed(&self) -> usize {
         let table = self.batch_size * (self.warmup + self.steps);
-        if self.wants(Work::Scaling) { table.max(scaling::MOST_ROWS) } else { table }
+        if self.wants(Workload::Scaling) { table.max(sizes::MOST_ROWS) } else { table }
     }
 
-    pub fn wants(&self, work: Work) -> bool {
-        self.works.contains(&work)
+    pub fn wants(&self, workload: Workload) -> bool {
+        self.workloads.contains(&workload)
     }
 
-    /// Whether anything is trained on rows of the data.
+    /// True if a workload trains on rows of the data.
     pub fn needs_rows(&self) -> bool {
-        self.works.iter().any(|work| !matches!(work, Work::Encode | Work::Loss))
+        self.workloads.iter().any(|workload| !matches!(workload, Workload::Encode | Workload::Loss))
     }
 }
 
@@ -143,15 +151,15 @@ mod tests {
     #[test]
     fn without_names_the_works_of_the_table_run() {
         let options = parse("").unwrap();
-        assert_eq!(options.works, TABLE);
+        assert_eq!(options.workloads, TABLE);
         assert_eq!((options.runs, options.batch_size, options.documents), (3, 16, 2000));
-        assert!(!options.wants(Work::Scaling) && options.needs_rows());
+        assert!(!options.wants(Workload::Scaling) && options.needs_rows());
     }
 
     #[test]
     fn works_are_named_one_by_one_or_with_commas() {
         let options = parse("--only encode,loss --only profile").unwrap();
-        assert_eq!(options.works, [Work::Encode, Work::Loss, Work::Profile]);
+        assert_eq!(options.workloads, [Workload::Encode, Workload::Loss, Workload::Profile]);
         assert!(!parse("--only encode,loss").unwrap().needs_rows());
         let error = parse("--only speed").unwrap_err();
         assert!(error.contains("speed") && error.contains("train-full"), "{error}");

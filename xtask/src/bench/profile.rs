@@ -1,4 +1,4 @@
-//! Where the time of a training step goes: `perf` samples the stacks of some steps, and the functions are put into groups by [`symbols`].
+//! The time of a training step by its parts: `perf` samples the stacks of some steps, and [`symbols`] puts the functions into groups.
 
 use std::process::Command;
 
@@ -9,15 +9,15 @@ use super::setup::Setup;
 use super::symbols::{self, GROUPS, OTHER, READING};
 use super::table::grid;
 use super::training::{self, DOCUMENT_LENGTH, Job};
-use crate::Result;
 use crate::process;
+use crate::result::Result;
 
-/// Samples a second of each thread: the stacks are large.
+/// Samples a second of each thread. The stacks are large.
 const FREQUENCY: &str = "99";
-/// Functions that are named after the table.
+/// The number of functions that are listed below the table.
 const NAMED: usize = 15;
 
-/// Before anything is measured.
+/// Fails before anything is measured if `perf` is missing.
 pub fn find_perf() -> Result<()> {
     if process::succeeds(Command::new("perf").arg("--version")) {
         return Ok(());
@@ -65,7 +65,7 @@ pub fn measure(setup: &Setup) -> Result<(String, Value)> {
     Ok((text, json!({ "samples": stacks.len(), "groups": json(&groups), "functions": json(&named) })))
 }
 
-/// The share of each group in the time of the steps; what is not of a step is left out of that and told last, of all samples.
+/// The share of each group in the time of the steps. Samples outside of steps are left out; their share of all samples comes last.
 fn shares(stacks: &[Vec<&str>]) -> Vec<(String, f64)> {
     let groups: Vec<&str> = stacks.iter().map(|stack| symbols::group(stack)).collect();
     let count = |name: &str| groups.iter().filter(|group| **group == name).count() as f64;
@@ -77,7 +77,7 @@ fn shares(stacks: &[Vec<&str>]) -> Vec<(String, f64)> {
     shares
 }
 
-/// The functions that the most samples of steps are in, with the group of each of their stacks.
+/// The functions with the most samples in steps, with the group of each of their stacks.
 fn innermost(stacks: &[Vec<&str>]) -> Vec<(String, f64)> {
     let mut counts = std::collections::BTreeMap::new();
     let mut all = 0;
@@ -98,7 +98,7 @@ fn innermost(stacks: &[Vec<&str>]) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// A name without the end of a long list of parameters, and without what a Markdown table would take for its own.
+/// A name without the end of a long parameter list and without the special characters of a Markdown table.
 fn shortened(name: &str) -> String {
     let short: String = name.chars().filter(|&character| character != '|' && character != '`').take(90).collect();
     if short.len() < name.len() { short + "…" } else { short }

@@ -1,4 +1,4 @@
-//! The other side: the scripts `xtask/fixtures/bench_*.py`, run by a Python that has PyLate. Each prints one line of JSON as its last.
+//! PyLate's side: the scripts `xtask/fixtures/bench_*.py`, run by a Python that has PyLate. The last line that each prints is JSON.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,18 +6,18 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::child::{self, Finished};
-use super::options::{Options, Work};
-use super::setup::{Folder, absolute};
+use super::options::{Options, Workload};
+use super::paths::{Folder, absolute};
 use super::table::Sample;
-use crate::Result;
 use crate::process::{self, repository};
+use crate::result::Result;
 
 /// A Python with PyLate.
 pub struct PyLate {
     python: PathBuf,
 }
 
-/// What its preparation says.
+/// The report of PyLate's preparation.
 pub struct Prepared {
     /// Versions and threads.
     pub facts: Value,
@@ -25,7 +25,7 @@ pub struct Prepared {
     pub row_tokens: Option<[Vec<usize>; 3]>,
     /// Tokens of the documents to encode.
     pub corpus_tokens: Vec<usize>,
-    /// How PyLate encodes faster in bf16, `autocast` or `weights`.
+    /// PyLate's faster way to encode in bf16, `autocast` or `weights`.
     pub bf16: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl PyLate {
         Ok(Self { python })
     }
 
-    /// Runs a script: what it printed last, and the process.
+    /// Runs a script. Returns its last line and the process.
     pub fn run(&self, step: &str, script: &str, arguments: &[String], folder: &Folder) -> Result<(Value, Finished)> {
         let mut command = Command::new(&self.python);
         command.arg(repository().join("xtask/fixtures").join(script)).args(arguments);
@@ -61,7 +61,7 @@ impl PyLate {
             let rows = ("--rows", options.rows_needed().to_string());
             arguments.extend(words(&[("--triplets", absolute(options.triplets.as_ref()).display().to_string()), rows]));
         }
-        if options.wants(Work::Encode) {
+        if options.wants(Workload::Encode) {
             let corpus = absolute(&options.corpus).display().to_string();
             arguments.extend(words(&[("--corpus", corpus), ("--documents", options.documents.to_string())]));
             arguments.push("--bf16".to_owned());
@@ -83,7 +83,7 @@ impl PyLate {
     }
 }
 
-/// A run whose report has `step_seconds`, of which the first are not counted; each step works on so many items.
+/// A run whose report has `step_seconds`. The first steps are not counted; each step has the same number of items.
 pub fn steps(report: Value, finished: &Finished, warmup: usize, items: usize) -> Result<Sample> {
     let seconds: Vec<f64> = report["step_seconds"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
     if seconds.len() <= warmup {

@@ -1,22 +1,14 @@
-//! How the time of a training step grows with the batch and with the length of documents, colburn alone. Nothing may grow faster than the tokens, but
-//! attention with the square of a text's length.
+//! The growth of a training step's time with the batch and with the length of documents, colburn alone. Nothing may grow faster than the tokens,
+//! except attention with the square of a text's length.
 
 use serde_json::{Value, json};
 
 use super::full_length;
 use super::setup::Setup;
+use super::sizes::{BATCH_OF_LENGTHS, BATCHES, LENGTHS, STEPS, WARMUP};
 use super::table::{Sample, grid, significant};
 use super::training::{self, DOCUMENT_LENGTH, Job, Run};
-use crate::Result;
-
-const BATCHES: [usize; 6] = [4, 8, 16, 32, 64, 128];
-const LENGTHS: [usize; 5] = [32, 64, 128, 256, 512];
-/// The batch of the lengths.
-const BATCH_OF_LENGTHS: usize = 8;
-const WARMUP: usize = 1;
-const STEPS: usize = 3;
-/// The rows of the longest run.
-pub const MOST_ROWS: usize = BATCHES[BATCHES.len() - 1] * (WARMUP + STEPS);
+use crate::result::Result;
 
 /// Both tables, and their numbers.
 pub fn measure(setup: &Setup) -> Result<(String, Value)> {

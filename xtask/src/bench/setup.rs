@@ -1,4 +1,4 @@
-//! What all works share: the programs, the machine's rate, and the model, rows and documents that both programs read.
+//! The setup that all workloads share: the programs, the machine's rate, and the model, rows and documents that both programs read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,13 +7,11 @@ use serde_json::Value;
 
 use super::child;
 use super::floor::{Encoder, Rate};
-use super::options::{Options, Work};
+use super::options::{Options, Workload};
+use super::paths::Folder;
 use super::pylate::{Prepared, PyLate};
-use crate::Result;
-use crate::process::{cargo, repository};
-
-/// A folder for everything that a benchmark writes, removed with it.
-pub struct Folder(pub PathBuf);
+use crate::process::cargo;
+use crate::result::Result;
 
 /// The programs of colburn.
 pub struct Programs {
@@ -22,57 +20,29 @@ pub struct Programs {
     pub contrastive_rate: PathBuf,
 }
 
-/// Everything a work needs.
+/// Everything that a workload needs.
 pub struct Setup {
     pub options: Options,
     pub folder: Folder,
     pub programs: Programs,
     pub pylate: Option<PyLate>,
-    /// What PyLate's side prepared, when there is one.
+    /// The preparation by PyLate, if there is a PyLate.
     pub prepared: Option<Prepared>,
-    /// What is trained and encodes; none where no work needs one.
+    /// The model that is trained and that encodes; none if no workload needs one.
     pub model: Option<Model>,
     pub rate: Rate,
 }
 
-/// The model that both start from.
+/// The model that both programs start from.
 pub struct Model {
     pub directory: PathBuf,
     pub size: Encoder,
 }
 
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("colburn-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    pub fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// A folder within, empty.
-    pub fn empty(&self, name: &str) -> Result<PathBuf> {
-        let path = self.join(name);
-        let removed = if path.exists() { std::fs::remove_dir_all(&path) } else { Ok(()) };
-        let made = removed.and_then(|()| std::fs::create_dir_all(&path));
-        made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} stays: {error}", self.0.display());
-        }
-    }
-}
-
 impl Setup {
     pub fn new(mut options: Options) -> Result<Self> {
         let pylate = options.python.clone().map(PyLate::new).transpose()?;
-        let needs_model = options.works.iter().any(|work| *work != Work::Loss);
+        let needs_model = options.workloads.iter().any(|workload| *workload != Workload::Loss);
         if needs_model && pylate.is_none() && options.minilm.is_none() {
             return Err(
                 "no model: give --minilm DIR, a directory with config.json, model.safetensors and tokenizer.json, \
@@ -102,12 +72,12 @@ impl Setup {
         Ok(Self { options, folder, programs, pylate, prepared, model, rate })
     }
 
-    /// The model, in works that need one.
+    /// The model, for workloads that need one.
     pub fn model(&self) -> Result<&Model> {
         self.model.as_ref().ok_or_else(|| "no model was prepared".to_owned())
     }
 
-    /// Measures the machine again: the better of its rates counts, as neighbours can only make it slower.
+    /// Measures the machine again. The better rate counts, because other programs can only make it slower.
     pub fn measure_again(&mut self) -> Result<()> {
         self.rate = self.rate.better(self.programs.rate(&self.folder)?);
         Ok(())
@@ -170,12 +140,6 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     programs.collect()
 }
 
-/// A path of the command line, or one of the repository when it is the default there.
-pub fn absolute(path: &Path) -> PathBuf {
-    let given = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if path.starts_with("examples/data") && !given.exists() { repository().join(path) } else { given }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,16 +152,5 @@ not JSON
 {"reason":"build-finished","success":true}"#;
         let expected = vec![("matmul_rate".to_owned(), PathBuf::from("/target/release/examples/matmul_rate"))];
         assert_eq!(executables(messages), expected);
-    }
-
-    #[test]
-    fn a_folder_goes_with_its_owner() {
-        let folder = Folder(std::env::temp_dir().join(format!("xtask-setup-{}", std::process::id())));
-        let within = folder.empty("a").unwrap();
-        std::fs::write(within.join("file"), "x").unwrap();
-        assert_eq!(std::fs::read_dir(folder.empty("a").unwrap()).unwrap().count(), 0);
-        let path = folder.0.clone();
-        drop(folder);
-        assert!(!path.exists());
     }
 }

@@ -1,9 +1,9 @@
-//! Which part of a training step a function belongs to, by its name and by who called it.
+//! The part of a training step that a function belongs to, by its name and by its callers.
 //!
-//! A stack is read from the innermost function outwards, and the first that a group knows decides: the copy within attention is a copy. Only an
-//! elementwise function belongs to its caller where that is attention, MaxSim or the optimizer. A kernel on SIMD registers often has no name of its
-//! own, only that of its dispatch; then its caller's counts. The types that a generic function was made for are in its name only when the
-//! binary was built with `-C symbol-mangling-version=v0`; without, work that was handed to another thread can be nameless.
+//! A stack is read from the innermost function outwards, and the first function that a group knows decides: a copy within attention is a copy. An
+//! elementwise function belongs to its caller if that is attention, MaxSim or the optimizer. A kernel on SIMD registers often has no name of its
+//! own, only that of its dispatch; then its caller's name counts. The types of a generic function are in its name only if the binary was built
+//! with `-C symbol-mangling-version=v0`. Without it, work on another thread can be nameless.
 
 /// A group of functions.
 pub struct Group {
@@ -12,7 +12,7 @@ pub struct Group {
     patterns: &'static [&'static str],
 }
 
-/// Stacks with one of these anywhere are not of a step: reading files and making texts into tokens.
+/// A stack with one of these is not part of a step: files are read, or texts are tokenized.
 pub const READING: Group = Group {
     name: "reading, tokenizing, saving",
     patterns: &[
@@ -22,8 +22,8 @@ pub const READING: Group = Group {
         "polars",
         "parquet",
         "safetensors",
-        "colbert5build",
-        "colbert::build",
+        "colburn_model4load",
+        "colburn_model::load",
         "serde",
         "dataset",
     ],
@@ -34,13 +34,13 @@ const ATTENTION: &str = "attention";
 const LOSS: &str = "MaxSim and loss";
 const ELEMENTWISE: &str = "elementwise";
 
-/// The training loop: what called it says nothing about the part of a step.
+/// The training loop. Its callers say nothing about the part of a step.
 const LOOP: Group = Group {
     name: "loop",
     patterns: &["burn_train::learner", "10burn_train", "colburn_train::run", "colburn_train3run"],
 };
 
-/// In order: where a name fits several, the first is taken.
+/// The groups in order: if a name fits several, the first is taken.
 pub const GROUPS: [Group; 7] = [
     Group { name: "matrix products", patterns: &["gemm", "matmul"] },
     Group { name: OPTIMIZER, patterns: &["adamw", "optimizer", "train::optim", "train5optim"] },
@@ -138,7 +138,7 @@ pub fn group(stack: &[&str]) -> &'static str {
     step.iter().filter_map(of_name).find_map(owner).unwrap_or(innermost)
 }
 
-/// The stacks that `perf script -F ip,sym` prints: a line a function, innermost first, and a blank line between stacks.
+/// The stacks that `perf script -F ip,sym` prints: one line for each function, innermost first, and a blank line between stacks.
 pub fn stacks(printed: &str) -> Vec<Vec<&str>> {
     let (mut all, mut stack) = (Vec::new(), Vec::new());
     for line in printed.lines() {
@@ -162,9 +162,9 @@ mod tests {
     fn the_innermost_name_that_is_known_decides() {
         for (stack, expected) in [
             (&["gemm_f32::microkernel::avx512f::f32::x4x6", "burn_flex::ops::matmul"][..], "matrix products"),
-            (&["__memmove_avx512_unaligned_erms", "colburn_ops::fused::attention::forward"], "copies and allocation"),
-            (&["pulp::x86::v4::V4::vectorize::imp_fastcall", "colburn_ops::fused::attention::tile"], "attention"),
-            (&["_RNvNtNtCs1_11colburn_ops5fused9attention4tile"], "attention"),
+            (&["__memmove_avx512_unaligned_erms", "colburn_ops::attention::flex::forward"], "copies and allocation"),
+            (&["pulp::x86::v4::V4::vectorize::imp_fastcall", "colburn_ops::attention::flex::product"], "attention"),
+            (&["_RNvNtNtCs1_11colburn_ops9attention4flex7product"], "attention"),
             (&["libm::math::erff::erfc2", "burn_flex::ops::unary::unary_op"], "elementwise"),
             (&["clear_page_erms", "do_anonymous_page", "burn_flex::ops::binary::binary_op"], "copies and allocation"),
             (&["colburn_train::adamw::AdamW::step"], "optimizer"),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn loading_is_told_from_the_caller() {
         let stack =
-            ["__memmove_avx512_unaligned_erms", "colburn_model::colbert::ColBert::build", "colburn::train::run"];
+            ["__memmove_avx512_unaligned_erms", "colburn_model::load::<impl colburn_model::colbert::ColBert>::build", "colburn::train::run"];
         assert_eq!(group(&stack), READING.name);
     }
 

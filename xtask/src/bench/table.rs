@@ -1,4 +1,4 @@
-//! What was measured, as the Markdown table that goes to the terminal and as JSON with every number.
+//! The measurements, as a Markdown table for the terminal and as JSON with every number.
 
 use serde_json::{Value, json};
 
@@ -7,27 +7,27 @@ use super::floor::Rate;
 /// One run of one program.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// Triplets, documents or queries that were counted, and the seconds that they took.
+    /// The triplets, documents or queries that were counted, and the seconds that they took.
     pub items: f64,
     pub seconds: f64,
-    /// Their tokens, without padding; zero where the program does not say.
+    /// Their tokens, without padding; zero if the program does not report them.
     pub tokens: f64,
     pub peak_mib: Option<f64>,
-    /// What else the program reported.
+    /// The rest of the program's report.
     pub report: Value,
 }
 
-/// The runs of a work.
+/// The runs of a workload.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub name: String,
-    /// What a second is full of.
+    /// The unit of the items: triplets, documents or queries.
     pub unit: &'static str,
     pub colburn: Vec<Sample>,
     pub pylate: Vec<Sample>,
-    /// Operations of the items of a run.
+    /// The operations of a run's items.
     pub flop: f64,
-    /// Why there are no runs.
+    /// The reason for which there are no runs.
     pub missing: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl Row {
         median(samples.iter().filter_map(|sample| sample.peak_mib))
     }
 
-    /// The floor's part of the time at this rate. All runs of a work count the same items.
+    /// The lower bound's share of the time at this rate. All runs of a workload count the same items.
     fn share(&self, samples: &[Sample], machine: &Rate) -> Option<f64> {
         let items = samples.first().map(|sample| sample.items)?;
         Some(machine.seconds(self.flop) * Self::rates(samples)? / items).filter(|_| self.flop > 0.0)
@@ -103,7 +103,7 @@ impl Row {
 }
 
 const HEADER: [&str; 10] = [
-    "work",
+    "workload",
     "colburn",
     "PyLate",
     "colburn / PyLate",
@@ -115,13 +115,13 @@ const HEADER: [&str; 10] = [
     "colburn / PyLate",
 ];
 
-/// The table of all works.
+/// The table of all workloads.
 pub fn markdown(rows: &[Row], machine: &Rate) -> String {
     let lines = rows.iter().map(|row| row.cells(machine));
     grid(&HEADER.map(str::to_owned), lines.collect())
 }
 
-/// A Markdown table; rows are filled up to the width of its head.
+/// A Markdown table. Rows are padded to the width of its head.
 pub fn grid(head: &[String], rows: Vec<Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(head);
@@ -133,7 +133,7 @@ pub fn grid(head: &[String], rows: Vec<Vec<String>>) -> String {
     text
 }
 
-/// The middle of some numbers, or the mean of the two in the middle.
+/// The median.
 pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = numbers.collect();
     sorted.sort_by(f64::total_cmp);
@@ -145,7 +145,7 @@ pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// A number with three digits that count.
+/// A number with three significant digits.
 pub fn significant(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 99.95 => 0,

@@ -1,4 +1,4 @@
-//! The works that train: the same saved model, the same rows in the same order, dropout as in the model's config, AdamW with a linear schedule and
+//! The workloads that train: the same saved model, the same rows in the same order, dropout as in the model's config, AdamW with a linear schedule and
 //! clipping at norm 1, the library's defaults on both sides.
 //!
 //! colburn logs the speed of each step: from asking for the batch to the end of the optimizer's step. PyLate's steps are timed from the end of one to
@@ -12,19 +12,20 @@ use serde_json::Value;
 use super::child;
 use super::floor::Tokens;
 use super::full_length;
-use super::options::Work;
+use super::options::Workload;
+use super::paths::absolute;
 use super::pylate::{self, words};
-use super::setup::{Setup, absolute};
+use super::setup::Setup;
 use super::table::{Row, Sample};
-use crate::Result;
+use crate::result::Result;
 
-/// A run, or why there is none.
+/// A run, or the reason for which there is none.
 pub enum Run {
     Done(Sample),
     NotAvailable(String),
 }
 
-/// What a run of colburn trains on.
+/// The data and the sizes of a run of colburn.
 pub struct Job<'a> {
     pub data: &'a Path,
     pub batch_size: usize,
@@ -34,20 +35,20 @@ pub struct Job<'a> {
     pub bf16: bool,
 }
 
-/// Tokens of a query, to which it is filled up.
+/// The tokens to which a query is expanded.
 pub const QUERY_LENGTH: usize = 32;
-/// Tokens of a document at most.
+/// The most tokens of a document.
 pub const DOCUMENT_LENGTH: usize = 180;
 
-pub fn measure(setup: &Setup, work: Work) -> Result<Vec<Row>> {
-    let (options, full) = (&setup.options, work == Work::TrainFull);
+pub fn measure(setup: &Setup, workload: Workload) -> Result<Vec<Row>> {
+    let (options, full) = (&setup.options, workload == Workload::TrainFull);
     let data = if full { full_length::rows(setup, DOCUMENT_LENGTH, options.rows_needed())? } else { rows(setup)? };
     let steps = options.warmup + options.steps;
     let (batch_size, warmup) = (options.batch_size, options.warmup);
     let job = Job { data: &data, batch_size, steps, warmup, document_length: DOCUMENT_LENGTH, bf16: false };
     let (mut ours, mut theirs, mut halves, mut missing) = (Vec::new(), Vec::new(), Vec::new(), None);
     for run in 1..=options.runs {
-        let step = |program: &str| format!("{}: {program}, run {run} of {}", work.name(), options.runs);
+        let step = |program: &str| format!("{}: {program}, run {run} of {}", workload.name(), options.runs);
         match colburn(setup, &step("colburn"), &job)? {
             Run::Done(sample) => ours.push(sample),
             Run::NotAvailable(why) => return Err(why),
@@ -59,11 +60,11 @@ pub fn measure(setup: &Setup, work: Work) -> Result<Vec<Row>> {
                 ("--steps", steps.to_string()),
                 ("--batch-size", batch_size.to_string()),
             ]);
-            arguments.extend((work == Work::TrainBf16).then(|| "--bf16".to_owned()));
+            arguments.extend((workload == Workload::TrainBf16).then(|| "--bf16".to_owned()));
             let (report, finished) = pylate.run(&step("PyLate"), "bench_train.py", &arguments, &setup.folder)?;
             theirs.push(pylate::steps(report, &finished, warmup, batch_size)?);
         }
-        if work == Work::TrainBf16 && missing.is_none() {
+        if workload == Workload::TrainBf16 && missing.is_none() {
             match colburn(setup, &step("colburn in bf16"), &Job { bf16: true, ..job })? {
                 Run::Done(sample) => halves.push(sample),
                 Run::NotAvailable(why) => missing = Some(why),
@@ -79,16 +80,16 @@ pub fn measure(setup: &Setup, work: Work) -> Result<Vec<Row>> {
         flop,
         missing,
     };
-    Ok(match work {
-        Work::TrainBf16 => vec![
+    Ok(match workload {
+        Workload::TrainBf16 => vec![
             row("train-bf16: colburn in f32, PyLate under bf16 autocast", ours, None),
             row("train-bf16: both in bf16", halves, missing),
         ],
-        _ => vec![row(work.name(), ours, None)],
+        _ => vec![row(workload.name(), ours, None)],
     })
 }
 
-/// The rows of the data: PyLate's side has drawn them, and alone colburn reads the files as they are.
+/// The rows of the data, drawn by PyLate's side. Without PyLate, colburn reads the files as they are.
 pub fn rows(setup: &Setup) -> Result<PathBuf> {
     if setup.prepared.is_some() {
         return Ok(setup.folder.join("rows.jsonl"));
@@ -96,7 +97,7 @@ pub fn rows(setup: &Setup) -> Result<PathBuf> {
     Ok(absolute(setup.options.triplets.as_ref()))
 }
 
-/// The tokens of the steps that count: exact where PyLate's side has measured each text, from colburn's totals otherwise.
+/// The tokens of the steps that count: exact if PyLate's side has measured each text, otherwise from colburn's totals.
 fn tokens(setup: &Setup, full: bool, samples: &[Sample]) -> Tokens {
     let (batch, options) = (setup.options.batch_size, &setup.options);
     let steps = options.warmup..options.warmup + options.steps;
@@ -115,7 +116,7 @@ fn tokens(setup: &Setup, full: bool, samples: &[Sample]) -> Tokens {
     steps.map(of_step).fold(Tokens::default(), |sum, step| sum + step)
 }
 
-/// Writes the TOML of a run; it trains into an empty folder `trained`.
+/// Writes the TOML of a run that trains into an empty folder `trained`.
 pub fn write_config(setup: &Setup, job: &Job) -> Result<PathBuf> {
     let output = setup.folder.empty("trained")?;
     let toml = setup.folder.join("run.toml");

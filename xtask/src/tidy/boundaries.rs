@@ -1,10 +1,11 @@
-//! What a crate's code must not mention: the dependency arrows once more, at the level of `use`, because features that
-//! another crate turned on make foreign modules visible everywhere in a workspace build.
+//! Words that a crate's code must not contain. They repeat the dependency arrows at the level of `use`, because in a workspace
+//! build a feature that one crate turns on makes foreign modules visible in every crate.
 
 use super::code;
-use super::{Problem, Repository};
+use super::problem::Problem;
+use super::repository::Repository;
 
-/// A word that a crate's code must not hold, and why. A word `a::b` also finds `use a::{b, …}`.
+/// A word that a crate's code must not contain, with the reason. A word `a::b` also finds `use a::{b, …}`.
 struct Boundary {
     word: &'static str,
     /// The crates concerned; `None` means all but `except`.
@@ -53,6 +54,17 @@ pub fn respected(repository: &Repository) -> Vec<Problem> {
     problems
 }
 
+/// The one file of colburn-train that names burn-train. The rest of the trainer is readable without burn-train.
+const ADAPTER: &str = "crates/colburn-train/src/run/burn_train.rs";
+
+pub fn adapter(repository: &Repository) -> Vec<Problem> {
+    let others = repository.sources("colburn-train").filter(|file| file.path != ADAPTER);
+    let found = others.flat_map(|file| mentions(&file.text, "burn::train").into_iter().map(move |line| (file, line)));
+    found
+        .map(|(file, line)| Problem::at_line(&file.path, line, format!("`burn::train`: {ADAPTER} alone names it")))
+        .collect()
+}
+
 /// The lines whose code mentions a word, or a path of two words in either of its spellings.
 fn mentions(source: &str, word: &str) -> Vec<usize> {
     let lines = code::lines(source);
@@ -98,7 +110,7 @@ fn top_level(group: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Repository, mentions, respected};
+    use super::{ADAPTER, Repository, adapter, mentions, respected};
 
     fn with_source<'a>(manifest: &'a str, path: &'a str, source: &'a str) -> Repository {
         Repository::of(&[(manifest, ""), (path, source)])
@@ -148,5 +160,15 @@ mod tests {
             respected(&with_source("crates/colburn-train/Cargo.toml", "crates/colburn-train/src/lib.rs", source)),
             []
         );
+    }
+
+    #[test]
+    fn a_second_file_on_burn_train_is_found() {
+        let of = |path: &str, source: &str| adapter(&Repository::of(&[(path, source)])).len();
+        let other = "crates/colburn-train/src/run/loop.rs";
+        assert_eq!(of(other, "use burn::{module::Module, train::Learner};"), 1);
+        assert_eq!(of(other, "//! Stands on burn::train.\nuse super::burn_train::Events;"), 0);
+        assert_eq!(of(ADAPTER, "use burn::train::Learner;"), 0);
+        assert_eq!(of("crates/colburn-train/tests/trainer.rs", "use burn::train::Learner;"), 0);
     }
 }

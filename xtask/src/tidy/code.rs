@@ -1,4 +1,4 @@
-//! A Rust source split into code and comments, line by line. The rules are about one or the other: a doc comment may say
+//! A Rust source, split into code and comments line by line. A rule is about one or the other: a doc comment may say
 //! "encoder" in a crate whose code must not, and a string may hold `//`.
 
 /// A line of a source file.
@@ -112,25 +112,12 @@ pub fn lines(source: &str) -> Vec<Line> {
     lines
 }
 
-/// The lines before the file's own `mod tests { … }`, where other rules hold.
-pub fn without_tests(lines: &[Line]) -> &[Line] {
-    let is_tests = |pair: &[Line]| {
-        let (attribute, module) = (pair[0].code.trim(), pair[1].code.trim());
-        attribute.starts_with("#[cfg(")
-            && has_word(attribute, "test")
-            && (module.starts_with("mod ") || module.starts_with("pub mod "))
-            && module.ends_with('{')
-    };
-    let end = lines.windows(2).position(is_tests).unwrap_or(lines.len());
-    &lines[..end]
-}
-
-/// Whether a word occurs in code as a word of its own.
+/// True if a word occurs in code as a word of its own.
 pub fn has_word(code: &str, word: &str) -> bool {
     word_positions(code, word).next().is_some()
 }
 
-/// Where a word begins, wherever it occurs as a word of its own.
+/// The positions at which a word occurs as a word of its own.
 pub fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let (before, after) = (code[..at].chars().next_back(), code[at + word.len()..].chars().next());
@@ -138,13 +125,13 @@ pub fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = 
     })
 }
 
-fn is_word(character: char) -> bool {
+pub fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{has_word, lines, without_tests};
+    use super::{has_word, lines};
 
     fn code(source: &str) -> Vec<String> {
         lines(source).into_iter().map(|line| line.code.trim().to_owned()).collect()
@@ -164,15 +151,6 @@ mod tests {
         assert_eq!(code("fn f<'a>(x: &'a str) -> char { '\"' }"), ["fn f<'a>(x: &'a str) -> char { ' ' }"]);
         assert_eq!(code("let q = ['\\'', '\\u{1F600}', '/']; // x"), ["let q = [' ', ' ', ' '];"]);
         assert_eq!(code("let r#type = br\"//\";"), ["let r#type = b\"\";"]);
-    }
-
-    #[test]
-    fn the_tests_of_a_file_are_cut_off() {
-        let split = lines("fn f() {}\n#[cfg(test)]\nmod tests {\n    fn g() {}\n}");
-        assert_eq!(without_tests(&split).len(), 1);
-        let split = lines("fn f() {}\n#[cfg(all(test, feature = \"flex\"))]\nmod tests {\n}");
-        assert_eq!(without_tests(&split).len(), 1);
-        assert_eq!(without_tests(&lines("#[cfg(test)]\nuse a;\nfn f() {}")).len(), 3);
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The dependency arrows of docs/architecture.md, read from the manifests: which of our crates may use which, and which
-//! foreign crates have exactly one user.
+//! The dependency arrows of docs/architecture.md, checked in the manifests: the uses that are allowed among our crates, and the
+//! foreign crates that have a limited number of users.
 
 use super::manifest::Dependency;
-use super::{Problem, Repository};
+use super::problem::Problem;
+use super::repository::Repository;
 
 /// Each crate with the crates of ours that it may depend on, tests included.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("colburn-ops", &[]),
     ("colburn-hub", &[]),
     ("colburn-model", &["colburn-hub", "colburn-ops"]),
@@ -13,7 +14,22 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("colburn-data", &["colburn-hub", "colburn-ops", "colburn-model"]),
     ("colburn-search", &["colburn-ops", "colburn-model"]),
     ("colburn-eval", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-data", "colburn-search"]),
-    ("colburn-train", &["colburn-hub", "colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"]),
+    (
+        "colburn-report",
+        &["colburn-hub", "colburn-ops", "colburn-model", "colburn-loss", "colburn-data", "colburn-eval"],
+    ),
+    (
+        "colburn-train",
+        &[
+            "colburn-hub",
+            "colburn-ops",
+            "colburn-model",
+            "colburn-loss",
+            "colburn-data",
+            "colburn-eval",
+            "colburn-report",
+        ],
+    ),
     (
         "colburn",
         &[
@@ -24,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "colburn-data",
             "colburn-search",
             "colburn-eval",
+            "colburn-report",
             "colburn-train",
         ],
     ),
@@ -86,7 +103,7 @@ pub fn exclusive(repository: &Repository) -> Vec<Problem> {
             }
         }
     }
-    // What the workspace turns on, every crate gets.
+    // A feature that the workspace turns on is on in every crate.
     for (foreign, feature, users) in EXCLUSIVE {
         let Some((feature, root)) = feature.zip(repository.file("Cargo.toml")) else {
             continue;

@@ -1,19 +1,24 @@
-//! Rules about what surrounds the code: each manifest is complete, the README's commands are the ones that CI runs, the
-//! book lists its pages, and no link inside the repository leads nowhere.
+//! Rules about manifests and documents: each manifest is complete, the README's commands are the ones that CI runs, the book
+//! lists its pages, and links and paths exist.
 
-use super::{File, Problem, Repository};
-use crate::ci;
+use super::problem::Problem;
+use super::repository::{File, Repository};
+use crate::commands::{BINARY, EXAMPLE, TESTS};
 
 const REQUIRED: [&str; 3] = ["description", "license", "edition"];
 
-/// What is rendered by itself, so that its links cannot lead elsewhere.
+/// The folder that is rendered as a book. Its links cannot lead out of it.
 const BOOK: &str = "docs/";
+
+/// The folders whose paths are checked where a page names them.
+const FOLDERS: [&str; 4] = ["crates/", "examples/", "tests/", "xtask/"];
 
 pub fn complete(repository: &Repository) -> Vec<Problem> {
     let mut problems = manifests(repository);
     problems.extend(commands(repository));
     problems.extend(pages(repository));
     problems.extend(links(repository));
+    problems.extend(paths(repository));
     problems
 }
 
@@ -33,7 +38,7 @@ fn manifests(repository: &Repository) -> Vec<Problem> {
 
 fn commands(repository: &Repository) -> Vec<Problem> {
     let text = repository.file("README.md").map_or("", |file| file.text.as_str());
-    let commands = [ci::EXAMPLE, ci::TESTS].into_iter().chain(ci::BINARY);
+    let commands = [EXAMPLE, TESTS].into_iter().chain(BINARY);
     let missing = commands.filter(|command| !text.lines().any(|line| line.trim() == *command));
     missing
         .map(|command| Problem::in_file("README.md", format!("the command `{command}` that CI runs is missing")))
@@ -66,14 +71,37 @@ fn links(repository: &Repository) -> Vec<Problem> {
                     problems.push(Problem::at_line(&file.path, at, message));
                     continue;
                 }
-                let folder = format!("{resolved}/");
-                if !repository.files.iter().any(|other| other.path == resolved || other.path.starts_with(&folder)) {
+                if !exists(repository, &resolved) {
                     problems.push(Problem::at_line(&file.path, at, format!("the link to {path} leads nowhere")));
                 }
             }
         }
     }
     problems
+}
+
+/// The paths that a page names as code. `NAME` stands for a file or folder that the reader adds.
+fn paths(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in repository.files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (at, line) in file.text.lines().enumerate() {
+            let spans = line.split('`').skip(1).step_by(2);
+            for path in spans.filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder))) {
+                let is_pattern = path.contains([' ', '*', '{', '<', '…']);
+                let known = path.split_once("/NAME").map_or(path, |(folder, _)| folder).trim_end_matches('/');
+                if !is_pattern && !exists(repository, known) {
+                    problems.push(Problem::at_line(&file.path, at, format!("there is no `{known}`")));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// True if a file or folder has this path.
+fn exists(repository: &Repository, path: &str) -> bool {
+    let folder = format!("{path}/");
+    repository.files.iter().any(|file| file.path == path || file.path.starts_with(&folder))
 }
 
 /// The targets of Markdown links.
@@ -97,8 +125,8 @@ fn resolve(from: &str, target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Repository, commands, links, manifests, pages, resolve};
-    use crate::ci;
+    use super::{Repository, commands, links, manifests, pages, paths, resolve};
+    use crate::commands::{BINARY, EXAMPLE, TESTS};
 
     #[test]
     fn an_incomplete_manifest_is_found() {
@@ -112,10 +140,10 @@ mod tests {
 
     #[test]
     fn a_readme_without_the_commands_is_found() {
-        let readme = format!("    {}\n    {}\n{}\n", ci::EXAMPLE, ci::TESTS, ci::BINARY.join("\n"));
+        let readme = format!("    {}\n    {}\n{}\n", EXAMPLE, TESTS, BINARY.join("\n"));
         assert_eq!(commands(&Repository::of(&[("README.md", &readme)])), []);
-        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2 + ci::BINARY.len());
-        assert_eq!(commands(&Repository::of(&[])).len(), 2 + ci::BINARY.len());
+        assert_eq!(commands(&Repository::of(&[("README.md", "cargo test")])).len(), 2 + BINARY.len());
+        assert_eq!(commands(&Repository::of(&[])).len(), 2 + BINARY.len());
     }
 
     #[test]
@@ -142,6 +170,20 @@ mod tests {
         assert_eq!(of("[a](how-to.md#x) [b](#here) [c](https://example.org)"), 0);
         assert_eq!(of("[a](../README.md)"), 1);
         assert_eq!(of("[a](lost.md)"), 1);
+    }
+
+    #[test]
+    fn a_path_to_nowhere_is_found() {
+        let of = |text: &str| {
+            paths(&Repository::of(&[("docs/extending.md", text), ("crates/a/src/lib.rs", "//! `crates/b`")])).len()
+        };
+        assert_eq!(
+            of("`crates/a/src/lib.rs`, `crates/a/`, `crates/a/src/NAME.rs`, `crates/*/src`, `src/b.rs`, crates/b"),
+            0
+        );
+        for text in ["`crates/a/src/b.rs`", "a\nb `x` and `crates/b/src/NAME.rs`", "`crates/a/tests/NAME/main.rs`"] {
+            assert_eq!(of(text), 1, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Backends are features: a library names none by default, and a user who turns one on in any crate gets it everywhere
 //! below. A crate that forgets to pass one on compiles, and fails at run time.
 
-use super::{Problem, Repository};
+use super::problem::Problem;
+use super::repository::Repository;
 
 /// Crates that choose a backend for their user.
 const WITH_DEFAULT: [&str; 2] = ["colburn", "colburn-cli"];
@@ -9,7 +10,7 @@ const WITH_DEFAULT: [&str; 2] = ["colburn", "colburn-cli"];
 /// The crate in which the backends' features end.
 const ROOT: &str = "colburn-ops";
 
-/// The crate that computes nothing, and has none.
+/// The crate that computes nothing and has no backend.
 const WITHOUT: &str = "colburn-hub";
 
 const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];

@@ -1,5 +1,5 @@
-//! As much of `Cargo.toml` as the checks need: packages' keys, dependencies with their features, and the feature table.
-//! It reads the forms that this repository uses (tables, dotted keys, inline tables, arrays over several lines).
+//! The parts of `Cargo.toml` that the checks need: package keys, dependencies with their features, and the feature table.
+//! The reader knows the forms that this repository uses (tables, dotted keys, inline tables, arrays over several lines).
 
 /// A dependency as one manifest declares it.
 #[derive(Debug, PartialEq)]

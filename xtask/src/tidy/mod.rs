@@ -1,54 +1,46 @@
-//! `cargo xtask tidy`: what docs/architecture.md promises about the repository, held by checks that read its files. Each
-//! check is a function from a [`Repository`] to the problems it sees, and its tests feed it made-up repositories that
-//! break the rule: a check that cannot fail is worth nothing.
+//! `cargo xtask tidy`: checks that hold the promises of docs/architecture.md by reading the repository's files. Each check is a
+//! function from a [`Repository`] to the problems in it, and has tests with repositories that break its rule.
 
 mod boundaries;
+mod circles;
 mod code;
 mod dependencies;
 mod documents;
 mod features;
 mod layout;
 mod manifest;
+mod modules;
+mod problem;
+mod prose;
 mod repository;
-mod source;
 
 use std::path::Path;
 
-pub use repository::{File, Repository};
+use problem::Problem;
+use repository::Repository;
 
-use crate::Result;
 use crate::process;
+use crate::result::Result;
 
-/// One broken rule: where, and what would be right.
-#[derive(Debug, PartialEq)]
-pub struct Problem {
-    /// The file, and the line where there is one.
-    pub place: String,
-    pub message: String,
-}
+const ADAPTER: &str = "one file of the trainer names burn-train";
+const CIRCLES: &str = "no circles among a crate's files";
+const OPENINGS: &str = "a doc comment begins with the thing's name";
 
-impl Problem {
-    fn in_file(path: &str, message: impl Into<String>) -> Self {
-        Self { place: path.to_owned(), message: message.into() }
-    }
-
-    /// Lines count from 0 in the code and from 1 for people.
-    fn at_line(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { place: format!("{path}:{}", line + 1), message: message.into() }
-    }
-}
+/// The rules that are reported and do not fail yet. To make a rule fail, take it off this list.
+const REPORTED_ONLY: [&str; 3] = [ADAPTER, CIRCLES, OPENINGS];
 
 type Check = fn(&Repository) -> Vec<Problem>;
 
-const CHECKS: [(&str, Check); 13] = [
+const CHECKS: [(&str, Check); 14] = [
     ("crates depend one way", dependencies::arrows),
     ("some dependencies have one user", dependencies::exclusive),
     ("libraries name no backend by default", features::no_default),
     ("backend features pass through", features::pass_through),
     ("each crate keeps to its part", boundaries::respected),
-    ("libraries print nothing and leave nothing undone", source::forbidden),
-    ("unsafe code says why it is sound", source::unsafe_code),
-    ("no comment puts work off", source::put_off),
+    (ADAPTER, boundaries::adapter),
+    (CIRCLES, circles::none),
+    ("no comment puts work off", prose::put_off),
+    (OPENINGS, prose::openings),
     ("a file begins with why it exists", layout::headers),
     ("files stay readable", layout::length),
     ("names say what is inside", layout::names),
@@ -62,11 +54,18 @@ pub fn run() -> Result<()> {
     let mut broken = 0;
     for (rule, check) in CHECKS {
         let problems = check(&repository);
-        eprintln!("    {} {rule}", if problems.is_empty() { "ok    " } else { "BROKEN" });
+        let fails = !REPORTED_ONLY.contains(&rule);
+        match problems.len() {
+            0 => eprintln!("    ok     {rule}"),
+            _ if fails => eprintln!("    BROKEN {rule}"),
+            count => eprintln!("    {count:<6} {rule} (reported only)"),
+        }
         for Problem { place, message } in &problems {
             eprintln!("           {place}: {message}");
         }
-        broken += problems.len();
+        if fails {
+            broken += problems.len();
+        }
     }
     match broken {
         0 => Ok(()),

@@ -1,17 +1,17 @@
-//! What the checks look at: the files that git tracks or would track, with the text of those that are text.
+//! The input of the checks: the files that git tracks or would track, with the text of those that people write.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use super::manifest::Manifest;
-use crate::Result;
+use crate::result::Result;
 
 /// A file of the repository.
 pub struct File {
-    /// From the repository's root, with `/`.
+    /// The path from the repository's root, with `/`.
     pub path: String,
-    /// Empty for what is not read: data, images, fixtures.
+    /// The text; empty for data, images and fixtures.
     pub text: String,
 }
 
@@ -22,7 +22,7 @@ pub struct Repository {
 
 impl Repository {
     pub fn read(root: &Path) -> Result<Self> {
-        // A mounted or copied work tree often belongs to another user; a list of its files runs nothing of his.
+        // A mounted or copied work tree often belongs to another user. Listing its files runs none of its code.
         let listing = Command::new("git")
             .args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
@@ -52,7 +52,7 @@ impl Repository {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// Rust sources anywhere in the repository.
+    /// All Rust sources in the repository.
     pub fn rust(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
@@ -63,7 +63,7 @@ impl Repository {
         self.rust().filter(move |file| file.path.starts_with(&folder))
     }
 
-    /// The crates under `crates/` by the name of their folder, which is their own, each with its manifest.
+    /// The crates under `crates/` by the name of their folder, which is the crate's name, each with its manifest.
     pub fn crates(&self) -> Vec<(&str, Manifest)> {
         let manifests = self.files.iter().filter_map(|file| {
             let name = file.path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml")?;
@@ -84,7 +84,7 @@ impl Repository {
     }
 }
 
-/// Files that people write and that therefore follow the rules; everything else counts by its name alone.
+/// True for files that people write. The rules about text hold for these; of the others only the names count.
 fn is_written_by_hand(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);

@@ -1,46 +1,56 @@
-//! `[[callbacks]]`: code that watches the run, of the kinds that come with the library.
+//! `[[callbacks]]`: code that watches the run, of the kinds that come with the library. The keys are the arguments of transformers'
+//! classes.
 
-use serde::Deserialize;
-use toml::Value;
+use std::mem::discriminant;
 
-use super::section::{self, Origin};
+use colburn::train::{EarlyStoppingCallback, Trainer};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::section::Section;
 use crate::Result;
 
-/// What `type` may name.
-const CALLBACKS: [&str; 1] = ["early_stopping"];
-
-/// One of `[[callbacks]]`; the keys besides `type` are the arguments of transformers' class.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-pub struct CallbackConfig {
-    pub r#type: String,
-    pub early_stopping_patience: usize,
-    pub early_stopping_threshold: f64,
-}
-
-impl Default for CallbackConfig {
-    fn default() -> Self {
-        Self { r#type: String::new(), early_stopping_patience: 1, early_stopping_threshold: 0.0 }
-    }
+/// One of `[[callbacks]]`, by its `type`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallbackConfig {
+    EarlyStopping(EarlyStoppingCallback),
 }
 
 impl CallbackConfig {
-    /// Reads the tables of the section.
+    /// The names that `type` can have.
+    pub const NAMES: &'static [&'static str] = &["early_stopping"];
+
+    /// Reads the settings of the callback of a name, without the key `type`.
     ///
     /// # Errors
-    /// When a type is unknown, or there are two of one.
-    pub fn read(value: Option<Value>, origin: Origin) -> Result<Vec<Self>> {
-        let Some(value) = value else { return Ok(Vec::new()) };
-        let tables = section::tables(value, "callbacks", origin)?;
-        let callbacks = tables.into_iter().map(|table| section::read(table, "callbacks", origin));
-        let callbacks = callbacks.collect::<Result<Vec<Self>>>()?;
-        for (at, callback) in callbacks.iter().enumerate() {
-            let name = &callback.r#type;
-            origin.one_of("callbacks", "type", name, &CALLBACKS)?;
-            if callbacks[..at].iter().any(|other| other.r#type == *name) {
-                return Err(origin.wrong("callbacks", "type", format!("two are {name:?}; keep one of them")));
+    /// When there is no callback of this name, or it does not have a key or a value.
+    pub fn of_type<'de, D: Deserializer<'de>>(name: &str, settings: D) -> std::result::Result<Self, D::Error> {
+        match name {
+            "early_stopping" => EarlyStoppingCallback::deserialize(settings).map(Self::EarlyStopping),
+            other => Err(D::Error::unknown_variant(other, Self::NAMES)),
+        }
+    }
+
+    /// Reads the tables of `[[callbacks]]`.
+    ///
+    /// # Errors
+    /// When a type is unknown or does not have a key, or there are two of one.
+    pub fn read(sections: &[Section]) -> Result<Vec<Self>> {
+        let mut callbacks: Vec<Self> = Vec::new();
+        for section in sections {
+            let read = |name: &str, settings| Self::of_type(name, settings);
+            let callback = section.read_type(("callbacks", "callback"), Self::NAMES, None, read)?;
+            if callbacks.iter().any(|other| discriminant(other) == discriminant(&callback)) {
+                return Err(section.wrong("type", "two callbacks are of this type; keep one of them"));
             }
+            callbacks.push(callback);
         }
         Ok(callbacks)
+    }
+
+    /// Gives the callback to a trainer.
+    pub fn add_to(self, trainer: Trainer) -> Trainer {
+        match self {
+            Self::EarlyStopping(callback) => trainer.callback(callback),
+        }
     }
 }

@@ -1,15 +1,17 @@
-//! `[data]`: what is trained on and what the loss is computed on besides. A dataset is a file of texts, or three tables of a
-//! distillation; several make `[[data.train]]` or `[[data.eval]]`, each with its name and, where it needs one, its own loss.
+//! `[data]`: the datasets that are trained on and those that the loss is evaluated on. A dataset is a file of texts, or three tables of a
+//! distillation; several are `[[data.train]]` or `[[data.eval]]`, each with its name and, where it needs one, its own loss.
 
 use std::collections::HashSet;
 
+use colburn::eval::EvalRows;
+use colburn::loss::LossConfig;
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::DeValue;
 
-use super::keys;
-use super::loss::LossConfig;
-use super::section::{self, Origin};
-use crate::Result;
+use super::loss::{self, Caching};
+use super::section::{self, Section};
+use crate::{Error, Result};
 
 /// The data of a run.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct DataConfig {
 /// One dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatasetConfig {
-    /// What it is told apart by; empty where it is alone.
+    /// Tells it apart from others; empty where it is alone.
     pub name: String,
     /// A file, a glob or a folder.
     pub path: String,
@@ -40,28 +42,28 @@ pub struct Tables {
     pub n_ways: Option<usize>,
 }
 
-/// The keys of `[data]`.
+/// The keys of `[data]` that are read apart: a path or tables.
+const DATASETS: [&str; 2] = ["train", "eval"];
+
+/// The other keys of `[data]`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Keys {
-    train: Option<Value>,
-    eval: Option<Value>,
+#[serde(default, deny_unknown_fields)]
+struct Keys {
     test_size: Option<f64>,
     queries: Option<String>,
     documents: Option<String>,
     n_ways: Option<usize>,
 }
 
-/// The keys of a dataset's own table.
+/// The keys of a dataset's own table, without `loss`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct DatasetKeys {
+#[serde(default, deny_unknown_fields)]
+struct DatasetKeys {
     name: String,
     path: String,
     queries: Option<String>,
     documents: Option<String>,
     n_ways: Option<usize>,
-    loss: Option<Value>,
 }
 
 /// The keys `queries`, `documents` and `n_ways`, wherever they stand.
@@ -69,26 +71,28 @@ pub(super) struct DatasetKeys {
 struct TableKeys(Option<String>, Option<String>, Option<usize>);
 
 impl DataConfig {
-    /// Reads a table of keys.
+    /// Reads `[data]`; the gradient caching of its losses is added to that of the run.
     ///
     /// # Errors
     /// When a key is unknown or contradicts another, or a value has the wrong type.
-    pub fn read(table: Table, origin: Origin) -> Result<Self> {
-        let Keys { train, eval, test_size, queries, documents, n_ways } = section::read(table, "data", origin)?;
-        let beside = TableKeys(queries, documents, n_ways);
-        let in_tables = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_str());
-        if let (Some(key), true) = (beside.first(), in_tables(&train)) {
-            let message =
-                "where the datasets have tables of their own, [[data.train]], it belongs into those that it is for";
-            return Err(origin.wrong("data", key, message.to_owned()));
+    pub fn read(section: &Section, caching: &mut Vec<Caching>) -> Result<Self> {
+        let Keys { test_size, queries, documents, n_ways } = section.read(&DATASETS)?;
+        let tables = TableKeys(queries, documents, n_ways);
+        let has_tables = section.get("train").is_some_and(|train| train.get_ref().as_str().is_none());
+        if let (Some(key), true) = (tables.first(), has_tables) {
+            let message = "the datasets have tables of their own, [[data.train]]; give it in those that need it";
+            return Err(section.wrong(key, message));
         }
-        let config = Self {
-            train: datasets(train, "train", beside.clone(), origin)?,
-            eval: datasets(eval, "eval", beside, origin)?,
-            test_size,
-        };
-        config.check(origin)?;
+        let train = datasets(section, "train", &tables, caching)?;
+        let eval = datasets(section, "eval", &tables, caching)?;
+        let config = Self { train, eval, test_size };
+        config.check(section)?;
         Ok(config)
+    }
+
+    /// True if `[data]` has a key.
+    pub fn has_key(key: &str) -> bool {
+        DATASETS.contains(&key) || section::has_key(key, Keys::deserialize)
     }
 
     /// The names of all datasets that have one.
@@ -97,27 +101,32 @@ impl DataConfig {
         names.filter(|name| !name.is_empty())
     }
 
-    /// The losses that datasets have of their own, each with the section that it stands in.
-    pub fn losses(&self) -> impl Iterator<Item = (&'static str, &LossConfig)> {
-        let train = self.train.iter().map(|dataset| ("data.train.loss", dataset));
-        let eval = self.eval.iter().map(|dataset| ("data.eval.loss", dataset));
-        train.chain(eval).filter_map(|(section, dataset)| Some((section, dataset.loss.as_ref()?)))
+    /// The kinds of the datasets that are evaluated on: those of `eval`, or the rows that are held out.
+    pub fn eval_rows(&self) -> Vec<EvalRows> {
+        let eval = if self.test_size.is_some() { &self.train } else { &self.eval };
+        let kind = |dataset: &DatasetConfig| match dataset.tables {
+            Some(_) => EvalRows::Scores,
+            None => EvalRows::Texts,
+        };
+        eval.iter().map(kind).collect()
     }
 
-    fn check(&self, origin: Origin) -> Result<()> {
+    fn check(&self, section: &Section) -> Result<()> {
         if self.test_size.is_some() && !self.eval.is_empty() {
-            return Err(origin.wrong("data", "test_size", "there is eval, too; keep one of them".to_owned()));
+            return Err(section.wrong("test_size", "there is eval, too; keep one of them"));
         }
         if self.test_size.is_some() && self.train.len() > 1 {
             let message = "it holds rows out of one dataset, and there are several; give eval instead";
-            return Err(origin.wrong("data", "test_size", message.to_owned()));
+            return Err(section.wrong("test_size", message));
         }
         // The trainer's losses belong to names, and an eval dataset has that of the train dataset of its name.
         for eval in self.eval.iter().filter(|eval| eval.loss.is_some()) {
             if self.train.iter().any(|train| train.name == eval.name && train.loss != eval.loss) {
                 let which = if eval.name.is_empty() { "without a name".to_owned() } else { format!("{:?}", eval.name) };
-                let message = format!("the train dataset {which} has another loss; give this one another name");
-                return Err(origin.wrong("data.eval", "loss", message));
+                let message = format!(
+                    "loss in [data.eval]: the train dataset {which} has another loss; give this one another name"
+                );
+                return Err(Error::Run { place: section.place("eval"), message });
             }
         }
         Ok(())
@@ -131,11 +140,11 @@ impl TableKeys {
         keys.into_iter().find_map(|(key, given)| given.then_some(key))
     }
 
-    fn tables(self, section: &str, origin: Origin) -> Result<Option<Tables>> {
+    fn tables(self, section: &Section) -> Result<Option<Tables>> {
         let missing = |key: &str, other: &str| {
-            let message =
-                format!("it is missing beside {other}; a distillation has queries, documents, and rows that name them");
-            Err(origin.wrong(section, key, message))
+            let expected = "a distillation has queries, documents, and rows that name them";
+            let message = format!("{key} in [{}]: {other} is given without it; {expected}", section.name());
+            Err(Error::Run { place: section.place(other), message })
         };
         match self {
             Self(None, None, None) => Ok(None),
@@ -148,66 +157,67 @@ impl TableKeys {
 }
 
 /// The datasets of `train` or `eval`: a path, one table, or an array of them.
-fn datasets(value: Option<Value>, key: &str, beside: TableKeys, origin: Origin) -> Result<Vec<DatasetConfig>> {
-    let section = format!("data.{key}");
-    let tables = match value {
+fn datasets(data: &Section, key: &str, tables: &TableKeys, caching: &mut Vec<Caching>) -> Result<Vec<DatasetConfig>> {
+    let name = format!("data.{key}");
+    let value = data.get(key).cloned();
+    let sections = match value.as_ref().map(Spanned::get_ref) {
         None => return Ok(Vec::new()),
-        Some(Value::String(path)) => {
-            let tables = beside.tables("data", origin)?;
-            return Ok(vec![DatasetConfig { name: String::new(), path, tables, loss: None }]);
+        Some(DeValue::String(path)) => {
+            let tables = tables.clone().tables(data)?;
+            return Ok(vec![DatasetConfig { name: String::new(), path: path.to_string(), tables, loss: None }]);
         }
-        Some(Value::Table(table)) => vec![table],
-        Some(Value::Array(array)) if array.iter().all(Value::is_table) => {
-            section::tables(Value::Array(array), &section, origin)?
+        Some(DeValue::Table(_)) => vec![Section::new(data.source(), &name, value)?],
+        Some(DeValue::Array(array)) if array.iter().all(|one| one.get_ref().is_table()) => {
+            Section::array(data.source(), &name, value)?
         }
         Some(other) => {
-            let message = format!(
-                "{} was given; a path is expected, or a table [[{section}]] for each dataset",
-                section::kind(&other)
-            );
-            return Err(origin.wrong("data", key, message));
+            let given = section::kind(other);
+            let expected = format!("a path is expected, or a table [[{name}]] for each dataset");
+            return Err(data.wrong(key, format!("{given} was given; {expected}")));
         }
     };
-    let datasets = tables.into_iter().map(|table| dataset(table, &section, origin));
-    let datasets = datasets.collect::<Result<Vec<DatasetConfig>>>()?;
     let mut names = HashSet::new();
-    match datasets.iter().find(|dataset| !names.insert(&dataset.name)) {
-        Some(twice) => Err(origin.same_name(&section, &twice.name)),
-        None => Ok(datasets),
+    let mut datasets = Vec::new();
+    for section in &sections {
+        let dataset = dataset(section, caching)?;
+        if !names.insert(dataset.name.clone()) {
+            let name = &dataset.name;
+            let which = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?}") };
+            return Err(section.wrong("name", format!("two have {which}; give each one a `name` of its own")));
+        }
+        datasets.push(dataset);
     }
+    Ok(datasets)
 }
 
-fn dataset(table: Table, section: &str, origin: Origin) -> Result<DatasetConfig> {
-    for key in table.keys() {
-        keys::check_key(key, section, section::keys_of::<DatasetKeys>(), origin)?;
-    }
-    let DatasetKeys { name, path, queries, documents, n_ways, loss } = section::read(table, section, origin)?;
+fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfig> {
+    let DatasetKeys { name, path, queries, documents, n_ways } = section.read(&["loss"])?;
     if path.is_empty() {
-        return Err(origin.wrong(
-            section,
-            "path",
-            "it is missing; a file, a pattern or a folder is expected".to_owned(),
-        ));
+        return Err(section.wrong("path", "it is missing; a file, a pattern or a folder is expected"));
     }
-    let loss = match loss {
+    let loss = match section.get("loss") {
         None => None,
-        Some(Value::Table(table)) => Some(LossConfig::read(table, &format!("{section}.loss"), origin)?),
+        Some(table) if table.get_ref().is_table() => {
+            let own = Section::new(section.source(), &format!("{}.loss", section.name()), Some(table.clone()))?;
+            Some(loss::read(&own, caching)?)
+        }
         Some(other) => {
-            let message = format!("{} was given; {{ type = … }} is expected", section::kind(&other));
-            return Err(origin.wrong(section, "loss", message));
+            let given = section::kind(other.get_ref());
+            return Err(section.wrong("loss", format!("{given} was given; {{ type = … }} is expected")));
         }
     };
-    let tables = TableKeys(queries, documents, n_ways).tables(section, origin)?;
+    let tables = TableKeys(queries, documents, n_ways).tables(section)?;
     Ok(DatasetConfig { name, path, tables, loss })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{section, source};
     use super::*;
-    use crate::config::loss::Objective;
 
     fn read(toml: &str) -> Result<DataConfig> {
-        DataConfig::read(toml.parse().unwrap(), Origin { file: "RUN.toml", assigned: &[] })
+        let source = source(toml);
+        DataConfig::read(&section(&source, "data"), &mut Vec::new())
     }
 
     fn error(toml: &str) -> String {
@@ -238,11 +248,7 @@ mod tests {
              loss = { type = \"distillation\" }",
         )
         .unwrap();
-        let losses: Vec<_> = data.losses().collect();
-        assert!(matches!(
-            losses[..],
-            [("data.train.loss", LossConfig { objective: Objective::Distillation(_), caching: None })]
-        ));
+        assert!(data.train[0].loss.is_none() && matches!(data.train[1].loss, Some(LossConfig::Distillation(_))));
         assert!(data.train[0].tables.is_none() && data.train[1].tables.is_some());
         assert_eq!(read("train = { path = \"a\" }").unwrap().train.len(), 1);
     }
@@ -253,54 +259,53 @@ mod tests {
         for (toml, message) in [
             (
                 two.replace("name = \"b\"", "nam = \"b\""),
-                "unknown key \"nam\" in [data.train] of RUN.toml; did you mean \"name\"?",
+                "RUN.toml:5: unknown key \"nam\" in [data.train]; did you mean \"name\"?",
             ),
             (
                 two.replace("name = \"b\"", "name = \"a\""),
-                "name in [data.train] of RUN.toml: two have the name \"a\"; give each one a `name` of its own",
+                "RUN.toml:5: name in [data.train]: two have the name \"a\"; give each one a `name` of its own",
             ),
             (
                 two.replace("name = \"a\"", "").replace("name = \"b\"", ""),
-                "name in [data.train] of RUN.toml: two have no name; give each one a `name` of its own",
+                "RUN.toml:4: name in [data.train]: two have no name; give each one a `name` of its own",
             ),
             (
                 two.replace("path = \"b\"", ""),
-                "path in [data.train] of RUN.toml: it is missing; a file, a pattern or a folder is expected",
+                "RUN.toml:4: path in [data.train]: it is missing; a file, a pattern or a folder is expected",
             ),
             (
                 format!("test_size = 0.1\n{two}"),
-                "test_size in [data] of RUN.toml: it holds rows out of one dataset, and there are several; give eval instead",
+                "RUN.toml:1: test_size in [data]: it holds rows out of one dataset, and there are several; give eval instead",
             ),
             (
                 format!("n_ways = 4\n{two}"),
-                "n_ways in [data] of RUN.toml: where the datasets have tables of their own, [[data.train]], it belongs into those \
-                 that it is for",
+                "RUN.toml:1: n_ways in [data]: the datasets have tables of their own, [[data.train]]; give it in those that need it",
             ),
             (
                 format!("{two}\nloss = \"distillation\""),
-                "loss in [data.train] of RUN.toml: a text was given; { type = … } is expected",
+                "RUN.toml:7: loss in [data.train]: a text was given; { type = … } is expected",
             ),
             (
                 format!("{two}\nloss = {{ type = \"margin_mse\", k = 0 }}"),
-                "k in [data.train.loss] of RUN.toml: it goes with score_metric = \"xtr\", which keeps the k best tokens of the batch",
+                "RUN.toml:7: [data.train.loss] k: it goes with score_metric = \"xtr\", which keeps the k best tokens of the batch",
             ),
             (
                 "train = 3".to_owned(),
-                "train in [data] of RUN.toml: an integer was given; a path is expected, or a table [[data.train]] for each dataset",
+                "RUN.toml:1: train in [data]: an integer was given; a path is expected, or a table [[data.train]] for each dataset",
             ),
             (
                 "train = \"a\"\nqueries = \"q\"".to_owned(),
-                "documents in [data] of RUN.toml: it is missing beside queries; a distillation has queries, documents, and rows \
-                 that name them",
+                "RUN.toml:2: documents in [data]: queries is given without it; a distillation has queries, documents, and rows that \
+                 name them",
             ),
             (
                 "train = \"a\"\nn_ways = 4".to_owned(),
-                "queries in [data] of RUN.toml: it is missing beside n_ways; a distillation has queries, documents, and rows that \
+                "RUN.toml:2: queries in [data]: n_ways is given without it; a distillation has queries, documents, and rows that \
                  name them",
             ),
             (
                 format!("{two}\n[[eval]]\nname = \"a\"\npath = \"e\"\nloss = {{ type = \"margin_mse\" }}"),
-                "loss in [data.eval] of RUN.toml: the train dataset \"a\" has another loss; give this one another name",
+                "RUN.toml:7: loss in [data.eval]: the train dataset \"a\" has another loss; give this one another name",
             ),
         ] {
             assert_eq!(error(&toml), message, "{toml}");

@@ -1,30 +1,34 @@
-//! A training run as a TOML file describes it. Keys are checked against the types that they end up in, so what this file
-//! accepts and what the library understands cannot drift apart.
+//! A training run as a TOML file describes it. Keys are read by serde into the types of the library, so that this file accepts exactly
+//! what the library understands.
 
 mod callbacks;
 mod data;
 mod evaluators;
-mod keys;
 mod loss;
 mod section;
 mod set;
+mod source;
+#[cfg(test)]
+mod testing;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use colburn::loss::{Contrastive, Loss};
+use colburn::eval::EvaluatorConfig;
+use colburn::loss::{Contrastive, Loss, LossConfig};
 use colburn::model::ColBertOptions;
 use colburn::model::card::ModelCardData;
 use colburn::train::TrainingArguments;
-use toml::Table;
+use serde::Deserialize;
+use toml::de::DeTable;
 
 use crate::{Error, Result};
-use section::Origin;
+use section::{Section, has_key};
+use source::{KnownSection, Source};
 
 pub use callbacks::CallbackConfig;
 pub use data::{DataConfig, DatasetConfig};
-pub use evaluators::EvaluatorConfig;
-pub use loss::{LossConfig, Objective};
 
 /// A run with everything checked that can be checked without opening another file.
 #[derive(Debug)]
@@ -34,116 +38,138 @@ pub struct RunConfig {
     pub data: DataConfig,
     pub evaluators: Vec<EvaluatorConfig>,
     pub callbacks: Vec<CallbackConfig>,
-    /// `[model_card]`: what goes into the card beside what the run knows.
+    /// `[model_card]`: facts for the card that the run does not know.
     pub model_card: ModelCardData,
     pub training: TrainingArguments,
 }
 
-/// `[model]`: where the model lies, and ColBERT's parameters as far as the run changes them.
+/// `[model]`: the place of the model, and ColBERT's parameters as far as the run changes them.
 #[derive(Debug)]
 pub struct ModelConfig {
     pub name_or_path: String,
     pub options: ColBertOptions,
 }
 
-/// The sections of a run and their keys.
-fn sections() -> [keys::Section; 7] {
-    let path_alone = ["name_or_path"];
-    [
-        ("model", path_alone.iter().chain(section::keys_of::<ColBertOptions>()).copied().collect()),
-        ("loss", section::keys_of::<loss::Keys>().to_vec()),
-        ("data", section::keys_of::<data::Keys>().to_vec()),
-        ("evaluators", section::keys_of::<EvaluatorConfig>().to_vec()),
-        ("callbacks", section::keys_of::<CallbackConfig>().to_vec()),
-        ("model_card", section::keys_of::<ModelCardData>().to_vec()),
-        ("training", section::keys_of::<TrainingArguments>().to_vec()),
-    ]
-}
+/// The key of `[model]` that is not one of ColBERT's parameters.
+const NAME_OR_PATH: &str = "name_or_path";
+
+/// The sections of a run, and whether they have a key.
+const SECTIONS: &[KnownSection] = &[
+    KnownSection { name: "model", has: |key| key == NAME_OR_PATH || has_key(key, ColBertOptions::deserialize) },
+    KnownSection {
+        name: "loss",
+        has: |key| LossConfig::NAMES.iter().any(|name| has_key(key, |settings| LossConfig::of_type(name, settings))),
+    },
+    KnownSection { name: "data", has: DataConfig::has_key },
+    KnownSection {
+        name: "evaluators",
+        has: |key| {
+            EvaluatorConfig::NAMES.iter().any(|name| has_key(key, |settings| EvaluatorConfig::of_type(name, settings)))
+        },
+    },
+    KnownSection {
+        name: "callbacks",
+        has: |key| {
+            CallbackConfig::NAMES.iter().any(|name| has_key(key, |settings| CallbackConfig::of_type(name, settings)))
+        },
+    },
+    KnownSection { name: "model_card", has: |key| has_key(key, ModelCardData::deserialize) },
+    KnownSection { name: "training", has: |key| has_key(key, TrainingArguments::deserialize) },
+];
 
 impl RunConfig {
-    /// Reads a file and what `--set` changes about it.
+    /// Reads a file, and the changes to it by `--set`.
     ///
     /// # Errors
-    /// When the file cannot be read or is no TOML, a key is unknown, or a value has the wrong type; each names the key.
+    /// When the file cannot be read or is not TOML, a key is unknown, or a value has the wrong type; each error names the line or the
+    /// assignment, and the key.
     pub fn read(path: &Path, assignments: &[String]) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Self::parse(&text, &path.display().to_string(), assignments)
     }
 
     fn parse(text: &str, file: &str, assignments: &[String]) -> Result<Self> {
-        let mut table: Table = text.parse().map_err(|error| section::syntax(file, text, &error))?;
-        let assigned = set::apply(&mut table, assignments)?;
-        let origin = Origin { file, assigned: &assigned };
-        keys::check(&table, origin)?;
+        let source = Source { file, text, assignments, sections: SECTIONS };
+        let padded = set::padded(&source);
+        let mut run = DeTable::parse(text).map_err(|error| section::syntax(&source, &error))?.into_inner();
+        set::apply(&mut run, &padded)?;
+        section::check_names(&run, &source)?;
+        let section = |name: &str| Section::new(&source, name, run.get(name).cloned());
+        let array = |name: &str| Section::array(&source, name, run.get(name).cloned());
 
-        let model = model(section::table(&mut table, "model", origin)?, origin)?;
-        let loss = LossConfig::read(section::table(&mut table, "loss", origin)?, "loss", origin)?;
-        let data = DataConfig::read(section::table(&mut table, "data", origin)?, origin)?;
-        let mut training: TrainingArguments =
-            section::read(section::table(&mut table, "training", origin)?, "training", origin)?;
-        check_required(&model, &data, &training, origin)?;
-        let evaluators = EvaluatorConfig::read(table.remove("evaluators"), &data, origin)?;
-        let callbacks = CallbackConfig::read(table.remove("callbacks"), origin)?;
-        let model_card = section::read(section::table(&mut table, "model_card", origin)?, "model_card", origin)?;
-        let losses = std::iter::once(("loss", &loss)).chain(data.losses());
-        training.mini_batch_size = LossConfig::mini_batch_size(losses, training.mini_batch_size, origin)?;
+        let mut caching = Vec::new();
+        let model = model(&section("model")?)?;
+        let loss = loss::read(&section("loss")?, &mut caching)?;
+        let data = DataConfig::read(&section("data")?, &mut caching)?;
+        let training_section = section("training")?;
+        let mut training: TrainingArguments = training_section.read(&[])?;
+        check_required(&model, &data, &training, &source)?;
+        let evaluators = evaluators::read(&array("evaluators")?, &data.eval_rows())?;
+        let callbacks = CallbackConfig::read(&array("callbacks")?)?;
+        let model_card = section("model_card")?.read(&[])?;
+        training.mini_batch_size = loss::mini_batch_size(training.mini_batch_size, &caching)?;
 
         let config = Self { model, loss, data, evaluators, callbacks, model_card, training };
-        config.check(origin)?;
+        config.check_evaluation(&training_section)?;
+        config.check_scores(&source)?;
         Ok(config)
     }
 
     /// The loss of the datasets of a name.
-    pub fn loss_of(&self, name: &str) -> &dyn Loss {
+    pub fn loss_of(&self, name: &str) -> Arc<dyn Loss> {
         let mut namesakes = self.data.train.iter().chain(&self.data.eval).filter(|dataset| dataset.name == name);
         let own = namesakes.find_map(|dataset| dataset.loss.as_ref());
-        own.unwrap_or(&self.loss).objective.as_loss()
+        own.unwrap_or(&self.loss).clone().into_loss()
     }
 
-    fn check(&self, origin: Origin) -> Result<()> {
+    /// Checks that there is something to evaluate where an evaluation is wanted.
+    fn check_evaluation(&self, training: &Section) -> Result<()> {
         let trains = self.training.trains();
-        let asked = if trains { self.training.do_eval.then_some(("do_eval", true)) } else { Some(("do_train", false)) };
+        let wanted =
+            if trains { self.training.do_eval.then_some(("do_eval", true)) } else { Some(("do_train", false)) };
         let nothing = self.data.eval.is_empty() && self.data.test_size.is_none() && self.evaluators.is_empty();
-        if let (Some((key, value)), true) = (asked, nothing) {
-            let message = format!(
-                "{value}, which asks for an evaluation, but there is nothing to evaluate: give [data] eval or test_size, or \
-                 [[evaluators]]"
-            );
-            return Err(origin.wrong("training", key, message));
+        match wanted {
+            Some((key, value)) if nothing => Err(training.wrong(
+                key,
+                format!(
+                    "{value}, so the run evaluates, but there is nothing to evaluate: give [data] eval or test_size, or \
+                     [[evaluators]]"
+                ),
+            )),
+            _ => Ok(()),
         }
+    }
+
+    /// Checks that the data with a teacher's scores has a loss that learns from them.
+    fn check_scores(&self, source: &Source) -> Result<()> {
         for dataset in self.data.train.iter().chain(&self.data.eval).filter(|dataset| dataset.tables.is_some()) {
             let loss = self.loss_of(&dataset.name);
             if loss.name() == Contrastive::default().name() {
-                let message = format!(
+                return Err(source.wrong(format!(
                     "[data] {} holds a teacher's scores, but the loss {:?} needs columns of text (query, positive, negatives); \
                      losses that learn from scores: distillation, margin_mse, xtr_distillation",
                     dataset.path,
                     loss.name()
-                );
-                return Err(Error::Run { file: origin.file.to_owned(), message });
+                )));
             }
         }
         Ok(())
     }
 }
 
-fn check_required(model: &ModelConfig, data: &DataConfig, training: &TrainingArguments, origin: Origin) -> Result<()> {
-    let missing = |section, key| Err(Error::MissingKey { section, key, file: origin.file.to_owned() });
+fn check_required(model: &ModelConfig, data: &DataConfig, training: &TrainingArguments, source: &Source) -> Result<()> {
     if model.name_or_path.is_empty() {
-        return missing("model", "name_or_path");
+        return Err(source.wrong(format!("[model] needs {NAME_OR_PATH}")));
     }
     if data.train.iter().all(|train| train.path.is_empty()) && (training.trains() || data.test_size.is_some()) {
-        return missing("data", "train");
+        return Err(source.wrong("[data] needs train"));
     }
     Ok(())
 }
 
-fn model(mut table: Table, origin: Origin) -> Result<ModelConfig> {
-    let name_or_path = match table.remove("name_or_path") {
-        Some(value) => section::text(value, "model", "name_or_path", origin)?,
-        None => String::new(),
-    };
-    Ok(ModelConfig { name_or_path, options: section::read(table, "model", origin)? })
+fn model(section: &Section) -> Result<ModelConfig> {
+    let name_or_path = section.text(NAME_OR_PATH)?.unwrap_or_default();
+    Ok(ModelConfig { name_or_path, options: section.read(&[NAME_OR_PATH])? })
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Runs as they are written, right and wrong.
 
-use super::Objective;
-use super::RunConfig;
+use colburn::eval::EvaluatorConfig;
+use colburn::loss::LossConfig;
+use colburn::train::EarlyStoppingCallback;
+
+use super::{CallbackConfig, RunConfig};
 
 const RUN: &str = r#"
 [model]
@@ -37,7 +40,7 @@ fn a_run_is_read() {
     let run = RunConfig::parse(RUN, "RUN.toml", &[]).unwrap();
     assert_eq!(run.model.name_or_path, "models/bert");
     assert_eq!(run.model.options.query_length, Some(16));
-    let Objective::Contrastive(loss) = &run.loss.objective else { panic!("{:?}", run.loss) };
+    let LossConfig::Contrastive(loss) = &run.loss else { panic!("{:?}", run.loss) };
     assert!(loss.temperature == 0.5 && loss.size_average);
     assert_eq!(run.data.test_size, Some(0.1));
     assert_eq!(run.evaluators.len(), 1);
@@ -55,7 +58,7 @@ fn a_model_card_is_described() {
     assert!(card.create_model_card);
     assert_eq!(
         error(RUN, &["model_card.licence=\"mit\""]),
-        "unknown key \"licence\" in [model_card] of --set; did you mean \"license\"?"
+        "--set model_card.licence=\"mit\": unknown key \"licence\" in [model_card]; did you mean \"license\"?"
     );
     let message = error(RUN, &["model_card.language=5"]);
     assert!(message.contains("language") && message.contains("a text or a list of texts"), "{message}");
@@ -74,26 +77,37 @@ fn assignments_come_after_the_file() {
 fn unknown_keys_name_the_nearest() {
     assert_eq!(
         error(&RUN.replace("learning_rate", "learning_rat"), &[]),
-        "unknown key \"learning_rat\" in [training] of RUN.toml; did you mean \"learning_rate\"?"
+        "RUN.toml:19: unknown key \"learning_rat\" in [training]; did you mean \"learning_rate\"?"
     );
     assert_eq!(
         error(RUN, &["training.learning_rat=1"]),
-        "unknown key \"learning_rat\" in [training] of --set; did you mean \"learning_rate\"?"
+        "--set training.learning_rat=1: unknown key \"learning_rat\" in [training]; did you mean \"learning_rate\"?"
     );
     assert_eq!(
         error(&RUN.replace("query_length", "learning_rate"), &[]),
-        "unknown key \"learning_rate\" in [model] of RUN.toml; it belongs in [training]"
+        "RUN.toml:4: unknown key \"learning_rate\" in [model]; it belongs in [training]"
+    );
+    // A key of the same section comes before one of the same name elsewhere: [evaluators] has `name`.
+    assert_eq!(
+        error(&RUN.replace("name_or_path", "name"), &[]),
+        "RUN.toml:3: unknown key \"name\" in [model]; did you mean \"name_or_path\"?"
     );
     assert_eq!(
         error(&RUN.replace("[training]", "[trainig]"), &[]),
-        "unknown section [trainig] in RUN.toml; did you mean [training]?"
+        "RUN.toml:17: unknown section [trainig]; did you mean [training]?"
     );
     assert_eq!(
         error(&format!("seed = 1\n{RUN}"), &[]),
-        "unknown key \"seed\" outside a section of RUN.toml; it belongs in [model] or [training]"
+        "RUN.toml:1: unknown key \"seed\" outside a section; it belongs in [model] or [training]"
     );
-    assert!(
-        error(&RUN.replace("temperature", "quux"), &[]).contains("; known keys: type, temperature, size_average, ")
+    assert_eq!(
+        error(&RUN.replace("temperature", "quux"), &[]),
+        "RUN.toml:8: unknown key \"quux\" in [loss]; the loss \"contrastive\" has the keys type, temperature, size_average, \
+         score_metric, k, gather_across_devices"
+    );
+    assert_eq!(
+        error(&RUN.replace("type = \"triplet\"", "type = \"triplet\"\nat_k = 5"), &[]),
+        "RUN.toml:16: unknown key \"at_k\" in [evaluators]; the evaluator \"triplet\" has the keys type, name, path, batch_size"
     );
 }
 
@@ -101,21 +115,21 @@ fn unknown_keys_name_the_nearest() {
 fn values_of_a_wrong_type_name_the_key() {
     assert_eq!(
         error(RUN, &["training.learning_rate=fast"]),
-        "learning_rate in [training] of --set: invalid type: string \"fast\", expected a number"
+        "--set training.learning_rate=fast: learning_rate in [training]: invalid type: string \"fast\", expected a number"
     );
     assert_eq!(
         error(&RUN.replace("query_length = 16", "query_length = -1"), &[]),
-        "query_length in [model] of RUN.toml: invalid value: integer `-1`, expected a whole number from 0"
+        "RUN.toml:4: query_length in [model]: invalid value: integer `-1`, expected a whole number from 0"
     );
-    assert_eq!(error("training = 3", &[]), "[training] of RUN.toml must be a table of keys, not an integer");
+    assert_eq!(error("training = 3", &[]), "RUN.toml:1: [training] must be a table of keys, not an integer");
     let without = RUN.replace("[[evaluators]]\ntype = \"triplet\"", "");
     assert_eq!(
         error(&format!("evaluators = 3\n{without}"), &[]),
-        "[[evaluators]] of RUN.toml must be an array of tables, not an integer"
+        "RUN.toml:1: [[evaluators]] must be an array of tables, not an integer"
     );
     assert_eq!(
         error(RUN, &["training.device=1"]),
-        "device in [training] of --set: invalid type: integer `1`, expected a text"
+        "--set training.device=1: device in [training]: invalid type: integer `1`, expected a text"
     );
 }
 
@@ -123,17 +137,17 @@ fn values_of_a_wrong_type_name_the_key() {
 fn what_does_not_exist_yet_is_refused_with_what_does() {
     assert_eq!(
         error(&RUN.replace("\"contrastive\"", "\"triplet_margin\""), &[]),
-        "type in [loss] of RUN.toml: \"triplet_margin\" is not supported; supported: contrastive, cached_contrastive, \
+        "RUN.toml:7: type in [loss]: \"triplet_margin\" is not supported; supported: contrastive, cached_contrastive, \
          distillation, margin_mse, xtr_contrastive, xtr_distillation"
     );
     assert_eq!(
         error(&RUN.replace("\"triplet\"", "\"binary_classification\""), &[]),
-        "type in [evaluators] of RUN.toml: \"binary_classification\" is not supported; supported: triplet, nano_beir, \
+        "RUN.toml:15: type in [evaluators]: \"binary_classification\" is not supported; supported: triplet, nano_beir, \
          information_retrieval, distillation, reranking"
     );
     assert_eq!(
         error(RUN, &["callbacks=[{type=\"wandb\"}]"]),
-        "type in [callbacks] of --set: \"wandb\" is not supported; supported: early_stopping"
+        "--set callbacks=[{type=\"wandb\"}]: type in [callbacks]: \"wandb\" is not supported; supported: early_stopping"
     );
 }
 
@@ -143,16 +157,16 @@ fn missing_and_contradicting_keys_are_named() {
     assert_eq!(error(&RUN.replace("train = \"train.jsonl\"", ""), &[]), "RUN.toml: [data] needs train");
     assert_eq!(
         error(RUN, &["data.eval=test.jsonl"]),
-        "test_size in [data] of RUN.toml: there is eval, too; keep one of them"
+        "RUN.toml:12: test_size in [data]: there is eval, too; keep one of them"
     );
     assert_eq!(
         error(&RUN.replace("test_size = 0.1", ""), &[]),
-        "path in [evaluators] of RUN.toml: it is missing, and there is no eval data to take the rows from: give [data] eval or \
+        "RUN.toml:13: path in [evaluators]: it is missing, and there is no eval data to take the rows from: give [data] eval or \
          test_size, or path here"
     );
     assert_eq!(
         error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl"]),
-        "path in [evaluators] of RUN.toml: it is missing, and the eval data holds a teacher's scores; rows of query, positive \
+        "RUN.toml:14: path in [evaluators]: it is missing, and the eval data holds a teacher's scores; rows of query, positive \
          and negative are expected"
     );
     let paths = "evaluators=[{type=\"triplet\", path=\"triplets.jsonl\"}]";
@@ -164,7 +178,7 @@ fn missing_and_contradicting_keys_are_named() {
     let nothing = RUN.replace("test_size = 0.1", "").replace("[[evaluators]]\ntype = \"triplet\"", "");
     assert_eq!(
         error(&nothing, &["training.do_train=false"]),
-        "do_train in [training] of --set: false, which asks for an evaluation, but there is nothing to evaluate: give [data] \
+        "--set training.do_train=false: do_train in [training]: false, so the run evaluates, but there is nothing to evaluate: give [data] \
          eval or test_size, or [[evaluators]]"
     );
 }
@@ -180,15 +194,16 @@ fn only_a_run_that_trains_needs_rows_to_train_on() {
 fn callbacks_are_read() {
     let set = ["callbacks=[{type=\"early_stopping\", early_stopping_patience=3}]".to_owned()];
     let run = RunConfig::parse(RUN, "RUN.toml", &set).unwrap();
-    let [callback] = &run.callbacks[..] else { panic!("{:?}", run.callbacks) };
-    assert_eq!((callback.early_stopping_patience, callback.early_stopping_threshold), (3, 0.0));
+    assert_eq!(run.callbacks, [CallbackConfig::EarlyStopping(EarlyStoppingCallback::new(3))]);
     assert_eq!(
         error(RUN, &["callbacks=[{type=\"early_stopping\"}, {type=\"early_stopping\"}]"]),
-        "type in [callbacks] of --set: two are \"early_stopping\"; keep one of them"
+        "--set callbacks=[{type=\"early_stopping\"}, {type=\"early_stopping\"}]: type in [callbacks]: two callbacks are of this \
+         type; keep one of them"
     );
     assert_eq!(
         error(RUN, &["callbacks=[{type=\"early_stopping\", patience=1}]"]),
-        "unknown key \"patience\" in [callbacks] of --set; known keys: type, early_stopping_patience, early_stopping_threshold"
+        "--set callbacks=[{type=\"early_stopping\", patience=1}]: unknown key \"patience\" in [callbacks]; did you mean \
+         \"early_stopping_patience\"?"
     );
 }
 
@@ -204,7 +219,7 @@ fn a_cached_loss_sets_the_mini_batch_size() {
     assert_eq!(run(&["loss.type=cached_contrastive", "training.mini_batch_size=4"]), Some(4));
     assert_eq!(
         error(RUN, &["loss.type=cached_contrastive", "loss.mini_batch_size=4", "training.mini_batch_size=8"]),
-        "mini_batch_size in [loss] of --set: 4, but in [training] it is 8; a run has one, so keep one of them"
+        "--set loss.mini_batch_size=4: mini_batch_size in [loss]: 4, but in [training] it is 8; a run has one, so keep one of them"
     );
 }
 
@@ -228,7 +243,7 @@ fn tables_and_names_within_training_are_read() {
     assert_eq!(run.training.lr_scheduler_kwargs["num_cycles"], 2);
     assert_eq!(
         error(RUN, &["training.lr_scheduler_kwargs=2"]),
-        "lr_scheduler_kwargs in [training] of --set: invalid type: integer `2`, expected a map"
+        "--set training.lr_scheduler_kwargs=2: lr_scheduler_kwargs in [training]: invalid type: integer `2`, expected a map"
     );
 }
 
@@ -236,15 +251,19 @@ fn tables_and_names_within_training_are_read() {
 fn evaluators_are_told_apart_by_their_names() {
     let second = |name: &str| format!("{RUN}\n[[evaluators]]\ntype = \"triplet\"\n{name}\n");
     let run = RunConfig::parse(&second("name = \"hard\""), "RUN.toml", &[]).unwrap();
-    assert_eq!(run.evaluators.iter().map(|evaluator| evaluator.name.as_str()).collect::<Vec<_>>(), ["", "hard"]);
+    let name = |evaluator: &EvaluatorConfig| match evaluator {
+        EvaluatorConfig::Triplet(settings) => settings.name.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(run.evaluators.iter().map(name).collect::<Vec<_>>(), ["", "hard"]);
     assert_eq!(
         error(&second(""), &[]),
-        "name in [evaluators] of RUN.toml: two have no name; give each one a `name` of its own"
+        "RUN.toml:22: name in [evaluators]: two have no name; give each one a `name` of its own"
     );
     let twice = "evaluators=[{type=\"triplet\", name=\"a\"}, {type=\"triplet\", name=\"a\"}]";
     assert_eq!(
         error(RUN, &[twice]),
-        "name in [evaluators] of --set: two have the name \"a\"; give each one a `name` of its own"
+        format!("--set {twice}: name in [evaluators]: two have the name \"a\"; give each one a `name` of its own")
     );
     assert!(error(&second("name = \"a/b\""), &[]).contains("\"a/b\" becomes part of a file's name"));
 }
@@ -259,7 +278,7 @@ fn the_examples_are_runs_and_the_first_is_the_one_in_the_readme() {
     let example = include_str!("../../../../examples/distillation.toml");
     let run = RunConfig::parse(example, "distillation.toml", &[]).unwrap();
     run.training.validate().unwrap();
-    assert!(matches!(run.loss.objective, Objective::Distillation(_)));
+    assert!(matches!(run.loss, LossConfig::Distillation(_)));
 }
 
 #[test]

@@ -6,20 +6,20 @@ use colburn::data::{EmbeddingColumns, EmbeddingId, EmbeddingValues, EmbeddingsWr
 use colburn::model::TokenEmbeddings;
 use colburn::search::{Dtype, quantize};
 
+use super::chunks::Chunk;
 use super::manifest::{self, Fingerprint};
 use super::safetensors::SafetensorsFile;
-use super::stretches::Stretch;
 use crate::command_line::FormatArgument;
 use crate::output::Pending;
 use crate::{Error, Result};
 
-/// What a file of embeddings holds.
+/// The contents of a file of embeddings.
 #[derive(Clone, Copy)]
 pub struct Content {
     pub format: FormatArgument,
     pub dtype: Dtype,
     pub dim: usize,
-    /// Whether rows of Parquet are named by the texts' own names.
+    /// True if rows of Parquet are named by the texts' own names.
     pub text_ids: bool,
 }
 
@@ -66,11 +66,11 @@ impl EmbeddingsFile {
         Ok(Self { path: path.to_owned(), pending, writer, text_ids: content.text_ids, texts: 0, tokens: 0 })
     }
 
-    /// Adds the texts of a stretch.
-    pub fn write(&mut self, stretch: &Stretch, embeddings: &[TokenEmbeddings]) -> Result<()> {
+    /// Adds the texts of a chunk.
+    pub fn write(&mut self, chunk: &Chunk, embeddings: &[TokenEmbeddings]) -> Result<()> {
         match &mut self.writer {
             Writer::Safetensors(writer) => {
-                for (number, embeddings) in (stretch.first..).zip(embeddings) {
+                for (number, embeddings) in (chunk.first..).zip(embeddings) {
                     let written = writer.push(number, embeddings);
                     written.map_err(|source| Error::Write { path: self.path.clone(), source })?;
                 }
@@ -81,12 +81,12 @@ impl EmbeddingsFile {
                     Dtype::F32 | Dtype::F16 => Vec::new(),
                 };
                 let mut rows = Vec::with_capacity(embeddings.len());
-                for (at, (number, embeddings)) in (stretch.first..).zip(embeddings).enumerate() {
+                for (at, (number, embeddings)) in (chunk.first..).zip(embeddings).enumerate() {
                     let values = match quantized.get(at) {
                         Some((values, scales)) => EmbeddingValues::Scaled { values, scales },
                         None => EmbeddingValues::Floats(&embeddings.values),
                     };
-                    rows.push((id(number, stretch.ids[at].as_deref(), self.text_ids)?, values));
+                    rows.push((id(number, chunk.ids[at].as_deref(), self.text_ids)?, values));
                 }
                 writer.write(&rows)?;
             }

@@ -1,5 +1,5 @@
-//! `manifest.json`: what a folder of shards was made of and how, and the checksum of each shard, so that an interrupted run goes on with the
-//! same texts, model and options or not at all. It holds no time, so that it is the same however often a run was interrupted.
+//! `manifest.json`: the texts, the model and the options that a folder of shards was made from, and the checksum of each shard. An
+//! interrupted run is resumed with the same ones, or refused. The file holds no time, so that interruptions do not change it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -33,13 +33,13 @@ const MODEL_FILES: [&str; 13] = [
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What the model was called when the folder was begun. It may lie elsewhere by now: its files are what counts.
+    /// The name of the model when the folder was begun. It may lie elsewhere by now: only its files count.
     pub model_name_or_path: String,
     #[serde(flatten)]
     pub settings: Settings,
-    /// Whether all texts of the input are in a shard.
+    /// True if all texts of the input are in a shard.
     pub complete: bool,
-    /// How many there are in all shards.
+    /// The number of texts in all shards.
     pub texts: usize,
     pub tokens: usize,
     pub shards: Vec<Shard>,
@@ -48,7 +48,7 @@ pub struct Manifest {
 /// All that the bytes of a shard depend on but its texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Of this file.
+    /// The checksum of this file.
     pub version: u32,
     pub kind: String,
     pub format: String,
@@ -87,7 +87,7 @@ pub struct Fingerprint {
 }
 
 impl Manifest {
-    /// Of a run that has written no shard.
+    /// The manifest of a run that has written no shard.
     pub fn new(model: &Path, settings: Settings) -> Self {
         let model_name_or_path = model.display().to_string();
         Self { model_name_or_path, settings, complete: false, texts: 0, tokens: 0, shards: Vec::new() }
@@ -152,7 +152,7 @@ fn difference(key: &str, there: &Value, here: &Value) -> Option<String> {
     })
 }
 
-/// What `--resume` knows the model by: the checksums of its files.
+/// The checksums of the model's files, by which `--resume` knows the model.
 pub fn model_files(folder: &Path) -> Result<BTreeMap<String, Fingerprint>> {
     let mut found = BTreeMap::new();
     for inside in modules(folder) {

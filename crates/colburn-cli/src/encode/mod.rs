@@ -1,11 +1,11 @@
-//! `colburn encode`: texts in, token embeddings out. Texts are read, and embeddings written, as they come; a folder of shards can be gone on
-//! with after an interruption, and ends in the same bytes.
+//! `colburn encode`: texts in, token embeddings out. Texts are read, and embeddings written, as they come; a folder of shards can be
+//! resumed after an interruption, and has the same bytes in the end.
 
+mod chunks;
 mod file;
 mod manifest;
 mod progress;
 mod safetensors;
-mod stretches;
 mod target;
 
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -14,17 +14,17 @@ use std::thread;
 use colburn::model::{ColBert, Kind, TokenEmbeddings};
 use colburn::ops::device;
 
+use self::chunks::{Chunk, Cut};
 use self::file::{Content, EmbeddingsFile, Written};
 pub use self::manifest::model_files;
 use self::manifest::{Manifest, Settings, Shard};
 use self::progress::Progress;
-use self::stretches::{Cut, Stretch};
 use self::target::Target;
 use crate::command_line::{EncodeArguments, FormatArgument};
 use crate::texts::Texts;
 use crate::{Error, Outcome, Result, output};
 
-/// Batches a stretch: enough for texts of one length to meet in a batch, and few enough to hold the embeddings of all in memory.
+/// Batches a chunk: enough for texts of one length to meet in a batch, and few enough to hold the embeddings of all in memory.
 const BATCHES: usize = 8;
 
 pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
@@ -62,26 +62,23 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
         }
         None => (None, Vec::new()),
     };
-    let cut = Cut {
-        stretch: options.batch_size.saturating_mul(BATCHES),
-        shard: target.shard_size.unwrap_or(usize::MAX),
-        done,
-    };
+    let cut =
+        Cut { chunk: options.batch_size.saturating_mul(BATCHES), shard: target.shard_size.unwrap_or(usize::MAX), done };
     let mut job = Job { target, content, manifest, progress: Progress::new(kind), texts: 0, tokens: 0 };
     let input = &arguments.input;
     thread::scope(|scope| {
-        let (sender, stretches) = sync_channel(1);
+        let (sender, chunks) = sync_channel(1);
         let (model, options) = (&model, &options);
         let tokenizer = model.tokenizing(kind, options);
         let producer =
-            scope.spawn(move || stretches::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
-        let encoded = job.encode(stretches, |stretch| {
-            let embeddings = model.encode_tokens(&stretch.tokens, kind, options)?;
+            scope.spawn(move || chunks::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
+        let encoded = job.encode(chunks, |chunk| {
+            let embeddings = model.encode_tokens(&chunk.tokens, kind, options)?;
             match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
                 Some(text) => {
                     let message = format!(
                         "text {} (counted from 0) has an embedding that is not finite; the weights of the model may be damaged",
-                        stretch.first + text
+                        chunk.first + text
                     );
                     Err(Error::Texts { path: input.clone(), message })
                 }
@@ -99,7 +96,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What the shards of a folder have in common.
+/// The properties that the shards of a folder share.
 fn settings(
     arguments: &EncodeArguments,
     model: &ColBert,
@@ -147,24 +144,24 @@ struct Job {
 }
 
 impl Job {
-    /// Encodes and writes all stretches.
+    /// Encodes and writes all chunks.
     fn encode(
         &mut self,
-        stretches: Receiver<Result<Stretch>>,
-        encode: impl Fn(&Stretch) -> Result<Vec<TokenEmbeddings>>,
+        chunks: Receiver<Result<Chunk>>,
+        encode: impl Fn(&Chunk) -> Result<Vec<TokenEmbeddings>>,
     ) -> Result<()> {
         let mut file: Option<EmbeddingsFile> = None;
-        for stretch in stretches {
-            let stretch = stretch?;
-            let embeddings = encode(&stretch)?;
+        for chunk in chunks {
+            let chunk = chunk?;
+            let embeddings = encode(&chunk)?;
             let mut open = match file.take() {
                 Some(file) => file,
-                None => EmbeddingsFile::create(&self.target.file(stretch.shard), self.content)?,
+                None => EmbeddingsFile::create(&self.target.file(chunk.shard), self.content)?,
             };
-            open.write(&stretch, &embeddings)?;
-            self.progress.add(embeddings.len(), stretch.tokens.tokens(), stretch.share);
-            match stretch.ends_shard {
-                Some(texts_crc32) => self.finish(stretch.shard, open.finish()?, texts_crc32)?,
+            open.write(&chunk, &embeddings)?;
+            self.progress.add(embeddings.len(), chunk.tokens.tokens(), chunk.share);
+            match chunk.ends_shard {
+                Some(texts_crc32) => self.finish(chunk.shard, open.finish()?, texts_crc32)?,
                 None => file = Some(open),
             }
         }

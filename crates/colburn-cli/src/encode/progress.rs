@@ -1,4 +1,4 @@
-//! How far the encoding is, on stderr, now and then.
+//! The progress of an encoding, on stderr, now and then.
 
 use std::time::{Duration, Instant};
 

@@ -91,7 +91,7 @@ impl SafetensorsFile {
     }
 }
 
-/// What to do instead, when there are too many texts for one file.
+/// The advice when there are too many texts for one file.
 pub fn too_many() -> String {
     format!("readers refuse one safetensors file of more than {MOST_TEXTS} texts; let --output name a folder")
 }

@@ -1,4 +1,4 @@
-//! Where embeddings go: one file, or a folder of shards, in the format that a name or an option tells.
+//! The target of embeddings: one file, or a folder of shards, in the format that a name or an option tells.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 const SHARD_SIZE: usize = 10_000;
 
-/// What `--output`, `--format`, `--dtype`, `--shard-size` and `--resume` come to together.
+/// The target that `--output`, `--format`, `--dtype`, `--shard-size` and `--resume` describe together.
 #[derive(Debug)]
 pub struct Target {
     pub path: PathBuf,
@@ -42,7 +42,7 @@ impl Target {
             (None, size) => Some(size.map_or(SHARD_SIZE, usize::from)),
             (Some(_), Some(_)) => return refuse("--shard-size is for a folder of shards, but this names one file"),
             (Some(_), None) if arguments.resume => {
-                return refuse("--resume goes on with a folder of shards, but this names one file");
+                return refuse("--resume resumes a folder of shards, but this names one file");
             }
             (Some(_), None) => None,
         };
@@ -72,20 +72,20 @@ impl Target {
         }
     }
 
-    /// The manifest to go on with, and the shards that need not be made: none at all but for `--resume`. A folder with anything in it is
+    /// The manifest to resume from, and the shards that need not be made: none at all but for `--resume`. A folder with anything in it is
     /// refused without it.
     pub fn begin(&self, model: &Path, settings: Settings, resume: bool) -> Result<(Manifest, Vec<Option<Shard>>)> {
         let folder = &self.path;
         let refuse = |message: String| Err(Error::Texts { path: folder.clone(), message });
         let empty = is_empty(folder)?;
         if !empty && !resume {
-            return refuse("the folder is not empty; go on in it with --resume, or delete it".to_owned());
+            return refuse("the folder is not empty; resume it with --resume, or delete it".to_owned());
         }
         let mut manifest = match Manifest::read(folder)? {
             Some(manifest) => match manifest.difference(&settings) {
                 Some(difference) => {
                     let message = format!(
-                        "cannot go on: {difference} (see {}); encode as before, or delete the folder",
+                        "cannot resume: {difference} (see {}); encode as before, or delete the folder",
                         manifest::NAME
                     );
                     return refuse(message);
@@ -94,7 +94,7 @@ impl Target {
             },
             None if empty => Manifest::new(model, settings),
             None => {
-                let message = format!("cannot go on: there is no {} in the folder; delete it", manifest::NAME);
+                let message = format!("cannot resume: there is no {} in the folder; delete it", manifest::NAME);
                 return refuse(message);
             }
         };
@@ -108,7 +108,7 @@ impl Target {
     }
 }
 
-/// Whether there is nothing in a folder but what runs that were killed early have left.
+/// True if a folder holds nothing, or only leftovers of runs that were killed early.
 fn is_empty(folder: &Path) -> Result<bool> {
     let unreadable = |source| Error::Read { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -152,7 +152,7 @@ mod tests {
         for (arguments, part) in [
             ("--output a.parquet --format safetensors", "a.parquet: --format asks for another format"),
             ("--output a.safetensors --shard-size 5", "a.safetensors: --shard-size is for a folder"),
-            ("--output a.safetensors --resume", "a.safetensors: --resume goes on with a folder"),
+            ("--output a.safetensors --resume", "a.safetensors: --resume resumes a folder"),
             ("--output a.parquet --dtype f16", "use --dtype f32 or int8, or --format safetensors"),
             ("--output Cargo.toml", "Cargo.toml: a folder for shards would be here, but it is a file"),
         ] {

@@ -95,7 +95,7 @@ fn an_unknown_key() {
     workspace.replace("RUN.toml", "learning_rate", "learning_rat");
     assert_eq!(
         workspace.fail("train RUN.toml"),
-        "unknown key \"learning_rat\" in [training] of RUN.toml; did you mean \"learning_rate\"?"
+        "RUN.toml:19: unknown key \"learning_rat\" in [training]; did you mean \"learning_rate\"?"
     );
     workspace.write("RUN.toml", RUN);
     names(
@@ -108,7 +108,7 @@ fn an_unknown_key() {
     );
     names(
         &workspace.fail("train RUN.toml --set training.lr_scheduler_type=cosin"),
-        &["lr_scheduler_type", "`cosin`", "`cosine`"],
+        &["lr_scheduler_type", "\"cosin\" is not supported", "did you mean \"cosine\"?"],
     );
     names(
         &workspace.fail("train RUN.toml --set training.max_steps=many"),
@@ -168,4 +168,21 @@ fn wrong_usage_is_told_apart_from_failure() {
     ] {
         assert_eq!(workspace.command(arguments).output().unwrap().status.code(), Some(2), "{arguments}");
     }
+}
+
+#[test]
+fn a_model_whose_vectors_are_nan() {
+    let workspace = Workspace::new();
+    let mut weights = fs::read(workspace.path("model/1_Dense/model.safetensors")).unwrap();
+    // The file is its header and one matrix.
+    let header = 8 + u64::from_le_bytes(*weights.first_chunk().unwrap()) as usize;
+    for weight in weights[header..].as_chunks_mut().0 {
+        *weight = f32::MAX.to_le_bytes();
+    }
+    workspace.write("model/1_Dense/model.safetensors", weights);
+    names(
+        &workspace.fail("evaluate --model model --triplets eval.jsonl --output out.json"),
+        &["query of triplet 0 (counted from 0)", "NaN"],
+    );
+    assert!(!workspace.path("out.json").exists());
 }

@@ -104,16 +104,16 @@ fn a_loss_that_the_data_is_not_made_for() {
 fn keys_of_another_loss() {
     assert_eq!(
         refused("--set loss.type=margin_mse --set loss.temperature=2"),
-        "unknown key \"temperature\" in [loss] of --set; the loss \"margin_mse\" has the keys type, size_average, \
+        "--set loss.temperature=2: unknown key \"temperature\" in [loss]; the loss \"margin_mse\" has the keys type, size_average, \
          score_metric, k"
     );
     assert_eq!(
         refused("--set loss.type=cached_contrastive --set loss.mini_batch_size=8 --set training.mini_batch_size=4"),
-        "mini_batch_size in [loss] of --set: 8, but in [training] it is 4; a run has one, so keep one of them"
+        "--set loss.mini_batch_size=8: mini_batch_size in [loss]: 8, but in [training] it is 4; a run has one, so keep one of them"
     );
     assert_eq!(
         refused("--set loss.k=0 --set loss.score_metric=xtr"),
-        "RUN.toml: [loss] k = 0; XTR keeps at least 1 match of each query token"
+        "--set loss.k=0: [loss] k = 0; XTR keeps at least 1 match of each query token"
     );
 }
 
@@ -121,7 +121,7 @@ fn keys_of_another_loss() {
 fn evaluators_without_rows() {
     assert_eq!(
         refused("--set evaluators=[{type=\"triplet\"}] --set data.test_size=8"),
-        "path in [evaluators] of --set: it is missing, and the eval data holds a teacher's scores; rows of query, positive and negative \
+        "--set evaluators=[{type=\"triplet\"}]: path in [evaluators]: it is missing, and the eval data holds a teacher's scores; rows of query, positive and negative \
          are expected"
     );
     assert_eq!(
@@ -135,8 +135,8 @@ fn evaluators_without_rows() {
 fn data_that_contradicts_itself() {
     assert_eq!(
         refused("--set data.train=[{name=\"a\",path=\"kd/train.jsonl\"},{path=\"train.jsonl\"}]"),
-        "queries in [data] of RUN.toml: where the datasets have tables of their own, [[data.train]], it belongs into \
-         those that it is for"
+        "RUN.toml:10: queries in [data]: the datasets have tables of their own, [[data.train]]; give it in those that \
+         need it"
     );
     assert_eq!(
         refused("--set data.eval=eval.jsonl"),
@@ -164,7 +164,7 @@ fn arguments_that_cannot_be() {
         ),
         (
             "training.resume_from_checkpoint=3",
-            "resume_from_checkpoint in [training] of --set: invalid type: integer `3`, expected true, false or the \
+            "--set training.resume_from_checkpoint=3: resume_from_checkpoint in [training]: invalid type: integer `3`, expected true, false or the \
              path of a checkpoint",
         ),
         (
@@ -178,8 +178,8 @@ fn arguments_that_cannot_be() {
         ),
         (
             "training.train_sampling_strategy=shuffled",
-            "train_sampling_strategy in [training] of --set: unknown variant `shuffled`, expected one of `random`, \
-             `sequential`, `group_by_length`, `no_duplicates`",
+            "--set training.train_sampling_strategy=shuffled: train_sampling_strategy in [training]: \"shuffled\" is not \
+             supported; supported: random, sequential, group_by_length, no_duplicates",
         ),
         (
             "callbacks=[{type=\"early_stopping\",early_stopping_patience=0}]",

@@ -1,4 +1,4 @@
-//! Encoding of corpora: shards, formats, types and options; an interrupted run that is gone on with ends in the same bytes.
+//! Encoding of corpora: shards, formats, types and options; an interrupted run that is resumed gives the same bytes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -221,7 +221,7 @@ fn another_job_does_not_go_on() {
         assert!(files(&workspace.path("out")) == whole, "{message}");
     };
     refused("", &["out: the folder is not empty", "--resume", "delete it"]);
-    refused("--resume --pool-factor 2", &["out: cannot go on: pool_factor was 1 and is 2 now", "manifest.json"]);
+    refused("--resume --pool-factor 2", &["out: cannot resume: pool_factor was 1 and is 2 now", "manifest.json"]);
     refused("--resume --dtype int8", &["dtype was \"f32\" and is \"int8\" now"]);
     refused("--resume --format parquet", &["format was \"safetensors\" and is \"parquet\" now"]);
     refused("--resume --batch-size 8", &["batch_size was 32 and is 8 now"]);
@@ -243,7 +243,7 @@ fn another_job_does_not_go_on() {
     workspace.write("out/manifest.json", "{}");
     assert!(workspace.fail(&encode("--resume")).contains("manifest.json: no manifest of encode"));
     fs::remove_file(workspace.path("out/manifest.json")).unwrap();
-    assert!(workspace.fail(&encode("--resume")).contains("out: cannot go on: there is no manifest.json"));
+    assert!(workspace.fail(&encode("--resume")).contains("out: cannot resume: there is no manifest.json"));
 }
 
 #[cfg(unix)]

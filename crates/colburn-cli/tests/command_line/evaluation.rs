@@ -48,6 +48,6 @@ fn several_datasets_and_a_teacher_are_evaluated_by_name() {
     }
     assert_eq!(
         workspace.fail(&format!("train RUN.toml --set {datasets} --set training.do_train=false --resume")),
-        "--resume goes on with training, but do_train in [training] is false; leave one of them out"
+        "--resume resumes training, but do_train in [training] is false; leave one of them out"
     );
 }

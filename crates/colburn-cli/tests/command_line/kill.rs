@@ -40,7 +40,7 @@ enum When {
     Saving,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(PartialEq)]
 enum End {
     Finished,

@@ -1,5 +1,7 @@
 //! The binary as its users meet it: run as a process, on a model and triplets small enough for seconds.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod bad_input;
 mod bad_runs;
 mod collections;

@@ -1,4 +1,4 @@
-//! A run that goes on from a checkpoint comes to the same bytes as one that was not stopped. What this file holds beside the
+//! A run that resumes from a checkpoint gives the same bytes as one that was not stopped. What this file holds beside the
 //! tests of damaged checkpoints is the run, and the comparison, that the test of killed runs uses too.
 
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub fn workspace() -> Workspace {
     workspace
 }
 
-/// Whether the run has left a checkpoint that it can go on from.
+/// True if the run has left a checkpoint that it can resume from.
 pub fn has_checkpoint(workspace: &Workspace) -> bool {
     let Ok(entries) = fs::read_dir(workspace.path("output/run")) else { return false };
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"))
@@ -200,7 +200,7 @@ fn going_on_needs_something_to_go_on_from() {
     let (_, said) = workspace.succeed_and_say("train RUN.toml --set training.max_steps=1");
     assert!(
         said.contains(
-            "the run begins at step 0, though there is output/run/checkpoint-2; --resume would go on from it"
+            "the run begins at step 0, though there is output/run/checkpoint-2; --resume would resume from it"
         ),
         "{said}"
     );

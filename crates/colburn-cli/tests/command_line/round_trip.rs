@@ -1,4 +1,4 @@
-//! What the binary is for: train a model, encode with it, evaluate it.
+//! The purpose of the binary: train a model, encode with it, evaluate it.
 
 use std::collections::BTreeMap;
 use std::fs;

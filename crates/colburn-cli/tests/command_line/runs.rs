@@ -1,4 +1,4 @@
-//! What a run can be: every loss, a teacher's scores in all their forms, several datasets, large batches, callbacks, and what is said
+//! Runs of all kinds: every loss, a teacher's scores in all their forms, several datasets, large batches, callbacks, and what is said
 //! about it.
 
 use std::fs;

@@ -42,7 +42,7 @@ pub fn ids(results: &Results) -> Vec<&str> {
     results.iter().map(|(id, _)| id.as_str()).collect()
 }
 
-/// What is printed about a query of several words, which the workspace would take for arguments.
+/// The output about a query of several words, which the workspace would take for arguments.
 pub fn ask(workspace: &Workspace, query: &str) -> String {
     let mut search = workspace.command("search --index index --model model --k 100 --query");
     let output = search.arg(query).output().unwrap();

@@ -1,9 +1,9 @@
-//! A table of a distillation data set: the columns that it must have, and its texts by their ids.
+//! A table of a distillation data set: the columns that it needs, and its texts by their ids.
 
 use crate::dataset::Dataset;
+use crate::distillation::ids::{Id, IdIndex};
 use crate::error::{Error, Result};
-use crate::ids::{Id, IdIndex};
-use crate::table::Kind;
+use crate::table::ColumnKind;
 
 /// A table of texts by id.
 pub(super) struct Lookup {
@@ -15,8 +15,9 @@ pub(super) struct Lookup {
 
 impl Lookup {
     pub(super) fn new(name: &'static str, id: &'static str, expected: &'static str, data: Dataset) -> Result<Self> {
-        let table = Role { name, data: &data, expected };
-        let (column, text) = (table.column(id, Role::is_id)?, table.column("text", |kind| *kind == Kind::Text)?);
+        let table = TableRole { name, data: &data, expected };
+        let (column, text) =
+            (table.column(id, TableRole::is_id)?, table.column("text", |kind| *kind == ColumnKind::Text)?);
         let (index, repeated) = IdIndex::new(&data, column)?;
         if repeated > 0 {
             tracing::warn!("{}: {repeated} rows repeat the {id} of another; the last of them counts", data.origin());
@@ -33,22 +34,22 @@ impl Lookup {
         self.data.text(row, self.text)
     }
 
-    /// How many bytes the text in a row has.
+    /// The length of the text in a row, in bytes.
     pub(super) fn length(&self, row: usize) -> Result<usize> {
         self.data.text_length(row, self.text)
     }
 }
 
-/// What a table is for, and what it has to have.
-pub(super) struct Role<'a> {
+/// The role of a table and the columns that it needs.
+pub(super) struct TableRole<'a> {
     pub(super) name: &'static str,
     pub(super) data: &'a Dataset,
     pub(super) expected: &'static str,
 }
 
-impl Role<'_> {
+impl TableRole<'_> {
     /// The number of the column with this name, if its values fit.
-    pub(super) fn column(&self, name: &str, fits: impl Fn(&Kind) -> bool) -> Result<usize> {
+    pub(super) fn column(&self, name: &str, fits: impl Fn(&ColumnKind) -> bool) -> Result<usize> {
         let table = self.data.table();
         let mut columns = table.columns().iter().chain(table.left_out());
         let problem = match columns.position(|column| column.name == name) {
@@ -65,7 +66,7 @@ impl Role<'_> {
         })
     }
 
-    pub(super) fn is_id(kind: &Kind) -> bool {
-        matches!(kind, Kind::Number | Kind::Text)
+    pub(super) fn is_id(kind: &ColumnKind) -> bool {
+        matches!(kind, ColumnKind::Number | ColumnKind::Text)
     }
 }

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use crate::builder::{Cell, TableBuilder};
+use super::files::open;
 use crate::error::{Error, Place, Result};
-use crate::table::Kind;
+use crate::table::ColumnKind;
+use crate::table::builder::{Cell, TableBuilder};
 
 pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
-    let mut reader = ReaderBuilder::new().from_reader(super::open(path)?);
+    let mut reader = ReaderBuilder::new().from_reader(open(path)?);
     let header = reader.headers().map_err(|error| line_error(path, &error))?.clone();
-    let order = table.start(Some(path), header.iter().map(|name| (name.to_owned(), Kind::Untyped)).collect())?;
+    let order = table.start(Some(path), header.iter().map(|name| (name.to_owned(), ColumnKind::Untyped)).collect())?;
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| line_error(path, &error))? {
         let cells = order.iter().map(|&at| Cell::Text(&record[at]));
@@ -76,8 +77,8 @@ mod tests {
         assert_eq!((0..3).map(|row| data.text(row, 2).unwrap()).collect::<Vec<_>>(), ["1984", "1985a", "1986"]);
         assert_eq!((0..3).map(|row| data.text(row, 3).unwrap()).collect::<Vec<_>>(), ["1", "nan", "3"]);
         let message = data.text(0, 1).unwrap_err().to_string();
-        assert!(message.contains("column 1 is no text column") && message.contains("label (number)"), "{message}");
-        assert!(data.number(0, 0).unwrap_err().to_string().contains("no number column"));
+        assert!(message.contains("column 1 is not a text column") && message.contains("label (number)"), "{message}");
+        assert!(data.number(0, 0).unwrap_err().to_string().contains("not a number column"));
         let ids = load("query_id,document_ids\n9007199254740993,\"[1, 2]\"\n-1,\"['a']\"\n").unwrap();
         assert_eq!((ids.integer(0, 0).unwrap(), ids.integer(1, 0).unwrap()), (9_007_199_254_740_993, -1));
         assert_eq!(ids.list(0, 1).unwrap(), crate::List::Integers(vec![1, 2]));

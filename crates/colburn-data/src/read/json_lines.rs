@@ -1,20 +1,21 @@
-//! JSON Lines: one object a line, all with the same keys. The keys of the first line are the columns, in the order in
-//! which they stand there; later lines may order them as they like. Empty lines are passed over.
+//! JSON Lines: one object a line, all with the same keys. The keys of the first line are the columns, in their order; later
+//! lines may have another order. Empty lines are skipped.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::builder::{Cell, TableBuilder};
+use super::files::open;
 use crate::error::{Error, Place, Result, quoted};
-use crate::lists::{Item, List};
-use crate::table::{Items, Kind};
+use crate::table::builder::{Cell, TableBuilder};
+use crate::table::lists::{Item, List};
+use crate::table::{ColumnKind, ListItems};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 16, super::open(path)?);
+    let mut reader = BufReader::with_capacity(1 << 16, open(path)?);
     let mut buffer = Vec::new();
     let mut started = false;
     for line in 1.. {
@@ -52,12 +53,12 @@ fn parse(text: &[u8]) -> std::result::Result<Map<String, Value>, String> {
     }
 }
 
-fn kind(name: &str, value: &Value, place: &impl Fn() -> Place) -> Result<Kind> {
+fn kind(name: &str, value: &Value, place: &impl Fn() -> Place) -> Result<ColumnKind> {
     match value {
-        Value::String(_) => Ok(Kind::Text),
-        Value::Number(_) | Value::Bool(_) => Ok(Kind::Number),
-        Value::Array(_) => Ok(Kind::List(Items::Unknown)),
-        Value::Object(_) => Ok(Kind::Other(type_name(value).to_owned())),
+        Value::String(_) => Ok(ColumnKind::Text),
+        Value::Number(_) | Value::Bool(_) => Ok(ColumnKind::Number),
+        Value::Array(_) => Ok(ColumnKind::List(ListItems::Unknown)),
+        Value::Object(_) => Ok(ColumnKind::Other(type_name(value).to_owned())),
         Value::Null => Err(Error::Null { place: place(), column: name.to_owned(), expected: "text or number" }),
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     use std::fs;
 
     use crate::dataset::Dataset;
-    use crate::lists::List;
+    use crate::table::lists::List;
 
     fn load(text: impl AsRef<[u8]>) -> crate::Result<Dataset> {
         let folder = tempfile::tempdir().unwrap();
@@ -174,11 +175,11 @@ mod tests {
         assert_eq!((list(0, 2), list(1, 1)), (List::Integers(vec![]), List::Integers(vec![])));
         assert_eq!((list(1, 2), list(2, 1)), (List::Floats(vec![1.0, 0.5]), List::Integers(vec![1])));
         for (row, column, expected) in [
-            (1, 3, "rows.jsonl: row 1 (counted from 0): column \"documents\": no list of numbers or texts (null)"),
+            (1, 3, "rows.jsonl: row 1 (counted from 0): column \"documents\": not a list of numbers or texts (null)"),
             (
                 2,
                 3,
-                "row 2 (counted from 0): column \"documents\": no list of numbers or texts (a list with a null in it)",
+                "row 2 (counted from 0): column \"documents\": not a list of numbers or texts (a list with a null in it)",
             ),
             (2, 2, "(a list of values that are neither numbers nor texts)"),
         ] {
@@ -186,7 +187,7 @@ mod tests {
             assert!(message.ends_with(expected), "{message}");
         }
         let message = data.list(0, 0).unwrap_err().to_string();
-        assert!(message.starts_with("column 0 is no list column; found: id (number)"), "{message}");
+        assert!(message.starts_with("column 0 is not a list column; found: id (number)"), "{message}");
     }
 
     #[test]

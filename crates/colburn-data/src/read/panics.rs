@@ -1,18 +1,18 @@
-//! Calls into a decoder that panics where it should return an error. A damaged file is an error like any other, so its
-//! panic must neither end the program nor write a message and a stack trace over what the caller says about the file.
+//! Calls into a decoder that panics where it should return an error. A damaged file is an error like any other: the panic
+//! must not end the program, and must not print a message and a stack trace beside the caller's own error.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// What the names of the decoder's own threads begin with.
+/// The prefix of the names of the decoder's own threads.
 const DECODER_THREADS: &str = "polars";
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
-/// The hook belongs to the process, so that calls on several threads share one. The lock is not held during a call: a
-/// thread that waits for the decoder may be lent to another call meanwhile.
+/// The hook belongs to the process, so calls on several threads share one. The lock is not held during a call: a thread
+/// that waits for the decoder may run another call meanwhile.
 static SHARED: Mutex<Shared> = Mutex::new(Shared { calls: 0, previous: None });
 
 struct Shared {
@@ -21,11 +21,11 @@ struct Shared {
 }
 
 thread_local! {
-    /// Calls on this thread, of which one can begin within another.
+    /// Calls on this thread; one can begin within another.
     static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What a call returns, or nothing if it panicked. Panics of other threads are reported as ever.
+/// The result of a call, or `None` if it panicked. Panics of other threads are reported as usual.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     enter();
     let result = panic::catch_unwind(AssertUnwindSafe(call));
@@ -63,7 +63,7 @@ fn leave() {
     }
 }
 
-/// Whether this thread works for a call.
+/// True if this thread works for a call.
 fn decodes() -> bool {
     CALLS.get() > 0 || thread::current().name().is_some_and(|name| name.starts_with(DECODER_THREADS))
 }

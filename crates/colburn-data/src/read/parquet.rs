@@ -1,31 +1,34 @@
 //! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
 //! a time. Only columns of texts, numbers and lists of either are decoded.
 
-mod decoded;
-mod types;
-
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{
-    ArrowSchema, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader,
+    ArrowDataType, ArrowSchema, Column, DataFrame, DataType, FileMetadata, Float64Chunked, Int64Chunked,
+    ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader, StringChunked, UInt64Chunked,
+};
+use polars_parquet::parquet::metadata::SchemaDescriptor;
+use polars_parquet::parquet::schema::types::{
+    IntegerType, ParquetType, PhysicalType, PrimitiveConvertedType, PrimitiveLogicalType,
 };
 
-use self::decoded::Values;
+use super::files::open;
 use super::panics::caught;
-use crate::builder::TableBuilder;
 use crate::error::{Error, Place, Result};
-use crate::table::Kind;
+use crate::table::builder::{Cell, TableBuilder};
+use crate::table::lists::{Item, List};
+use crate::table::{ColumnKind, ListItems};
 
 const SLICE_BYTES: usize = 32 << 20;
 
 pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
-    let file = super::open(path)?;
+    let file = open(path)?;
     let (metadata, schema) = read_footer(path, &file)?;
-    let fields = schema.iter_values().map(|field| (field.name.to_string(), types::kind(&field.dtype)));
+    let fields = schema.iter_values().map(|field| (field.name.to_string(), kind_of(&field.dtype)));
     let order = table.start(Some(path), fields.collect())?;
-    let columns: Vec<(String, Kind)> = table.columns().iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
+    let columns: Vec<(String, ColumnKind)> = table.columns().iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
     let wanted: Vec<usize> = order.into_iter().zip(&columns).filter(|(_, c)| c.1.is_kept()).map(|(at, _)| at).collect();
     if wanted.is_empty() {
         let reason = "no column of texts, numbers or lists of either".to_owned();
@@ -60,7 +63,7 @@ fn read_footer(path: &Path, file: &File) -> Result<(Arc<FileMetadata>, Arc<Arrow
     }
     // Some writers store types of their own beside Parquet's. Without those a category is a plain text, as it is here.
     metadata.key_value_metadata = None;
-    metadata.schema_descr = types::widened(&metadata.schema_descr);
+    metadata.schema_descr = widened(&metadata.schema_descr);
     let metadata = Arc::new(metadata);
     let schema = guarded(|| reader(file, &metadata)?.schema()).map_err(|reason| undecodable(path, &reason))?;
     Ok((metadata, schema))
@@ -69,7 +72,7 @@ fn read_footer(path: &Path, file: &File) -> Result<(Arc<FileMetadata>, Arc<Arrow
 fn reader(file: &File, metadata: &Arc<FileMetadata>) -> PolarsResult<ParquetReader<File>> {
     let mut reader = ParquetReader::new(file.try_clone()?);
     reader.set_metadata(metadata.clone());
-    // The other strategies visit every row group that lies before a slice.
+    // The other strategies visit every row group before a slice.
     Ok(reader.read_parallel(ParallelStrategy::RowGroups))
 }
 
@@ -87,7 +90,7 @@ fn undecodable(path: &Path, reason: &str) -> Error {
     Error::Parquet { path: path.to_owned(), reason }
 }
 
-/// Runs of rows, as (first row, rows), none across row groups, of about `bytes` decoded bytes each.
+/// Slices of rows as (first row, rows), each within a row group and of about `bytes` decoded bytes.
 fn slices(metadata: &FileMetadata, bytes: usize) -> Vec<(usize, usize)> {
     let mut slices = Vec::new();
     let mut start = 0;
@@ -103,7 +106,7 @@ fn slices(metadata: &FileMetadata, bytes: usize) -> Vec<(usize, usize)> {
     slices
 }
 
-fn columns_of(frame: &DataFrame, columns: &[(String, Kind)], rows: usize) -> PolarsResult<Vec<Values>> {
+fn columns_of(frame: &DataFrame, columns: &[(String, ColumnKind)], rows: usize) -> PolarsResult<Vec<Values>> {
     let column = |name: &str| {
         let column = frame.column(name)?;
         if column.len() != rows {
@@ -115,10 +118,151 @@ fn columns_of(frame: &DataFrame, columns: &[(String, Kind)], rows: usize) -> Pol
     columns
         .iter()
         .map(|(name, kind)| match kind {
-            Kind::Other(other) => Ok(Values::Other(other.clone())),
+            ColumnKind::Other(other) => Ok(Values::Other(other.clone())),
             kept => Values::of(column(name)?, kept),
         })
         .collect()
+}
+
+/// The values of one column.
+enum Values {
+    Flat(Flat),
+    /// The values of all lists, and the range of each row in them; `None` for a row without a list.
+    Lists {
+        values: Flat,
+        ranges: Vec<Option<(usize, usize)>>,
+    },
+    /// A column that is not kept, by the name of its type.
+    Other(String),
+}
+
+impl Values {
+    fn of(column: &Column, kind: &ColumnKind) -> PolarsResult<Self> {
+        Ok(match kind {
+            ColumnKind::List(_) => {
+                let lists = column.list()?.rechunk();
+                let mut ranges = Vec::with_capacity(lists.len());
+                for chunk in lists.downcast_iter() {
+                    let valid = |row| chunk.validity().is_none_or(|valid| valid.get_bit(row));
+                    ranges.extend(
+                        (0..chunk.offsets().len_proxy()).map(|row| valid(row).then(|| chunk.offsets().start_end(row))),
+                    );
+                }
+                Values::Lists { values: Flat::of(&lists.get_inner().into())?, ranges }
+            }
+            _ => Values::Flat(Flat::of(column)?),
+        })
+    }
+
+    fn cell(&self, row: usize) -> Cell<'_> {
+        match self {
+            Values::Flat(values) => match values.item(row) {
+                Some(Value::Text(text)) => Cell::Text(text),
+                Some(Value::Integer(integer)) => Cell::Integer(integer),
+                Some(Value::Float(float)) => Cell::Float(float),
+                None => Cell::Null,
+            },
+            Values::Lists { values, ranges } => match ranges.get(row).copied().flatten() {
+                Some((start, end)) => Cell::List(List::collect((start..end).map(|at| match values.item(at) {
+                    Some(Value::Text(text)) => Item::Text(text.into()),
+                    Some(Value::Integer(integer)) => Item::Integer(integer),
+                    Some(Value::Float(float)) => Item::Float(float),
+                    None => Item::Null,
+                }))),
+                None => Cell::Null,
+            },
+            Values::Other(name) => Cell::Other(name),
+        }
+    }
+}
+
+/// Values that are not lists.
+enum Flat {
+    Text(StringChunked),
+    Integer(Int64Chunked),
+    /// Integers that may need 64 bits.
+    Unsigned(UInt64Chunked),
+    Float(Float64Chunked),
+}
+
+enum Value<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+}
+
+impl Flat {
+    fn of(column: &Column) -> PolarsResult<Self> {
+        Ok(match column.dtype() {
+            DataType::String => Flat::Text(column.str()?.rechunk().into_owned()),
+            DataType::UInt64 => Flat::Unsigned(column.u64()?.rechunk().into_owned()),
+            DataType::Boolean | DataType::Int32 | DataType::Int64 | DataType::UInt32 => {
+                Flat::Integer(column.cast(&DataType::Int64)?.i64()?.rechunk().into_owned())
+            }
+            _ => Flat::Float(column.cast(&DataType::Float64)?.f64()?.rechunk().into_owned()),
+        })
+    }
+
+    fn item(&self, at: usize) -> Option<Value<'_>> {
+        match self {
+            Flat::Text(texts) => texts.get(at).map(Value::Text),
+            Flat::Integer(integers) => integers.get(at).map(Value::Integer),
+            Flat::Unsigned(unsigned) => {
+                unsigned.get(at).map(|number| i64::try_from(number).map_or(Value::Float(number as f64), Value::Integer))
+            }
+            Flat::Float(floats) => floats.get(at).map(Value::Float),
+        }
+    }
+}
+
+/// The kind of a column of this type.
+fn kind_of(dtype: &ArrowDataType) -> ColumnKind {
+    use ArrowDataType as Type;
+    match dtype {
+        Type::Utf8View | Type::Utf8 | Type::LargeUtf8 => ColumnKind::Text,
+        Type::Boolean | Type::Int32 | Type::Int64 | Type::UInt32 | Type::UInt64 | Type::Float32 | Type::Float64 => {
+            ColumnKind::Number
+        }
+        Type::List(items) | Type::LargeList(items) => match kind_of(&items.dtype) {
+            ColumnKind::Text => ColumnKind::List(ListItems::Texts),
+            ColumnKind::Number => ColumnKind::List(ListItems::Numbers),
+            other => ColumnKind::Other(format!("list of {}", other.name())),
+        },
+        Type::Struct(_) => ColumnKind::Other("struct".to_owned()),
+        other => ColumnKind::Other(format!("{other:?}").to_lowercase()),
+    }
+}
+
+/// The same columns with integers of 8 and 16 bits as ones of 32, which is how Parquet stores them. Without this, polars
+/// needs a feature for each type.
+fn widened(schema: &SchemaDescriptor) -> SchemaDescriptor {
+    SchemaDescriptor::new(schema.name().into(), schema.fields().iter().cloned().map(widened_type).collect())
+}
+
+fn widened_type(mut column: ParquetType) -> ParquetType {
+    use PrimitiveConvertedType as Converted;
+    match &mut column {
+        ParquetType::GroupType { fields, .. } => {
+            *fields = std::mem::take(fields).into_iter().map(widened_type).collect();
+        }
+        ParquetType::PrimitiveType(primitive) if primitive.physical_type == PhysicalType::Int32 => {
+            let narrow = matches!(
+                primitive.logical_type,
+                Some(PrimitiveLogicalType::Integer(
+                    IntegerType::Int8 | IntegerType::Int16 | IntegerType::UInt8 | IntegerType::UInt16
+                ))
+            ) || matches!(
+                primitive.converted_type,
+                Some(Converted::Int8 | Converted::Int16 | Converted::Uint8 | Converted::Uint16)
+            );
+            if narrow {
+                primitive.logical_type = None;
+                primitive.converted_type = None;
+            }
+        }
+        ParquetType::PrimitiveType(_) => {}
+    }
+    column
 }
 
 #[cfg(test)]

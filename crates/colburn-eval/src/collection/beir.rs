@@ -10,7 +10,7 @@ use super::{
     table::{Layout, TextTable},
     tsv,
 };
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 const QUERIES: Layout = Layout { ids: &["_id", "id", "query_id", "query-id"], title: false, strip: false };
 const DOCUMENTS: Layout = Layout { ids: &["_id", "id", "document_id", "corpus-id"], title: true, strip: true };

@@ -1,10 +1,10 @@
-//! From ids to rows, while a collection is put together: the hash of each id in order, 16 bytes a row, and the table itself says whether
+//! The rows of ids, while a collection is put together: the hash of each id in order, 16 bytes a row, and the table itself says whether
 //! the id is the one that is looked for.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::table::TextTable;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The rows of a table by their ids.
 pub(super) struct IdIndex {

@@ -8,7 +8,7 @@ use super::{
     ids::IdIndex,
     table::{self, Column, TextTable, column, missing, place},
 };
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// One judgement as it was read.
 pub(super) struct Judgement {
@@ -18,7 +18,7 @@ pub(super) struct Judgement {
     pub query: String,
     /// The document's id.
     pub document: String,
-    /// How relevant it is; 0 and less: not at all.
+    /// Its relevance; 0 and less: not relevant.
     pub grade: f64,
 }
 
@@ -29,7 +29,7 @@ impl Judgement {
     /// When there is no such row: a document that cannot be found would keep recall below 1 whatever a model does.
     pub fn rows(&self, queries: (&TextTable, &IdIndex), corpus: (&TextTable, &IdIndex)) -> Result<(usize, usize)> {
         let find = |what: &str, id: &str, (table, ids): (&TextTable, &IdIndex)| {
-            let unknown = || self.error(format!("there is no {what} with the id \"{id}\" in {}", table.origin()));
+            let unknown = || self.error(format!("there is no {what} with the id \"{id}\" in {}", table.files()));
             ids.find(table, id)?.ok_or_else(unknown)
         };
         Ok((find("query", &self.query, queries)?, find("document", &self.document, corpus)?))
@@ -58,7 +58,7 @@ impl Judgement {
     }
 }
 
-/// What is relevant for one query.
+/// The relevant documents of one query.
 #[derive(Clone, Debug)]
 pub(super) struct Relevance {
     /// Positions of the relevant documents, in order.

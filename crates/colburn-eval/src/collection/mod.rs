@@ -22,7 +22,7 @@ use self::{
     judgements::{Judgement, Relevance},
     table::TextTable,
 };
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Queries (id, text), a corpus (id, text), and the grades of the documents that are relevant for each query.
 ///
@@ -74,7 +74,7 @@ impl Collection {
         assemble(name.to_owned(), queries, corpus, judgements, EmptyTexts::Kept)
     }
 
-    /// What it is called: `NanoSciFact`.
+    /// Its name: `NanoSciFact`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -122,7 +122,7 @@ impl Collection {
         self.corpus.text(document)
     }
 
-    /// How relevant a document is for a query: 0 when it was not judged, or judged not to be.
+    /// The relevance of a document for a query: 0 when it was not judged, or judged not to be relevant.
     ///
     /// # Panics
     /// When there is no such query, as indexing does; so does [`Collection::judged`].
@@ -150,7 +150,7 @@ impl fmt::Debug for Collection {
     }
 }
 
-/// What happens to queries and documents with an empty text.
+/// The treatment of queries and documents with an empty text.
 #[derive(Clone, Copy, PartialEq)]
 enum EmptyTexts {
     /// They are encoded as any other.
@@ -173,15 +173,15 @@ fn assemble(
 ) -> Result<Collection> {
     let (query_ids, document_ids) = (IdIndex::new(&queries)?, IdIndex::new(&corpus)?);
     let mut judged = vec![BTreeMap::new(); queries.len()];
-    let mut origin = None;
+    let mut first = None;
     for judgement in judgements {
         let judgement = judgement?;
         let (query, document) = judgement.rows((&queries, &query_ids), (&corpus, &document_ids))?;
         judgement.add_to(&mut judged[query], document)?;
-        origin.get_or_insert(judgement.place);
+        first.get_or_insert(judgement.place);
     }
     let kept = |table: &TextTable, row: usize| Ok(empty == EmptyTexts::Kept || !table.text(row)?.is_empty());
-    let (corpus_place, queries_place) = (corpus.origin(), queries.origin());
+    let (corpus_place, queries_place) = (corpus.files(), queries.files());
     let (corpus, positions) = corpus.keep(kept)?;
     if corpus.is_empty() {
         let message = "every text is empty; documents with a text are expected".to_owned();
@@ -192,7 +192,7 @@ fn assemble(
     let relevance = judged.into_iter().zip(rows).filter(|(_, row)| row.is_some());
     let relevance: Vec<_> = relevance.map(|(judged, _)| Relevance::new(judged, &positions)).collect();
     if queries.is_empty() {
-        let judgements = origin.map_or_else(String::new, |place| format!(" (the first judgement is {place})"));
+        let judgements = first.map_or_else(String::new, |place| format!(" (the first judgement is {place})"));
         let message =
             format!("no query has a relevant document{judgements}; one with a text and a grade above 0 is expected");
         return Err(Error::Collection { place: queries_place, message });

@@ -1,4 +1,4 @@
-//! What the collections of NanoBEIR are called.
+//! The names of the collections of NanoBEIR.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ impl NanoName {
         NANO_BEIR.into_iter().find(|known| known.short == bare)
     }
 
-    /// Where it is on the hub.
+    /// Its repository on the hub.
     pub fn repository(self) -> String {
         format!("zeta-alpha-ai/{}", self.full)
     }

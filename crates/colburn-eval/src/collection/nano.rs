@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use colburn_data::Dataset;
 
 use super::{Collection, EmptyTexts, assemble, judgements, names, table};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The parts of a collection.
 const PARTS: [&str; 3] = ["corpus", "queries", "qrels"];
@@ -54,7 +54,7 @@ impl Collection {
     }
 }
 
-/// What would be right in the place of a folder that is no collection.
+/// The advice about a folder that is not a collection.
 fn instead(dir: &Path) -> String {
     let expected = "folders corpus, queries and qrels with Parquet files are expected";
     if dir.join("corpus.jsonl").is_file() {
@@ -98,7 +98,7 @@ fn load(folder: &Path, split: &str) -> Result<Dataset> {
     }
 }
 
-/// Whether the name of a file says that it is one part of several.
+/// True if the name of a file says that it is one part of several.
 fn tells_a_split(stem: &str) -> bool {
     const SPLITS: [&str; 6] = ["train", "test", "validation", "val", "dev", "eval"];
     stem.split(|c: char| !c.is_alphanumeric()).any(|word| SPLITS.contains(&word))
@@ -109,7 +109,7 @@ fn is_parquet(path: &Path) -> bool {
     !hidden && path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
-/// What a folder holds, in order; nothing when it cannot be read.
+/// The entries of a folder, in order; none when it cannot be read.
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

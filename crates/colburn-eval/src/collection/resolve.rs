@@ -1,4 +1,4 @@
-//! From the name of a NanoBEIR collection to its folder: in a folder of collections, or from the Hugging Face hub and its cache.
+//! The folder of a NanoBEIR collection by its name: in a folder of collections, or from the Hugging Face hub and its cache.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::{
     names::{self, NANO_BEIR, NanoName},
     nano::entries,
 };
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 impl Collection {
     /// A collection by its name in any case: one of NanoBEIR's (`scifact`, `SciFact`, `NanoSciFact`, `zeta-alpha-ai/NanoSciFact`), or
@@ -26,7 +26,7 @@ impl Collection {
     }
 }
 
-/// A collection in a folder of collections, or where `elsewhere` has it: that is told where the collection was looked for in vain.
+/// A collection in a folder of collections, or where `elsewhere` has it. `elsewhere` gets the places where it was not found, for its error.
 pub(super) fn find(
     name: &str,
     root: Option<&Path>,

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use colburn_data::{Dataset, Error as DataError, Place};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// Where a table has its ids and texts.
+/// The columns of the ids and texts of a table.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    /// What the column of ids may be called; the first is named in messages.
+    /// The names that the column of ids may have; the first is named in messages.
     pub ids: &'static [&'static str],
-    /// Whether a column `title` goes before the text.
+    /// True if a column `title` goes before the text.
     pub title: bool,
-    /// Whether white space around a text goes.
+    /// True if white space around a text is removed.
     pub strip: bool,
 }
 
@@ -65,17 +65,17 @@ impl TextTable {
         self.data.len()
     }
 
-    /// Whether there is no row.
+    /// True if there is no row.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
     /// The files, for messages.
-    pub fn origin(&self) -> String {
-        origin(&self.data)
+    pub fn files(&self) -> String {
+        files_of(&self.data)
     }
 
-    /// Where a row stands, for messages.
+    /// The place of a row, for messages.
     pub fn place(&self, row: usize) -> String {
         place(&self.data, row)
     }
@@ -144,13 +144,13 @@ pub(super) fn id(data: &Dataset, column: Column, row: usize) -> Result<Cow<'_, s
         Column::Text(column) | Column::List(column) => Ok(Cow::Borrowed(data.text(row, column)?)),
         Column::Number(column) => match data.integer(row, column) {
             Ok(integer) => Ok(Cow::Owned(integer.to_string())),
-            Err(error) => Err(Error::Collection { place: origin(data), message: error.to_string() }),
+            Err(error) => Err(Error::Collection { place: files_of(data), message: error.to_string() }),
         },
     }
 }
 
 /// The files that rows come from.
-pub(super) fn origin(data: &Dataset) -> String {
+pub(super) fn files_of(data: &Dataset) -> String {
     match data.files() {
         [] => "rows in memory".to_owned(),
         [file] => file.display().to_string(),
@@ -158,12 +158,12 @@ pub(super) fn origin(data: &Dataset) -> String {
     }
 }
 
-/// Where a row of a whole data set stands.
+/// The place of a row of a whole data set.
 pub(super) fn place(data: &Dataset, row: usize) -> String {
     match data.files() {
         [] => Place::Memory { row }.to_string(),
         [file] => Place::Row { path: file.clone(), row }.to_string(),
-        _ => format!("{}: row {row} of all files (counted from 0)", origin(data)),
+        _ => format!("{}: row {row} of all files (counted from 0)", files_of(data)),
     }
 }
 

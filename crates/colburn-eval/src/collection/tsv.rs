@@ -1,4 +1,6 @@
 //! BEIR's `qrels/SPLIT.tsv`: a header, then query id, document id and score on each line, separated by tabs.
+//!
+//! The csv crate would name the wrong line in an error after a blank line, and read on to the end of the file after a lone quote.
 
 use std::{
     borrow::Cow,
@@ -8,7 +10,7 @@ use std::{
 };
 
 use super::judgements::Judgement;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The judgements of a file, read as they are asked for.
 ///
@@ -23,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<impl Iterator<Item = Result<Judgement>
     let names: Vec<&str> = header.trim_start_matches('\u{feff}').trim_end().split('\t').collect();
     if names.len() != 3 || names[2].parse::<f64>().is_ok() {
         let message =
-            format!("{header:?} is no header; query-id, corpus-id and score, separated by tabs, are expected");
+            format!("{header:?} is not a header; query-id, corpus-id and score, separated by tabs, are expected");
         return Err(wrong(1, message));
     }
     // Lines are counted from 1, as editors do, and the header is the first.
@@ -74,10 +76,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_judgement_is_named_with_its_line() {
+    fn a_line_that_is_not_a_judgement_is_named() {
         for (text, expected) in [
-            ("", "test.tsv:1: \"\" is no header; query-id, corpus-id and score, separated by tabs, are expected"),
-            ("1\td\t1\n", "test.tsv:1: \"1\\td\\t1\" is no header"),
+            ("", "test.tsv:1: \"\" is not a header; query-id, corpus-id and score, separated by tabs, are expected"),
+            ("1\td\t1\n", "test.tsv:1: \"1\\td\\t1\" is not a header"),
             ("q\td\ts\n1\t0\td\t1\n", "test.tsv:2: 4 fields; query id, document id and score"),
             ("q\td\ts\n1\td\tmuch\n", "test.tsv:2: the score is \"much\"; a number is expected"),
         ] {

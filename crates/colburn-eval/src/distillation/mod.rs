@@ -4,18 +4,20 @@ mod rows;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use colburn_data::KdProcessing;
+use colburn_data::{Examples, KdProcessing};
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_search::{Floor, Packed};
+use serde::Deserialize;
 
 use self::rows::Rows;
+use crate::configured::{Configured, EvalRows, EvaluatorContext, missing};
+use crate::error::Result;
+use crate::evaluator::Evaluator;
+use crate::progress::Progress;
 use crate::python::float;
-use crate::report::{LineEnd, append_csv, epoch_and_steps, file_part, named};
-use crate::{Evaluator, Progress, Report, Result};
-
-/// What the messages of this evaluator begin with.
-const EVALUATOR: &str = "distillation evaluator";
+use crate::report::{LineEnd, Report, append_csv, epoch_and_steps, file_part, named};
 
 /// PyLate's guard against a division by 0.
 const EPSILON: f64 = 1e-8;
@@ -23,7 +25,7 @@ const EPSILON: f64 = 1e-8;
 /// The Kullback-Leibler divergence of a model's scores of the documents of each query from a teacher's scores
 /// (`ColBERTDistillationEvaluator` of PyLate). **Smaller is better**, and 0 is perfect.
 ///
-/// The model's scores of a query are brought to 0 … 1 first, unless `normalize_scores` is off; then the softmax of both sides is compared, and
+/// The model's scores of a query are scaled to 0 … 1 first, unless `normalize_scores` is off; then the softmax of both sides is compared, and
 /// the mean over queries taken. The metric is `kl_divergence`, behind `NAME_` if the evaluator has a name.
 ///
 /// Best models by this metric need `greater_is_better: Some(false)`, because Hugging Face's default looks at whether a metric's name ends in
@@ -31,7 +33,7 @@ const EPSILON: f64 = 1e-8;
 ///
 /// # Floor
 /// PyLate pads the vectors of all documents of the evaluation with zeros to the longest one, so that no maximum over a shorter document is
-/// below 0. These are the scores here too, though one stretch of rows is in memory at a time.
+/// below 0. These are the scores here too, though one chunk of rows is in memory at a time.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -55,11 +57,11 @@ pub struct DistillationEvaluator {
 
 /// The model's scores of the documents of a query.
 struct Student {
-    /// Where no maximum is below 0, as it is of a document that PyLate pads.
+    /// The scores without maxima below 0, as of a document that PyLate pads.
     floored: Vec<f32>,
-    /// Where maxima are those over the document's own tokens.
+    /// The scores with the maxima over the document's own tokens.
     own: Vec<f32>,
-    /// How many vectors each document has.
+    /// The number of vectors of each document.
     lengths: Vec<usize>,
 }
 
@@ -97,7 +99,8 @@ impl DistillationEvaluator {
         self
     }
 
-    /// Whether the model's scores of a query are brought to 0 … 1 before they are compared, true. As in PyLate, the teacher's never are.
+    /// Scales the model's scores of a query to 0 … 1 before they are compared, which is the default. As in PyLate, the teacher's are
+    /// never scaled.
     pub fn normalize_scores(mut self, normalize_scores: bool) -> Self {
         self.normalize_scores = normalize_scores;
         self
@@ -143,14 +146,14 @@ impl DistillationEvaluator {
     }
 }
 
-/// Brought to 0 … 1.
+/// Scores scaled to 0 … 1.
 fn min_max(scores: &[f64]) -> Vec<f64> {
     let (min, max) =
         scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), &score| (min.min(score), max.max(score)));
     scores.iter().map(|score| (score - min) / (max - min + EPSILON)).collect()
 }
 
-/// Of the softmax of the student's scores from that of the teacher's: `torch.nn.KLDivLoss(log_target=True)`, summed.
+/// The divergence of the softmax of the student's scores from that of the teacher's: `torch.nn.KLDivLoss(log_target=True)`, summed.
 fn kl_divergence(student: &[f64], teacher: &[f64]) -> f64 {
     let pairs = log_softmax(student).into_iter().zip(log_softmax(teacher));
     pairs.map(|(student, teacher)| teacher.exp() * (teacher - student)).sum()
@@ -181,11 +184,11 @@ impl Evaluator for DistillationEvaluator {
 
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let what = if self.name.is_empty() { "distillation" } else { &self.name };
-        // A stretch of rows at a time bounds the memory; within it, texts are batched by length. Of each document two scores are kept.
-        let (total, stretch) = (self.rows.len(), (self.batch_size.saturating_mul(8) / self.rows.ways()).max(1));
+        // A chunk of rows at a time bounds the memory; within it, texts are batched by length. Of each document two scores are kept.
+        let (total, chunk) = (self.rows.len(), (self.batch_size.saturating_mul(8) / self.rows.ways()).max(1));
         let mut students = Vec::with_capacity(total);
-        for start in (0..total).step_by(stretch) {
-            let end = total.min(start.saturating_add(stretch));
+        for start in (0..total).step_by(chunk) {
+            let end = total.min(start.saturating_add(chunk));
             students.extend(self.students(model, start..end)?);
             progress(&Progress { what, done: end, total });
         }
@@ -204,6 +207,81 @@ impl Evaluator for DistillationEvaluator {
         let divergence = float(report.get(&self.metric()).unwrap_or(f64::NAN));
         let line: Vec<String> = epoch_and_steps(epoch, steps).into_iter().chain([divergence]).collect();
         append_csv(&path, &["epoch", "steps", "kl_divergence"], &line, LineEnd::CrLf)
+    }
+}
+
+/// The settings of a [`DistillationEvaluator`] in a configuration file. Without `path`, `queries` and `documents`, the rows are those of
+/// the eval dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DistillationSettings {
+    /// Part of the names of its CSV file and its metric.
+    pub name: String,
+    /// The rows of query and document ids with a teacher's scores.
+    pub path: Option<String>,
+    /// The table of queries.
+    pub queries: Option<String>,
+    /// The table of documents.
+    pub documents: Option<String>,
+    /// The number of documents of each query, all if not given.
+    pub n_ways: Option<usize>,
+    /// True if the model's scores of a query are scaled to 0 … 1, which is the default.
+    pub normalize_scores: bool,
+    /// Texts that are encoded at once.
+    pub batch_size: Option<usize>,
+}
+
+impl Default for DistillationSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            path: None,
+            queries: None,
+            documents: None,
+            n_ways: None,
+            normalize_scores: true,
+            batch_size: None,
+        }
+    }
+}
+
+impl Configured for DistillationSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self, eval: &[EvalRows]) -> Result<()> {
+        match (&self.path, &self.queries, &self.documents) {
+            (Some(_), Some(_), Some(_)) => Ok(()),
+            (None, None, None) => match eval {
+                [EvalRows::Scores] => Ok(()),
+                [_, _, ..] => {
+                    Err(missing("it is missing, and there are several eval datasets: give path, queries and documents"))
+                }
+                _ => Err(missing(
+                    "it is missing, and the eval data holds no teacher's scores: give path, queries and documents as in [data]",
+                )),
+            },
+            _ => Err(missing("path, queries and documents go together, as in [data]")),
+        }
+    }
+
+    fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
+        self.check(&context.rows())?;
+        let rows = match (&self.path, &self.queries, &self.documents, context.eval) {
+            (Some(path), Some(queries), Some(documents), _) => {
+                KdProcessing::new((context.load)(path)?, (context.load)(queries)?, (context.load)(documents)?)?
+            }
+            (_, _, _, [(_, Examples::Distillation(rows))]) => rows.clone(),
+            _ => return Err(missing("path, queries and documents go together, as in [data]")),
+        };
+        let rows = match self.n_ways {
+            Some(n_ways) => rows.n_ways(n_ways)?,
+            None => rows,
+        };
+        let batch_size = self.batch_size.unwrap_or(context.batch_size);
+        let evaluator = DistillationEvaluator::new(&rows)?.name(self.name).batch_size(batch_size);
+        Ok(Arc::new(evaluator.normalize_scores(self.normalize_scores)))
     }
 }
 

@@ -1,11 +1,13 @@
-//! Where the rows of a distillation evaluation come from: from a distillation data set, or from lists in memory.
+//! The rows of a distillation evaluation: those of a distillation data set, or lists in memory.
 
 use std::sync::Arc;
 
 use colburn_data::KdProcessing;
 
-use super::EVALUATOR;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+
+/// The name of the evaluator in messages.
+const EVALUATOR: &str = "distillation evaluator";
 
 /// Rows of a query, documents, and a teacher's scores of them; all have equally many documents.
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ impl Rows {
         }
     }
 
-    /// How many documents a row has.
+    /// The number of documents of a row.
     pub(super) fn ways(&self) -> usize {
         match self {
             Rows::Data(data) => data.ways(),
@@ -86,7 +88,7 @@ impl Rows {
 }
 
 impl Row {
-    /// What is wrong with it, where rows have `ways` documents.
+    /// The problem with it, if any, where rows have `ways` documents.
     fn check(&self, ways: usize) -> std::result::Result<(), String> {
         let (documents, scores) = (self.documents.len(), self.scores.len());
         if documents != ways {

@@ -6,10 +6,12 @@ use std::path::Path;
 use colburn_model::write_atomic;
 use colburn_search::Hit;
 
-use super::{RetrievalOptions, measures::Cut};
+use super::{measures::Cut, options::RetrievalOptions};
 use crate::{
-    Collection, Report, Result, python,
-    report::{self, LineEnd, epoch_and_steps},
+    collection::Collection,
+    error::Result,
+    python,
+    report::{self, LineEnd, Report, epoch_and_steps},
 };
 
 /// Appends the metrics of `evaluator` to a CSV file.

@@ -1,6 +1,6 @@
-//! Which metrics an evaluation of retrieval gives, how they are called in a report and in a CSV file, and in which order they come.
+//! The metrics of an evaluation of retrieval: their names and their order in a report and in a CSV file.
 
-use super::RetrievalOptions;
+use super::options::RetrievalOptions;
 use crate::rank::{Gain, Ranked};
 
 /// The only score function of a late-interaction model.

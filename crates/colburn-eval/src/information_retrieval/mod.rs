@@ -1,4 +1,4 @@
-//! Retrieval from a collection: what share of the relevant documents comes first (`PyLateInformationRetrievalEvaluator`).
+//! Retrieval from a collection: the share of the relevant documents that comes first (`PyLateInformationRetrievalEvaluator`).
 
 mod files;
 mod measures;
@@ -7,17 +7,29 @@ mod retrieve;
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use colburn_model::ColBert;
 use colburn_search::Hit;
 
 pub use self::options::RetrievalOptions;
-pub(crate) use self::{files::append_csv, measures::Cut, options::option_methods};
-use crate::{Collection, Evaluator, Progress, Report, Result, rank::Ranked, report::file_part};
+pub(crate) use self::{
+    files::append_csv,
+    measures::Cut,
+    options::{option_methods, retrieval_settings},
+};
+use crate::{
+    collection::Collection,
+    configured::{Configured, EvalRows, EvaluatorContext, setting},
+    error::Result,
+    evaluator::Evaluator,
+    progress::Progress,
+    rank::Ranked,
+    report::{Report, file_part},
+};
 
-/// Searches the whole corpus of a collection for each of its queries and compares what comes first with what is relevant
+/// Searches the whole corpus of a collection for each of its queries and compares the best documents with the relevant ones
 /// (`PyLateInformationRetrievalEvaluator`): accuracy, precision, recall, nDCG, MRR and MAP under PyLate's names
 /// (`NAME_MaxSim_ndcg@10`), all of them binary: a document is relevant or it is not.
 ///
@@ -40,7 +52,7 @@ pub struct InformationRetrievalEvaluator {
     collection: Collection,
     name: String,
     options: RetrievalOptions,
-    /// What the last evaluation found, until it is written.
+    /// The documents that the last evaluation found, until they are written.
     predictions: Mutex<Option<Vec<Vec<Hit>>>>,
 }
 
@@ -79,7 +91,7 @@ impl InformationRetrievalEvaluator {
         self.change(|options| options.query_length = Some(tokens))
     }
 
-    /// What is searched.
+    /// The collection that is searched.
     pub fn collection(&self) -> &Collection {
         &self.collection
     }
@@ -156,6 +168,96 @@ impl Evaluator for InformationRetrievalEvaluator {
             }
             None => Ok(()),
         }
+    }
+}
+
+retrieval_settings! {
+    /// The settings of an [`InformationRetrievalEvaluator`] in a configuration file.
+    pub struct InformationRetrievalSettings {
+        /// Goes before its metrics and into the names of its files; the name of the folder if not given.
+        pub name: String,
+        /// A folder in BEIR's or NanoBEIR's layout.
+        pub path: Option<String>,
+        /// The split of the folder: `test` for BEIR's layout if not given.
+        pub split: Option<String>,
+        /// The file of the queries, instead of a folder.
+        pub queries: Option<String>,
+        /// The file of the corpus, instead of a folder.
+        pub corpus: Option<String>,
+        /// The file of the judgements, instead of a folder.
+        pub qrels: Option<String>,
+        /// Put before every query.
+        pub query_prompt: Option<String>,
+        /// Put before every document.
+        pub corpus_prompt: Option<String>,
+        /// Tokens of a query, instead of the model's `query_length`.
+        pub query_length: Option<usize>,
+        /// Tokens of a document at the most, instead of the model's `document_length`.
+        pub document_length: Option<usize>,
+    }
+}
+
+impl Configured for InformationRetrievalSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_named_by_its_data(&self) -> bool {
+        self.name.is_empty() && self.path.is_some()
+    }
+
+    fn check(&self, _: &[EvalRows]) -> Result<()> {
+        let files = [("queries", &self.queries), ("corpus", &self.corpus), ("qrels", &self.qrels)];
+        let given = files.iter().find(|(_, file)| file.is_some());
+        let not_given = files.iter().find(|(_, file)| file.is_none());
+        if let (None, Some(split)) = (&self.path, &self.split) {
+            let message = "a split is part of a folder; without path, qrels names the file of a split";
+            return Err(setting("split", format!("{split:?}, but {message}")));
+        }
+        match (&self.path, given, not_given) {
+            (Some(_), Some((key, _)), _) => {
+                Err(setting(key, "path names a folder that has it already; leave one of them out"))
+            }
+            (Some(_), None, _) | (None, Some(_), None) => Ok(()),
+            (None, None, _) => Err(setting(
+                "path",
+                "it is missing: a folder in BEIR's or NanoBEIR's layout, or files as queries, corpus and qrels",
+            )),
+            (None, Some(_), Some((key, _))) => {
+                Err(setting(key, "it is missing; queries, corpus and qrels go together"))
+            }
+        }
+    }
+
+    fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
+        let options = RetrievalOptions {
+            query_prompt: self.query_prompt.clone(),
+            corpus_prompt: self.corpus_prompt.clone(),
+            query_length: self.query_length,
+            document_length: self.document_length,
+            ..self.options(context.batch_size)
+        };
+        let collection = match (self.path, self.queries, self.corpus, self.qrels) {
+            (Some(folder), ..) => folder_collection(Path::new(&folder), self.split.as_deref())?,
+            (None, Some(queries), Some(corpus), Some(qrels)) => {
+                Collection::from_files(&self.name, queries, corpus, qrels)?
+            }
+            _ => return Err(setting("path", "it is missing; a folder, or queries, corpus and qrels are expected")),
+        };
+        let mut evaluator = InformationRetrievalEvaluator::new(collection);
+        if !self.name.is_empty() {
+            evaluator = evaluator.name(self.name);
+        }
+        Ok(Arc::new(evaluator.options(options)?))
+    }
+}
+
+/// The collection of a folder: in BEIR's layout, which has a file with the corpus, or in NanoBEIR's, which has a folder.
+fn folder_collection(folder: &Path, split: Option<&str>) -> Result<Collection> {
+    match (folder.join("corpus.jsonl").exists(), split) {
+        (true, split) => Collection::from_beir_dir(folder, split.unwrap_or("test")),
+        (false, Some(split)) => Collection::from_nano_split(folder, split),
+        (false, None) => Collection::from_nano_dir(folder),
     }
 }
 

@@ -1,8 +1,8 @@
-//! What can be said about an evaluation of retrieval, under the names that sentence-transformers gives it.
+//! The options of an evaluation of retrieval, under the names that sentence-transformers gives them.
 
 use serde::Deserialize;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Options of [`InformationRetrievalEvaluator`](crate::InformationRetrievalEvaluator) and
 /// [`NanoBeirEvaluator`](crate::NanoBeirEvaluator): names and defaults are those of sentence-transformers' evaluators.
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub struct RetrievalOptions {
     /// Cuts of the mean reciprocal rank, 10.
     pub mrr_at_k: Vec<usize>,
-    /// Cuts of nDCG with binary gains, 10; by the largest of them models are compared.
+    /// Cuts of nDCG with binary gains, 10; the largest of them gives the primary metric.
     pub ndcg_at_k: Vec<usize>,
     /// Cuts of accuracy, the share of queries with a relevant document: 1, 3, 5 and 10.
     pub accuracy_at_k: Vec<usize>,
@@ -32,7 +32,7 @@ pub struct RetrievalOptions {
     pub query_length: Option<usize>,
     /// Tokens of a document at the most, instead of the model's `document_length`.
     pub document_length: Option<usize>,
-    /// Whether the documents found for each query, with their scores, are written beside the CSV file; false.
+    /// True if the documents found for each query, with their scores, are written beside the CSV file; false by default.
     pub write_predictions: bool,
 }
 
@@ -56,7 +56,7 @@ impl Default for RetrievalOptions {
 }
 
 impl RetrievalOptions {
-    /// Whether they can be used.
+    /// Checks that they can be used.
     ///
     /// # Errors
     /// When a list of cuts is empty, holds 0 or a number twice, or a size is 0.
@@ -92,7 +92,7 @@ impl RetrievalOptions {
         }
     }
 
-    /// How many documents a query needs to be given.
+    /// The number of documents to find for a query.
     pub(crate) fn most(&self) -> usize {
         self.cuts().into_iter().flat_map(|(_, cuts)| cuts).copied().max().unwrap_or(1)
     }
@@ -184,7 +184,7 @@ macro_rules! option_methods {
             self.change(|options| options.document_length = Some(tokens))
         }
 
-        /// Whether the documents found for each query are written beside the CSV file, as JSON Lines.
+        /// Sets that the documents found for each query are written beside the CSV file, as JSON Lines.
         ///
         /// # Errors
         /// None of its own.
@@ -194,3 +194,59 @@ macro_rules! option_methods {
     };
 }
 pub(crate) use option_methods;
+
+/// Makes the settings of an evaluator in a configuration file: its own keys, and those that all evaluators of retrieval have.
+macro_rules! retrieval_settings {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+            /// Cuts of accuracy.
+            pub accuracy_at_k: Option<Vec<usize>>,
+            /// Cuts of precision and recall.
+            pub precision_recall_at_k: Option<Vec<usize>>,
+            /// Cuts of the mean reciprocal rank.
+            pub mrr_at_k: Option<Vec<usize>>,
+            /// Cuts of nDCG.
+            pub ndcg_at_k: Option<Vec<usize>>,
+            /// Cuts of the mean average precision.
+            pub map_at_k: Option<Vec<usize>>,
+            /// Documents that are scored together.
+            pub corpus_chunk_size: Option<usize>,
+            /// True if the documents found for each query are written beside the CSV file.
+            pub write_predictions: bool,
+            /// Texts that are encoded at once.
+            pub batch_size: Option<usize>,
+        }
+
+        impl $name {
+            /// The options that all evaluators of retrieval have: those that are given, else the defaults.
+            pub(crate) fn options(&self, batch_size: usize) -> crate::RetrievalOptions {
+                let default = crate::RetrievalOptions::default();
+                let cuts = |given: &Option<Vec<usize>>, default: Vec<usize>| given.clone().unwrap_or(default);
+                crate::RetrievalOptions {
+                    mrr_at_k: cuts(&self.mrr_at_k, default.mrr_at_k),
+                    ndcg_at_k: cuts(&self.ndcg_at_k, default.ndcg_at_k),
+                    accuracy_at_k: cuts(&self.accuracy_at_k, default.accuracy_at_k),
+                    precision_recall_at_k: cuts(&self.precision_recall_at_k, default.precision_recall_at_k),
+                    map_at_k: cuts(&self.map_at_k, default.map_at_k),
+                    corpus_chunk_size: self.corpus_chunk_size.unwrap_or(default.corpus_chunk_size),
+                    batch_size: self.batch_size.unwrap_or(batch_size),
+                    query_prompt: None,
+                    corpus_prompt: None,
+                    query_length: None,
+                    document_length: None,
+                    write_predictions: self.write_predictions,
+                }
+            }
+        }
+    };
+}
+pub(crate) use retrieval_settings;

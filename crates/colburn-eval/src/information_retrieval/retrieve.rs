@@ -1,14 +1,16 @@
 //! The best documents of each query: a corpus goes through the model and past the queries in tiles, so that memory holds the token ids of
 //! a chunk and the vectors of a tile, however large the corpus is.
 
-use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch, TokenEmbeddings};
+use std::{cmp::Reverse, ops::Range};
+
+use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch};
 use colburn_search::{ExactSearch, Floor, Hit, Packed, Scoring};
 
-use super::RetrievalOptions;
-use crate::{Collection, Error, Result};
+use super::options::RetrievalOptions;
+use crate::{collection::Collection, error::Result, finite::check_finite};
 
 /// Texts that are tokenized at once: enough to keep all cores busy.
-const STRETCH: usize = 2048;
+const TEXTS: usize = 2048;
 
 /// Tokens of the documents that are encoded and scored together, about: 8 MiB of vectors of 128 dimensions, and seconds of work on a CPU.
 const TILE: usize = 1 << 14;
@@ -36,7 +38,7 @@ pub(super) fn retrieve(
         for tile in tiles(&tokens, options.batch_size) {
             let embeddings = model.encode_tokens(&tokens.select(&tile), Kind::Document, &encode)?;
             let numbers: Vec<usize> = tile.iter().map(|document| start + document).collect();
-            finite(&embeddings, |at| Ok(format!("document \"{}\"", collection.document_id(numbers[at])?)))?;
+            check_finite(&embeddings, |at| Ok(format!("document \"{}\"", collection.document_id(numbers[at])?)))?;
             search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::PaddedTo(longest))?;
             done += numbers.len();
             progress(done);
@@ -45,7 +47,7 @@ pub(super) fn retrieve(
     Ok(search.finish())
 }
 
-/// Whether the model takes texts of the lengths that the options ask for.
+/// Checks that the model takes texts of the lengths in the options.
 pub(super) fn check(model: &ColBert, options: &RetrievalOptions) -> Result<()> {
     for kind in [Kind::Query, Kind::Document] {
         model.tokenize(&[""], kind, &encoding(options, kind))?;
@@ -65,7 +67,7 @@ fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalO
     let texts = (0..collection.queries()).map(|query| collection.query(query)).collect::<Result<Vec<_>>>()?;
     let encode = encoding(options, Kind::Query);
     let embeddings = model.encode(&texts, Kind::Query, &encode)?;
-    finite(&embeddings, |at| Ok(format!("query \"{}\"", collection.query_id(at)?)))?;
+    check_finite(&embeddings, |at| Ok(format!("query \"{}\"", collection.query_id(at)?)))?;
     Ok(Packed::from_embeddings(&embeddings)?)
 }
 
@@ -73,19 +75,20 @@ fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalO
 fn tokenize(
     collection: &Collection,
     model: &ColBert,
-    chunk: std::ops::Range<usize>,
+    chunk: Range<usize>,
     encode: &EncodeOptions,
 ) -> Result<TokenBatch> {
     let mut parts = Vec::new();
-    for start in chunk.clone().step_by(STRETCH) {
-        let stretch = start..chunk.end.min(start + STRETCH);
-        let texts = stretch.map(|document| collection.document(document)).collect::<Result<Vec<_>>>()?;
+    for start in chunk.clone().step_by(TEXTS) {
+        let texts = (start..chunk.end.min(start + TEXTS))
+            .map(|document| collection.document(document))
+            .collect::<Result<Vec<_>>>()?;
         parts.push(model.tokenize(&texts, Kind::Document, encode)?);
     }
     Ok(TokenBatch::concat(&parts.iter().collect::<Vec<_>>()))
 }
 
-/// How many vectors a document will have.
+/// The number of vectors that a document will have.
 fn kept(tokens: &TokenBatch, document: usize) -> usize {
     tokens.mask[tokens.spans.range(document)].iter().filter(|kept| **kept).count()
 }
@@ -93,7 +96,7 @@ fn kept(tokens: &TokenBatch, document: usize) -> usize {
 /// The documents of a chunk, longest first, in runs of whole batches: batches are of one length, and the largest comes first.
 fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|&document| std::cmp::Reverse(tokens.spans.length(document)));
+    order.sort_by_key(|&document| Reverse(tokens.spans.length(document)));
     let mut tiles: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for batch in order.chunks(batch_size) {
@@ -110,14 +113,6 @@ fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
         }
     }
     tiles
-}
-
-/// Refuses vectors that hold no numbers: whatever they are compared with, nothing can be ordered by it.
-fn finite(embeddings: &[TokenEmbeddings], name: impl Fn(usize) -> Result<String>) -> Result<()> {
-    match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
-        Some(at) => Err(Error::NotFinite { text: name(at)? }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -139,24 +134,13 @@ mod tests {
         for batch_size in [1, 32, 1000, 5000] {
             let tiles = tiles(&tokens, batch_size);
             let mut all: Vec<usize> = tiles.iter().flatten().copied().collect();
-            assert!(all.is_sorted_by_key(|&document| std::cmp::Reverse(lengths[document])));
+            assert!(all.is_sorted_by_key(|&document| Reverse(lengths[document])));
             let small = |tile: &Vec<usize>| {
                 tile.len() <= batch_size || tile.iter().map(|&document| lengths[document]).sum::<usize>() <= TILE
             };
             assert!(tiles.iter().all(small) && tiles.iter().rev().skip(1).all(|tile| tile.len() % batch_size == 0));
             all.sort_unstable();
             assert!(all.into_iter().eq(0..1000));
-        }
-    }
-
-    #[test]
-    fn a_text_whose_vectors_are_no_numbers_is_named() {
-        let text = |value: f32| TokenEmbeddings { values: vec![0.5, value], dim: 2 };
-        let name = |at: usize| Ok(format!("document \"d{at}\""));
-        assert!(finite(&[text(1.0), text(-2.0)], name).is_ok());
-        for value in [f32::NAN, f32::INFINITY] {
-            let message = finite(&[text(1.0), text(value)], name).unwrap_err().to_string();
-            assert!(message.starts_with("document \"d1\": the vectors hold NaN or infinite values"), "{message}");
         }
     }
 }

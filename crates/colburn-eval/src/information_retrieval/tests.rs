@@ -1,4 +1,4 @@
-//! What parity with PyLate does not show: ties, progress, damaged models, options and files that cannot be used.
+//! Tests beside the parity with PyLate: ties, progress, damaged models, options and files that cannot be used.
 
 use std::{
     collections::HashMap,
@@ -64,7 +64,7 @@ fn lengths_are_those_of_the_options() {
     assert_ne!(scores(None, None), scores(None, Some(6)));
 }
 
-/// The tiny model with the vector of one word piece spoiled.
+/// The tiny model with the vector of one word piece so large that what is computed from it is NaN.
 fn damaged(text: &str) -> (tempfile::TempDir, ColBert) {
     let tokens = tiny().tokenizer().tokenize(&[text], Kind::Document).unwrap();
     // After CLS and the prefix.
@@ -77,7 +77,7 @@ fn damaged(text: &str) -> (tempfile::TempDir, ColBert) {
     let mut data: HashMap<String, (Vec<usize>, Vec<u8>)> =
         file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec()))).collect();
     let (shape, words) = data.get_mut("embeddings.word_embeddings.weight").unwrap();
-    words[token * shape[1] * 4..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    words[token * shape[1] * 4..][..shape[1] * 4].copy_from_slice(&f32::MAX.to_le_bytes().repeat(shape[1]));
     let views =
         data.iter().map(|(name, (shape, data))| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();

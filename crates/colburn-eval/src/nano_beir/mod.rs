@@ -2,18 +2,24 @@
 
 mod per_collection;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use colburn_model::ColBert;
 
 pub use self::per_collection::PerCollection;
 use crate::{
-    Collection, Error, Evaluator, InformationRetrievalEvaluator, Progress, Report, Result, RetrievalOptions,
-    collection::names::NANO_BEIR,
-    information_retrieval::{Cut, append_csv, option_methods},
+    collection::{Collection, names::NANO_BEIR},
+    configured::{Configured, EvalRows, EvaluatorContext, setting},
+    error::{Error, Result},
+    evaluator::Evaluator,
+    information_retrieval::{
+        Cut, InformationRetrievalEvaluator, RetrievalOptions, append_csv, option_methods, retrieval_settings,
+    },
+    progress::Progress,
+    report::Report,
 };
 
-/// What goes before the metrics that are means over collections.
+/// The name before the metrics that are means over collections.
 const MEAN: &str = "NanoBEIR_mean";
 
 /// An [`InformationRetrievalEvaluator`] for each of several collections, and the means of their metrics, `NanoBEIR_mean_MaxSim_ndcg@10`
@@ -195,6 +201,48 @@ impl Evaluator for NanoBeirEvaluator {
             Some(options) => append_csv(&path, MEAN, options, report, (epoch, steps)),
             None => Ok(()),
         }
+    }
+}
+
+retrieval_settings! {
+    /// The settings of a [`NanoBeirEvaluator`] in a configuration file.
+    pub struct NanoBeirSettings {
+        /// The names of the collections, all of NanoBEIR if not given.
+        pub dataset_names: Option<Vec<String>>,
+        /// The folder of the collections; the hub and its cache if not given.
+        pub path: Option<String>,
+        /// Texts that go before queries.
+        pub query_prompts: Option<PerCollection<String>>,
+        /// Texts that go before documents.
+        pub corpus_prompts: Option<PerCollection<String>>,
+        /// Tokens of a query, instead of the model's `query_length`.
+        pub query_lengths: Option<PerCollection<usize>>,
+    }
+}
+
+impl Configured for NanoBeirSettings {
+    fn same_name(&self) -> Error {
+        setting("type", "two are \"nano_beir\"; name all collections in one of them")
+    }
+
+    fn check(&self, _: &[EvalRows]) -> Result<()> {
+        Ok(())
+    }
+
+    fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
+        let options = self.options(context.batch_size);
+        let names = self.dataset_names.unwrap_or_else(|| NanoBeirEvaluator::NAMES.map(str::to_owned).to_vec());
+        let mut evaluator = NanoBeirEvaluator::new(&names, self.path.as_deref().map(Path::new))?.options(options)?;
+        if let Some(prompts) = self.query_prompts {
+            evaluator = evaluator.query_prompts(prompts)?;
+        }
+        if let Some(prompts) = self.corpus_prompts {
+            evaluator = evaluator.corpus_prompts(prompts)?;
+        }
+        if let Some(lengths) = self.query_lengths {
+            evaluator = evaluator.query_lengths(lengths)?;
+        }
+        Ok(Arc::new(evaluator))
     }
 }
 

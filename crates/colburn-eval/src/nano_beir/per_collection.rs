@@ -6,8 +6,8 @@ use colburn_data::nearest;
 use serde::Deserialize;
 
 use crate::{
-    Error, Result,
     collection::names::{NANO_BEIR, full_name},
+    error::{Error, Result},
 };
 
 /// One value for all collections, or one for each by its name in any spelling (`scifact`, `NanoSciFact`).
@@ -18,7 +18,7 @@ use crate::{
 pub enum PerCollection<T> {
     /// The same for all.
     All(T),
-    /// By name.
+    /// A value for each collection by its name.
     Each(BTreeMap<String, T>),
 }
 

@@ -14,7 +14,7 @@ pub type Qrels = BTreeMap<String, BTreeMap<String, f64>>;
 /// `queries.into_iter().zip(results).collect()`.
 pub type Runs = BTreeMap<String, Vec<RerankResult<String>>>;
 
-/// What [`evaluate`] found: every metric of every query.
+/// The result of [`evaluate`]: every metric of every query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     queries: Vec<String>,

@@ -8,7 +8,7 @@ use colburn_data::nearest;
 use super::{Gain, Ranked, at_level};
 use crate::{Error, Result};
 
-/// What a name computes.
+/// The measure that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Measure {
     Hits,
@@ -69,7 +69,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// What PyLate's `evaluate` computes when no metrics are named: nDCG at 10, and hits at 1, 2, 3, 4, 5 and 10.
+    /// The metrics of PyLate's `evaluate` when none are named: nDCG at 10, and hits at 1, 2, 3, 4, 5 and 10.
     pub fn pylate_defaults() -> Vec<Self> {
         let hits = |k| Self { name: "hits", measure: Measure::Hits, k: Some(k), level: 1 };
         let ndcg = Self { name: "ndcg", measure: Measure::Ndcg(Gain::Linear), k: Some(10), level: 1 };
@@ -86,7 +86,7 @@ impl Metric {
         self.measure.of(&Ranked { grades: &grades, judged: &judged }, self.k)
     }
 
-    /// How many documents count; all that were found if there is no cut.
+    /// The number of documents that count; all that were found if there is no cut.
     pub fn k(&self) -> Option<usize> {
         self.k
     }

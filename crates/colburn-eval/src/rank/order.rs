@@ -1,4 +1,4 @@
-//! From scores to a ranking. The rule for ties is stated here, once: every ranking of this crate follows it.
+//! The ranking of scores. The rule for ties is stated here, once: every ranking of this crate follows it.
 
 use crate::{Error, Result};
 

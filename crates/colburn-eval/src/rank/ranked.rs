@@ -1,7 +1,7 @@
 //! The metrics of one query. They see grades, not documents: whatever made the ranking, and whatever ids it is of, one definition of each
 //! metric serves all evaluators.
 
-/// What a document's grade is worth in nDCG.
+/// The gain of a document's grade in nDCG.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Gain {
     /// 1 for every relevant document: PyLate's and sentence-transformers' evaluators of retrieval.
@@ -50,7 +50,7 @@ pub struct Ranked<'a> {
 }
 
 impl<'a> Ranked<'a> {
-    /// How many of the first `k` documents are relevant: `hits` of ranx.
+    /// The number of relevant documents among the first `k`: `hits` of ranx.
     pub fn hits(&self, k: impl Into<Option<usize>>) -> f64 {
         count(self.first(k.into()))
     }

@@ -5,30 +5,22 @@ mod tied;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use colburn_data::Dataset;
 use colburn_model::{ColBert, EncodeOptions, Kind};
 use colburn_search::{Floor, Packed};
+use serde::Deserialize;
 
-use self::samples::Samples;
+pub use self::samples::RerankingSample;
+use self::samples::{EVALUATOR, Samples};
+use crate::configured::{Configured, EvalRows, EvaluatorContext, check_texts};
+use crate::error::{Error, Result};
+use crate::evaluator::Evaluator;
+use crate::progress::Progress;
 use crate::python::float;
 use crate::rank::{Ranked, order};
-use crate::report::{LineEnd, append_csv, epoch_and_steps, file_part, named};
-use crate::{Error, Evaluator, Progress, Report, Result};
-
-/// What the messages of this evaluator begin with.
-const EVALUATOR: &str = "reranking evaluator";
-
-/// A query with candidates of which it is known which are relevant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RerankingSample {
-    /// The text of the query.
-    pub query: String,
-    /// The texts of its relevant candidates.
-    pub positive: Vec<String>,
-    /// The texts of the others.
-    pub negative: Vec<String>,
-}
+use crate::report::{LineEnd, Report, append_csv, epoch_and_steps, file_part, named};
 
 /// MAP, MRR@k and nDCG@k of the candidates of each query, ordered by MaxSim (`RerankingEvaluator` of sentence-transformers, and of its
 /// version 6 `MultiVectorRerankingEvaluator`).
@@ -96,7 +88,7 @@ impl RerankingEvaluator {
         self
     }
 
-    /// How many candidates MRR and nDCG look at, 10.
+    /// The number of candidates that MRR and nDCG look at, 10.
     ///
     /// # Errors
     /// When it is 0.
@@ -115,7 +107,7 @@ impl RerankingEvaluator {
         self
     }
 
-    /// How many samples there are, without those that were left out.
+    /// The number of samples, without those that were left out.
     pub fn samples(&self) -> usize {
         self.samples.len()
     }
@@ -177,10 +169,10 @@ impl Evaluator for RerankingEvaluator {
         let what = if self.name.is_empty() { "reranking" } else { &self.name };
         let (total, mut done, mut sums) = (self.samples.len(), 0, [0.0; 3]);
         while done < total {
-            // A stretch of samples at a time bounds the memory; within it, texts are batched by length.
-            let stretch = self.samples.stretch(done, self.batch_size.saturating_mul(8));
-            done = stretch.end;
-            for (sum, part) in sums.iter_mut().zip(self.sums(model, stretch)?) {
+            // A chunk of samples at a time bounds the memory; within it, texts are batched by length.
+            let chunk = self.samples.chunk(done, self.batch_size.saturating_mul(8));
+            done = chunk.end;
+            for (sum, part) in sums.iter_mut().zip(self.sums(model, chunk)?) {
                 *sum += part;
             }
             progress(&Progress { what, done, total });
@@ -197,6 +189,39 @@ impl Evaluator for RerankingEvaluator {
         let values = self.names().map(|metric| float(report.get(&metric).unwrap_or(f64::NAN)));
         let line: Vec<String> = epoch_and_steps(epoch, steps).into_iter().chain(values).collect();
         append_csv(&path, &["epoch", "steps", "MAP", &mrr, &ndcg], &line, LineEnd::CrLf)
+    }
+}
+
+/// The settings of a [`RerankingEvaluator`] in a configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RerankingSettings {
+    /// Part of the names of its CSV file and its metrics.
+    pub name: String,
+    /// Its samples; the rows of the eval dataset if not given.
+    pub path: Option<String>,
+    /// The number of candidates that MRR and nDCG look at, 10.
+    pub at_k: Option<usize>,
+    /// Texts that are encoded at once.
+    pub batch_size: Option<usize>,
+}
+
+impl Configured for RerankingSettings {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self, eval: &[EvalRows]) -> Result<()> {
+        check_texts(self.path.as_deref(), eval)
+    }
+
+    fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
+        let evaluator = RerankingEvaluator::from_dataset(&context.texts(self.path.as_deref())?)?;
+        let evaluator = evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size));
+        Ok(Arc::new(match self.at_k {
+            Some(k) => evaluator.at_k(k)?,
+            None => evaluator,
+        }))
     }
 }
 

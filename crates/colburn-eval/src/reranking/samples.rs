@@ -1,4 +1,4 @@
-//! Where the samples of a reranking evaluation come from: from memory, or from a data set whose texts stay on disk.
+//! The samples of a reranking evaluation: in memory, or in a data set whose texts stay on disk.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,24 +6,37 @@ use std::sync::Arc;
 
 use colburn_data::{Columns, Dataset, List};
 
-use super::{EVALUATOR, RerankingSample};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+
+/// The name of the evaluator in messages.
+pub(super) const EVALUATOR: &str = "reranking evaluator";
+
+/// A query with candidates of which it is known which are relevant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RerankingSample {
+    /// The text of the query.
+    pub query: String,
+    /// The texts of its relevant candidates.
+    pub positive: Vec<String>,
+    /// The texts of the others.
+    pub negative: Vec<String>,
+}
 
 /// Samples that have both positives and negatives.
 #[derive(Clone, Debug)]
 pub(super) struct Samples {
-    source: Source,
-    /// How many candidates each has.
+    storage: Storage,
+    /// The number of candidates of each.
     candidates: Arc<[usize]>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum Storage {
     Memory(Arc<[RerankingSample]>),
     Rows { data: Dataset, columns: Arc<RoleColumns> },
 }
 
-/// Which columns hold what.
+/// The columns by their roles.
 #[derive(Debug)]
 struct RoleColumns {
     query: usize,
@@ -52,7 +65,7 @@ impl Samples {
         let kept: Arc<[RerankingSample]> = samples.into_iter().filter(complete).collect();
         count_left_out("samples in memory", all, kept.len())?;
         let candidates = kept.iter().map(|sample| sample.positive.len() + sample.negative.len()).collect();
-        Ok(Self { source: Source::Memory(kept), candidates })
+        Ok(Self { storage: Storage::Memory(kept), candidates })
     }
 
     pub(super) fn of_dataset(data: &Dataset) -> Result<Self> {
@@ -73,7 +86,7 @@ impl Samples {
         }
         count_left_out(&data.description(), data.len(), rows.len())?;
         let data = if rows.len() == data.len() { data.clone() } else { data.select(&rows)? };
-        Ok(Self { source: Source::Rows { data, columns: Arc::new(columns) }, candidates: candidates.into() })
+        Ok(Self { storage: Storage::Rows { data, columns: Arc::new(columns) }, candidates: candidates.into() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,7 +94,7 @@ impl Samples {
     }
 
     /// The samples from `start` on that have no more than `texts` candidates together, but at least one sample.
-    pub(super) fn stretch(&self, start: usize, texts: usize) -> Range<usize> {
+    pub(super) fn chunk(&self, start: usize, texts: usize) -> Range<usize> {
         let mut total = 0usize;
         let fits = |candidates: &&usize| {
             total = total.saturating_add(**candidates);
@@ -92,13 +105,13 @@ impl Samples {
     }
 
     pub(super) fn get(&self, sample: usize) -> Result<Row<'_>> {
-        match &self.source {
-            Source::Memory(samples) => {
+        match &self.storage {
+            Storage::Memory(samples) => {
                 let RerankingSample { query, positive, negative } = &samples[sample];
                 let candidates = positive.iter().chain(negative).map(|text| text.as_str().into()).collect();
                 Ok(Row { query: query.into(), candidates, positives: positive.len() })
             }
-            Source::Rows { data, columns } => {
+            Storage::Rows { data, columns } => {
                 let mut candidates = Vec::with_capacity(self.candidates[sample]);
                 append(&mut candidates, data, sample, &columns.positives)?;
                 let positives = candidates.len();
@@ -130,7 +143,7 @@ impl RoleColumns {
     }
 }
 
-/// Says how many samples are left out.
+/// Logs how many samples are left out.
 fn count_left_out(description: &str, all: usize, kept: usize) -> Result<()> {
     if kept == 0 {
         let message = format!(
@@ -208,20 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_has_at_least_one_sample() {
+    fn a_chunk_has_at_least_one_sample() {
         let samples = Samples::in_memory([(1, 1), (1, 2), (3, 3), (1, 1)].map(|(p, n)| sample(p, n)).to_vec()).unwrap();
-        let stretches = |texts: usize| {
+        let chunks = |texts: usize| {
             let (mut start, mut ends) = (0, Vec::new());
             while start < samples.len() {
-                start = samples.stretch(start, texts).end;
+                start = samples.chunk(start, texts).end;
                 ends.push(start);
             }
             ends
         };
-        assert_eq!(stretches(1), [1, 2, 3, 4]);
-        assert_eq!(stretches(5), [2, 3, 4]);
-        assert_eq!(stretches(8), [2, 4]);
-        assert_eq!(stretches(usize::MAX), [4]);
+        assert_eq!(chunks(1), [1, 2, 3, 4]);
+        assert_eq!(chunks(5), [2, 3, 4]);
+        assert_eq!(chunks(8), [2, 4]);
+        assert_eq!(chunks(usize::MAX), [4]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The configurations in a data set's README.md: YAML between two lines of `---`, of which only the key `configs` counts.
+//! The configurations in a data set's README.md: the key `configs` of the YAML between two lines of `---`.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) struct CardConfig {
     pub name: String,
     pub is_default: bool,
-    /// The folder that all else is relative to; empty for the root.
+    /// The folder of all paths; empty for the root.
     pub data_dir: String,
     /// The patterns of each split.
     pub data_files: Option<Vec<(String, Vec<String>)>>,
@@ -31,7 +31,7 @@ struct Keys {
     data_files: Option<Value>,
 }
 
-/// The configurations that a README.md declares, none if it declares none.
+/// The configurations in a README.md; empty if it has none.
 pub(super) fn configs(readme: &str) -> Result<Vec<CardConfig>, String> {
     let Some(yaml) = front_matter(readme) else { return Ok(Vec::new()) };
     if !yaml.lines().any(|line| line.starts_with("configs:")) {
@@ -39,7 +39,7 @@ pub(super) fn configs(readme: &str) -> Result<Vec<CardConfig>, String> {
     }
     let metadata: Metadata = serde_saphyr::from_str(&yaml).map_err(|error| {
         let line = error.to_string().lines().next().unwrap_or_default().to_owned();
-        format!("the metadata are not the YAML that they should be: {line}")
+        format!("the metadata are not the expected YAML: {line}")
     })?;
     metadata.configs.unwrap_or_default().into_iter().map(config).collect()
 }
@@ -92,7 +92,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The configuration that is meant.
+/// The requested configuration, or the default one.
 pub(super) fn choose(configs: Vec<CardConfig>, wanted: Option<&str>) -> Result<CardConfig, String> {
     let names: Vec<String> = configs.iter().map(|config| config.name.clone()).collect();
     let alone = configs.len() == 1;
@@ -104,7 +104,7 @@ pub(super) fn choose(configs: Vec<CardConfig>, wanted: Option<&str>) -> Result<C
     configs.into_iter().find(is_meant).ok_or_else(|| no_config(wanted, &names))
 }
 
-/// The message that a configuration has to be named, or that there is none of that name.
+/// The message that a configuration must be named, or that there is none of that name.
 pub(super) fn no_config(wanted: Option<&str>, names: &[&str]) -> String {
     let names = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     match wanted {
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn what_is_no_configuration_is_refused() {
         for (yaml, message) in [
-            ("configs: 3", "not the YAML"),
-            ("configs:\n- data_files: a", "not the YAML"),
+            ("configs: 3", "not the expected YAML"),
+            ("configs:\n- data_files: a", "not the expected YAML"),
             ("configs:\n- config_name: [a]", "config_name is expected"),
             ("configs:\n- config_name: a\n  data_files: {train: a}", "data_files of the configuration \"a\""),
             ("configs:\n- config_name: a\n  data_files:\n  - split: train", "data_files of the configuration \"a\""),

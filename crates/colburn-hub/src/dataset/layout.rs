@@ -1,6 +1,6 @@
-//! Which files are which split: by the patterns that a README.md gives, or by the names of folders and files (`datasets.data_files`).
+//! The files of each split, by the patterns of a README.md or by the names of folders and files (`datasets.data_files`).
 
-use crate::pattern::glob;
+use crate::pattern::Pattern;
 
 /// A split of a data set, and its files in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,13 +9,13 @@ pub(super) struct Split {
     pub files: Vec<String>,
 }
 
-/// What a split is called in names of files and folders (`SPLIT_KEYWORDS`).
+/// The words for a split in names of files and folders (`SPLIT_KEYWORDS`).
 const KEYWORDS: [(&str, &[&str]); 3] = [
     ("train", &["train", "training"]),
     ("validation", &["validation", "valid", "dev", "val"]),
     ("test", &["test", "testing", "eval", "evaluation"]),
 ];
-/// What may stand around such a word (`NON_WORDS_CHARS`).
+/// The characters around such a word (`NON_WORDS_CHARS`).
 const SEPARATOR: &str = "[-._ 0-9]";
 
 /// The splits by the patterns of a README.md, relative to a folder. A split without a file is left out.
@@ -24,8 +24,8 @@ pub(super) fn by_patterns(base: &str, splits: Vec<(String, Vec<String>)>, files:
     splits.filter(|split| !split.files.is_empty()).collect()
 }
 
-/// The splits of the files below a folder by their names, tried in this order: `data/SPLIT-00000-of-00001.…`, folders of a split's name, files
-/// of a split's name, and else everything as `train`.
+/// The splits of the files below a folder by their names. The first of these that exists counts: `data/SPLIT-00000-of-00001.…`, folders of a
+/// split's name, files of a split's name, all files as `train`.
 pub(super) fn by_name(base: &str, files: &[&str]) -> Vec<Split> {
     let sharded =
         matching(base, &["data/*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]*.*".to_owned()], files);
@@ -43,18 +43,18 @@ pub(super) fn by_name(base: &str, files: &[&str]) -> Vec<Split> {
     by_patterns(base, vec![("train".to_owned(), vec!["**".to_owned()])], files)
 }
 
-/// What is below folders of a split's name (`KEYWORDS_IN_DIR_NAME_BASE_PATTERNS`).
+/// Patterns of files below folders of a split's name (`KEYWORDS_IN_DIR_NAME_BASE_PATTERNS`).
 fn folders_of(word: &str) -> Vec<String> {
     let starts = ["**/".to_owned(), format!("**/*{SEPARATOR}")];
     starts.iter().flat_map(|start| ["", &format!("{SEPARATOR}*")].map(|end| format!("{start}{word}{end}/**"))).collect()
 }
 
-/// Files of a split's name (`KEYWORDS_IN_FILENAME_BASE_PATTERNS`).
+/// Patterns of files of a split's name (`KEYWORDS_IN_FILENAME_BASE_PATTERNS`).
 fn files_of(word: &str) -> Vec<String> {
     vec![format!("**/{word}{SEPARATOR}*"), format!("**/*{SEPARATOR}{word}{SEPARATOR}*")]
 }
 
-/// The splits of a configuration on the branch that the hub converts to; those of which it has only the beginning are not splits.
+/// The splits of a configuration on the branch of converted files, without those that are converted in part.
 pub(super) fn converted(config: &str, files: &[&str]) -> Vec<Split> {
     let mut splits: Vec<Split> = Vec::new();
     for file in files {
@@ -70,7 +70,7 @@ pub(super) fn converted(config: &str, files: &[&str]) -> Vec<Split> {
     splits
 }
 
-/// The split that is meant: by its name, or the only one, or `train`.
+/// The requested split, or else the only one, or `train`.
 pub(super) fn choose(splits: Vec<Split>, wanted: Option<&str>) -> Result<Split, String> {
     let names = splits.iter().map(|split| format!("{:?}", split.name)).collect::<Vec<_>>().join(", ");
     let alone = splits.len() == 1;
@@ -105,7 +105,7 @@ fn shard(file: &str) -> Option<(&str, &str, &str, &str)> {
     (is_number(number) && is_number(&rest[..end])).then(|| (before, number, &rest[..end], &rest[end..]))
 }
 
-/// Shards, by what their names begin with; train, validation and test before all others.
+/// Splits of shards, by the prefix of their names; train, validation and test come first.
 fn by_prefix(files: Vec<String>) -> Vec<Split> {
     let mut splits: Vec<Split> = Vec::new();
     for file in files {
@@ -124,13 +124,14 @@ fn by_prefix(files: Vec<String>) -> Vec<Split> {
 fn matching(base: &str, patterns: &[String], files: &[&str]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for pattern in patterns {
+        let glob = Pattern::glob(pattern);
         for file in files {
             let below = if base.is_empty() {
                 Some(*file)
             } else {
                 file.strip_prefix(base).and_then(|path| path.strip_prefix('/'))
             };
-            let fits = below.is_some_and(|path| glob(pattern, path) && !is_hidden(path, pattern));
+            let fits = below.is_some_and(|path| glob.matches(path) && !is_hidden(path, pattern));
             if fits && !found.iter().any(|known| known == file) {
                 found.push((*file).to_owned());
             }
@@ -139,7 +140,7 @@ fn matching(base: &str, patterns: &[String], files: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether a path has parts that begin with `.` or `__`, which a pattern means only where it says so.
+/// True if a path has more parts with a leading `.` or `__` than its pattern: such parts match only when the pattern has them.
 fn is_hidden(path: &str, pattern: &str) -> bool {
     let parts =
         |text: &str, start: &str| text.split('/').filter(|part| part.starts_with(start) && *part != ".").count();

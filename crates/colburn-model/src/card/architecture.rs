@@ -1,10 +1,10 @@
-//! The model as PyLate prints it: one line for the encoder, one for each projection.
+//! The text for a model that PyLate prints: one line for the encoder and one for each projection.
 
 use serde_json::{Value, json};
 
 use crate::{ColBert, dense::DenseConfig};
 
-/// `ColBERT((0): Transformer({…}) (1): Dense({…}))`, a line each, with Python's words for values.
+/// `ColBERT((0): Transformer({…}) (1): Dense({…}))` on several lines, with values in Python's notation.
 pub(super) fn describe(model: &ColBert) -> String {
     let encoder = &model.parts.encoder_json;
     let architecture = encoder.pointer("/architectures/0").or_else(|| encoder.get("model_type")).cloned();
@@ -22,8 +22,7 @@ pub(super) fn describe(model: &ColBert) -> String {
     text
 }
 
-/// Whether pylate-rs 1.0 gives the model's vectors: it knows two encoders, and takes the first projection for the only one, without bias,
-/// activation or residual.
+/// True if pylate-rs 1.0 computes the model's vectors. It knows two encoders and a single projection without bias, activation and residual.
 pub(super) fn is_read_by_pylate_rs(model: &ColBert) -> bool {
     let encoder = &model.parts.encoder_json;
     let has = |key: &str| encoder.get(key).and_then(Value::as_bool) == Some(true);

@@ -1,16 +1,16 @@
-//! What to cite: the method, and the libraries that a card speaks of.
+//! The works that a card cites.
 
-/// A work, by what of it was used, in BibTeX.
+/// A work in BibTeX, with the reason for its citation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Citation {
-    /// What it is cited for, such as `ColBERT`; a heading of the card.
+    /// The cited method or library, such as `ColBERT`; a heading of the card.
     pub of: String,
     /// The entry.
     pub bibtex: &'static str,
 }
 
 impl Citation {
-    /// A work, and what it is cited for.
+    /// The citation of a work for a method or library.
     pub fn new(of: impl Into<String>, bibtex: &'static str) -> Self {
         Self { of: of.into(), bibtex }
     }

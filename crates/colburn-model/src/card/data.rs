@@ -1,9 +1,8 @@
-//! What only a person can say of a model, for its card: the table `[model_card]` of a run.
+//! The settings of a model card that only a person knows: the table `[model_card]` of a run.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What goes into a card beside what the model and its training tell: sentence-transformers' `SentenceTransformerModelCardData` and PyLate's
-/// `PylateModelCardData`, by the same names.
+/// The settings of a card, with the names of sentence-transformers' `SentenceTransformerModelCardData` and PyLate's `PylateModelCardData`.
 ///
 /// ```
 /// use colburn_model::card::ModelCardData;
@@ -14,24 +13,24 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelCardData {
-    /// Whether a `README.md` is written at all; true.
+    /// True if a `README.md` is written, true.
     pub create_model_card: bool,
-    /// The languages of the model, such as `en`. In a file it may be one text.
+    /// The languages of the model, such as `en`. A file may have one text in place of a list.
     #[serde(deserialize_with = "one_or_more")]
     pub language: Vec<String>,
     /// The licence by the hub's name for it, such as `apache-2.0`.
     pub license: Option<String>,
-    /// What the model is called in the heading; if not given, that follows from the model that it was trained from.
+    /// The model's name in the heading. The default follows from the base model.
     pub model_name: Option<String>,
-    /// The name under which the model is loaded from the hub, `org/name`, for the lines of code; a run's `hub_model_id` if not given.
+    /// The model's name on the hub, `org/name`, for the lines of code. The default is a run's `hub_model_id`.
     pub model_id: Option<String>,
-    /// The model on the hub that this one was trained from, `org/name`, if that cannot be told from where it was loaded.
+    /// The base model on the hub, `org/name`. The default follows from the path that the model was loaded from.
     pub base_model: Option<String>,
-    /// Names and hub names of the training datasets, in their order; if not given, they follow from the files.
+    /// Names and hub names of the training datasets, in their order. The default follows from the files.
     pub train_datasets: Vec<CardDataset>,
-    /// The same of the evaluation datasets.
+    /// Names and hub names of the evaluation datasets.
     pub eval_datasets: Vec<CardDataset>,
-    /// Tags beside those that every card has.
+    /// Tags in addition to those of every card.
     #[serde(deserialize_with = "one_or_more")]
     pub tags: Vec<String>,
 }
@@ -52,13 +51,13 @@ impl Default for ModelCardData {
     }
 }
 
-/// What a card calls a dataset.
+/// The names of a dataset in a card.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CardDataset {
-    /// Its name for people; the `id` if not given.
+    /// The name for people. The default is `id`.
     pub name: Option<String>,
-    /// Its name on the hub, `org/name`.
+    /// The name on the hub, `org/name`.
     pub id: Option<String>,
 }
 

@@ -1,16 +1,16 @@
-//! Text as Markdown. What a card tells of data, paths and settings is anybody's text: it must neither break the table that it stands in
-//! nor become a heading, a link or HTML of the page.
+//! Text as Markdown. The texts of data, paths and settings in a card are not trusted: they must not break a table or become a heading, a link
+//! or HTML of the page.
 
 use std::{iter::Peekable, str::Chars};
 
-/// Characters that mean something in Markdown, in HTML, or in the mathematics that the hub lets pages have.
+/// The characters with a meaning in Markdown, HTML, or the mathematics of the hub's pages.
 const ACTIVE: &str = "&<>\\`*_[]|~$";
 
-/// Longer texts are cut: a card shows samples, it is not the data.
+/// The largest number of characters of a sample; longer ones are cut.
 const LONGEST: usize = 1000;
 
-/// A text that stands for itself wherever it is put: active characters become numeric entities, which neither Markdown nor HTML reads as
-/// anything but that character; lines become one, and what cannot be printed U+FFFD.
+/// A text that is shown as it is anywhere in Markdown or HTML. Characters with a meaning become numeric entities, line breaks become spaces,
+/// and characters that cannot be printed become U+FFFD.
 ///
 /// ```
 /// use colburn_model::card::markdown::escape;
@@ -21,7 +21,7 @@ pub fn escape(text: &str) -> String {
     escape_with(text, " ")
 }
 
-/// A cell of a table with a text in it, as PyLate shows samples: cut where it is very long, its line breaks kept.
+/// A table cell with a text, in PyLate's form for samples: a very long text is cut, line breaks are kept.
 pub fn cell(text: &str) -> String {
     let shown: String = text.chars().take(LONGEST).collect();
     let more = if shown.len() < text.len() { "..." } else { "" };
@@ -40,9 +40,9 @@ fn escape_with(text: &str, line_break: &str) -> String {
             && escaped.is_char_boundary(escaped.len() - 3)
             && escaped[escaped.len() - 3..].eq_ignore_ascii_case("www");
         match c {
-            // Between letters it is one, and most names have some.
+            // Between letters an underscore has no meaning, and most names have some.
             '_' if within => escaped.push(c),
-            // Addresses become links by themselves.
+            // Markdown would turn addresses into links.
             ':' if text_after(&characters, "//") => escaped.push_str("&#58;"),
             '.' if www => escaped.push_str("&#46;"),
             '@' if characters.peek().is_some_and(|after| after.is_alphabetic()) => escaped.push_str("&#64;"),
@@ -57,12 +57,12 @@ fn escape_with(text: &str, line_break: &str) -> String {
     escaped
 }
 
-/// Whether the rest of a text begins so.
+/// True if the rest of a text begins with `beginning`.
 fn text_after(rest: &Peekable<Chars<'_>>, beginning: &str) -> bool {
     rest.clone().zip(beginning.chars()).filter(|(a, b)| a == b).count() == beginning.len()
 }
 
-/// A block of code, fenced by more backticks than stand in it.
+/// A block of code with a fence of more backticks than the code has in a row.
 pub fn fenced(language: &str, code: &str) -> String {
     let mut longest = 0;
     let mut run = 0;
@@ -74,7 +74,7 @@ pub fn fenced(language: &str, code: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}\n", code.trim_end_matches('\n'))
 }
 
-/// A table; the cells are Markdown already. A row that is too short is filled up.
+/// A table of cells that are Markdown already. A short row is filled with empty cells.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let cells: Vec<&str> = cells.take(header.len()).collect();
@@ -90,7 +90,7 @@ pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Each line of a block two characters further to the right, so that it belongs to the item of a list above it.
+/// A block indented by two characters, so that it belongs to the list item above it.
 pub fn indented(block: &str) -> String {
     block.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
 }
@@ -116,7 +116,7 @@ mod tests {
         for c in ["<", ">", "|", "`", "*", "_", "[", "]", "\\", "$", "~", "\n", "\r", "\u{0}", "\u{1b}", "\u{2028}"] {
             assert!(!escaped.contains(c), "{c:?} in {escaped}");
         }
-        // What a reader sees is the text.
+        // A reader sees the text itself.
         let mut seen = escaped;
         for c in ACTIVE.chars() {
             seen = seen.replace(&format!("&#{};", u32::from(c)), &c.to_string());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_no_links() {
+    fn addresses_are_not_links() {
         let text = "see https://a.b, www.a.b or a@b.c; ndcg@10 is 1: good // www";
         let expected = "see https&#58;//a.b, www&#46;a.b or a&#64;b.c; ndcg@10 is 1: good // www";
         assert_eq!(escape(text), expected);

@@ -1,21 +1,22 @@
-//! The model card: `README.md` with metadata in YAML on top, by which the hub finds a model and a person learns what it is and how to load it.
+//! The model card: a `README.md` with metadata in YAML at the top. The hub indexes a model by the metadata; the text describes the model and
+//! its use.
 //!
-//! [`ModelCard::new`] knows what the model itself tells, which is the card of a model that is saved outside of training
-//! ([`ColBert::save_pretrained`]). Training adds what it knows: datasets, loss, arguments, logs, results. Parts and their order are those of
-//! PyLate's cards. A card has no date and no local path: the same model has the same card, and it may be published.
+//! [`ModelCard::new`] makes the card of a model that is saved outside of training ([`ColBert::save_pretrained`]). Training adds datasets, loss,
+//! arguments, logs and results. The parts and their order are those of PyLate's cards. A card has no date and no local path, so the same model
+//! has the same card, and it can be published.
 
 mod architecture;
 mod citations;
 mod data;
+mod hub_repo;
 pub mod markdown;
-mod origin;
 mod yaml;
 
 use serde_json::{Value, json};
 
 pub use citations::Citation;
 pub use data::{CardDataset, ModelCardData};
-pub use origin::{Origin, is_repo_id};
+pub use hub_repo::{HubRepo, is_repo_id};
 
 use self::markdown::{escape, fenced, listed};
 use crate::ColBert;
@@ -23,118 +24,118 @@ use crate::ColBert;
 /// The name of the file.
 pub const FILE: &str = "README.md";
 
-/// Tags that tell the hub's users, and its tools, what kind of model this is; PyLate's, and ours.
+/// The tags of every card: PyLate's and this project's.
 const TAGS: [&str; 6] =
     ["ColBERT", "PyLate", "sentence-transformers", "sentence-similarity", "feature-extraction", "colburn"];
 
-/// Stands in lines of code for a model whose name on the hub is not known.
+/// The model's name in lines of code if its name on the hub is not known.
 const PLACEHOLDER: &str = "path/to/this/model";
 
 const USAGE: &str = include_str!("usage.md");
 
 const USAGE_PYLATE_RS: &str = include_str!("usage_pylate_rs.md");
 
-/// The version of Burn that this crate is built with, which Burn itself does not say.
+/// The version of Burn that this crate is built with; Burn has no constant for it.
 const BURN: &str = "0.22.1";
 
-/// A card in its parts.
+/// The parts of a card.
 #[derive(Clone, Debug, Default)]
 pub struct ModelCard {
-    /// What a person said.
+    /// The settings of a person.
     pub data: ModelCardData,
-    /// The model on the hub that this one was trained from.
-    pub base: Option<Origin>,
-    /// What the base is called where it is not on the hub: the last part of its path.
+    /// The base model on the hub.
+    pub base: Option<HubRepo>,
+    /// The name of a base model that is not on the hub: the last part of its path.
     pub base_folder: Option<String>,
-    /// Tags beside those that every card has.
+    /// Tags in addition to those of every card.
     pub tags: Vec<String>,
-    /// What it was trained on.
+    /// The training datasets.
     pub trained_on: Vec<NamedDataset>,
-    /// Names of the metrics in `results`.
+    /// The names of the metrics in `results`.
     pub metrics: Vec<String>,
-    /// Results of evaluations.
+    /// The results of evaluations.
     pub results: Vec<EvalResult>,
-    /// The section `## Evaluation`; empty: there is none.
+    /// The section `## Evaluation`; it is left out if empty.
     pub evaluation: String,
-    /// The section `## Training Details`; empty: there is none.
+    /// The section `## Training Details`; it is left out if empty.
     pub training: String,
-    /// Works to cite beside ColBERT and PyLate.
+    /// Works to cite in addition to ColBERT and PyLate.
     pub citations: Vec<Citation>,
-    /// Versions beside those of colburn and Burn.
+    /// Versions in addition to those of colburn and Burn.
     pub versions: Vec<(String, String)>,
-    model: Facts,
+    model: ModelSummary,
 }
 
-/// A dataset by its name, and where it is on the hub.
+/// A dataset with its name and its repository on the hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedDataset {
-    /// Its name for people.
+    /// The name for people.
     pub name: String,
-    /// Its repository.
-    pub origin: Option<Origin>,
+    /// The repository.
+    pub repo: Option<HubRepo>,
 }
 
 /// One number of an evaluation, for the hub's `model-index`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalResult {
-    /// What was evaluated, such as `Information Retrieval`.
+    /// The evaluated task, such as `Information Retrieval`.
     pub task: String,
-    /// On what; none where that has no name.
+    /// The dataset; `None` if it has no name.
     pub dataset: Option<String>,
     /// The metric, such as `MaxSim_ndcg@10`.
     pub metric: String,
-    /// Its value.
+    /// The value.
     pub value: f64,
 }
 
-/// What the model tells of itself.
+/// The properties of the model.
 #[derive(Clone, Debug, Default)]
-struct Facts {
+struct ModelSummary {
     document_length: usize,
     query_length: usize,
     dimensions: usize,
     architecture: String,
-    /// Whether pylate-rs reads it.
+    /// True if pylate-rs can read the model.
     pylate_rs: bool,
 }
 
 impl NamedDataset {
-    /// The name, with a link where there is something to link to.
+    /// The name, with a link to the repository if there is one.
     pub fn link(&self) -> String {
-        match &self.origin {
-            Some(Origin { id, .. }) => format!("[{}](https://huggingface.co/datasets/{id})", escape(&self.name)),
+        match &self.repo {
+            Some(HubRepo { id, .. }) => format!("[{}](https://huggingface.co/datasets/{id})", escape(&self.name)),
             None => escape(&self.name),
         }
     }
 }
 
 impl ModelCard {
-    /// The card of a model of which nothing else is known.
+    /// The card of a model without further information.
     pub fn new(model: &ColBert) -> Self {
-        let base = Origin::of(model.name_or_path());
+        let base = HubRepo::of(model.name_or_path());
         let folder = model.name_or_path().file_name().map(|name| name.to_string_lossy().into_owned());
-        let facts = Facts {
+        let summary = ModelSummary {
             document_length: model.config().document_length,
             query_length: model.config().query_length,
             dimensions: model.embedding_size(),
             architecture: architecture::describe(model),
             pylate_rs: architecture::is_read_by_pylate_rs(model),
         };
-        Self { base_folder: folder.filter(|_| base.is_none()), base, model: facts, ..Self::default() }
+        Self { base_folder: folder.filter(|_| base.is_none()), base, model: summary, ..Self::default() }
     }
 
-    /// The same with what a person says. What can be no name on the hub is left out with a warning, because it would go into links.
+    /// The card with the settings of a person. An impossible name on the hub is left out with a warning, because it would become a link.
     #[must_use]
     pub fn with_data(mut self, data: &ModelCardData) -> Self {
         self.data = data.clone();
-        self.data.model_id = named("model_id", data.model_id.as_ref());
-        if let Some(id) = named("base_model", data.base_model.as_ref()) {
-            self.base = Some(Origin { id, revision: None });
+        self.data.model_id = repo_id("model_id", data.model_id.as_ref());
+        if let Some(id) = repo_id("base_model", data.base_model.as_ref()) {
+            self.base = Some(HubRepo { id, revision: None });
         }
         self
     }
 
-    /// The whole file.
+    /// The text of the file.
     pub fn to_markdown(&self) -> String {
         let name = self.name();
         let parts = [
@@ -160,7 +161,7 @@ impl ModelCard {
         }
     }
 
-    /// What the hub reads, in the order of sentence-transformers.
+    /// The metadata for the hub, in the order of sentence-transformers.
     fn metadata(&self, name: &str) -> Value {
         let mut tags: Vec<&str> = TAGS.to_vec();
         for tag in self.tags.iter().chain(&self.data.tags).map(String::as_str) {
@@ -169,7 +170,7 @@ impl ModelCard {
             }
         }
         let mut datasets: Vec<&str> = Vec::new();
-        for id in self.trained_on.iter().filter_map(|dataset| Some(dataset.origin.as_ref()?.id.as_str())) {
+        for id in self.trained_on.iter().filter_map(|dataset| Some(dataset.repo.as_ref()?.id.as_str())) {
             if !datasets.contains(&id) {
                 datasets.push(id);
             }
@@ -189,7 +190,7 @@ impl ModelCard {
 
     /// One entry for each task and dataset, with all their metrics (`eval_results_to_model_index` of huggingface_hub).
     fn model_index(&self, name: &str) -> Value {
-        // Of each task and dataset, the first result and all metrics.
+        // The first result and all metrics of each task and dataset.
         let mut results: Vec<(&EvalResult, Vec<Value>)> = Vec::new();
         for result in self.results.iter().filter(|result| result.value.is_finite()) {
             let metric = json!({"type": result.metric, "value": result.value, "name": title(&result.metric)});
@@ -215,8 +216,8 @@ impl ModelCard {
     }
 
     fn introduction(&self) -> String {
-        let origin = match &self.base {
-            Some(Origin { id, .. }) => format!(" finetuned from [{id}](https://huggingface.co/{id})"),
+        let base = match &self.base {
+            Some(HubRepo { id, .. }) => format!(" finetuned from [{id}](https://huggingface.co/{id})"),
             None => String::new(),
         };
         let links: Vec<String> = self.trained_on.iter().map(NamedDataset::link).collect();
@@ -230,7 +231,7 @@ impl ModelCard {
             _ => "",
         };
         format!(
-            "This is a ColBERT (late-interaction) model{trained}{origin}{data}, made by [colburn](https://github.com/colburn-rs/colburn) \
+            "This is a ColBERT (late-interaction) model{trained}{base}{data}, made by [colburn](https://github.com/colburn-rs/colburn) \
              and saved in the layout of [PyLate](https://github.com/lightonai/pylate). It maps queries and documents to sequences of \
              {}-dimensional dense vectors, one for each token, and compares them by the MaxSim operator.\n\n",
             self.model.dimensions
@@ -238,10 +239,10 @@ impl ModelCard {
     }
 
     fn description(&self) -> String {
-        let Facts { document_length, query_length, dimensions, architecture, .. } = &self.model;
+        let ModelSummary { document_length, query_length, dimensions, architecture, .. } = &self.model;
         let mut lines = vec!["- **Model Type:** PyLate model (ColBERT)".to_owned()];
         lines.push(match (&self.base, &self.base_folder) {
-            (Some(Origin { id, revision }), _) => {
+            (Some(HubRepo { id, revision }), _) => {
                 let at = revision.as_ref().filter(|revision| revision.chars().all(|c| c.is_ascii_alphanumeric()));
                 let at = at.map(|revision| format!(" <!-- at revision {revision} -->")).unwrap_or_default();
                 format!("- **Base model:** [{id}](https://huggingface.co/{id}){at}")
@@ -298,15 +299,17 @@ impl ModelCard {
     }
 }
 
-/// A section that may be missing, with a blank line before it.
+/// A section after a blank line; empty if there is no section.
 fn section(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("\n{}\n", text.trim_end_matches('\n')) }
 }
 
-fn named(key: &str, name: Option<&String>) -> Option<String> {
+fn repo_id(key: &str, name: Option<&String>) -> Option<String> {
     let name = name?;
     if !is_repo_id(name) {
-        tracing::warn!("model card: `{key}` is {name:?}, which can be no name on the hub (`org/name`); it is left out");
+        tracing::warn!(
+            "model card: `{key}` is {name:?}, which cannot be a name on the hub (`org/name`); it is left out"
+        );
         return None;
     }
     Some(name.clone())

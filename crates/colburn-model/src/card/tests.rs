@@ -1,9 +1,9 @@
-//! Cards as they are written, and what of them a person or hostile text may change.
+//! Written cards, and the parts of them that settings or hostile text can change.
 
 use super::*;
 
 fn card() -> ModelCard {
-    let model = Facts {
+    let model = ModelSummary {
         document_length: 180,
         query_length: 32,
         dimensions: 128,
@@ -21,7 +21,7 @@ fn parts(card: &ModelCard) -> (String, String) {
 }
 
 #[test]
-fn a_plain_card_says_what_the_model_tells() {
+fn a_plain_card_describes_the_model() {
     let (metadata, body) = parts(&card());
     assert_eq!(
         metadata,
@@ -48,7 +48,7 @@ fn a_plain_card_says_what_the_model_tells() {
 }
 
 #[test]
-fn what_a_person_says_comes_in() {
+fn settings_of_a_person_are_in_the_card() {
     let data = ModelCardData {
         language: vec!["no".to_owned(), "de".to_owned()],
         license: Some("apache-2.0".to_owned()),
@@ -68,7 +68,7 @@ fn what_a_person_says_comes_in() {
 }
 
 #[test]
-fn what_is_no_name_gets_into_no_code() {
+fn an_impossible_name_is_not_in_the_code() {
     let data = ModelCardData {
         model_id: Some("a\"); import os; os.system(\"x".to_owned()),
         base_model: Some("a](javascript:x)".to_owned()),
@@ -106,10 +106,10 @@ fn results_are_grouped_as_the_hub_wants_them() {
 
 #[test]
 fn datasets_are_named_and_linked() {
-    let local = NamedDataset { name: "my|data".to_owned(), origin: None };
+    let local = NamedDataset { name: "my|data".to_owned(), repo: None };
     let hub = NamedDataset {
         name: "triplets".to_owned(),
-        origin: Some(Origin { id: "org/triplets".to_owned(), revision: None }),
+        repo: Some(HubRepo { id: "org/triplets".to_owned(), revision: None }),
     };
     let (metadata, body) = parts(&ModelCard { trained_on: vec![local.clone(), hub], ..card() });
     assert!(metadata.contains("datasets:\n- org/triplets\n"), "{metadata}");

@@ -1,20 +1,19 @@
-//! The metadata on top of a card, as YAML in the style that the hub's own tools write.
+//! The metadata at the top of a card as YAML, in the style of the hub's own tools.
 //!
-//! YAML 1.1 and 1.2 disagree about what is text: `no` is Norway's language or false, `1e-7` a number or a text. So a text is plain only where
-//! all agree, and quoted with escapes otherwise; a number always has its point.
+//! YAML 1.1 and 1.2 disagree about plain texts and numbers: `no` is Norway's language or false, `1e-7` a number or a text. The serializer
+//! quotes such texts, and writes numbers with a point, so that every reader reads the same.
 
-use std::fmt::Write as _;
+use serde_json::{Map, Value};
 
-use serde_json::{Number, Value};
-
-/// Words that some YAML takes for something else than a text.
-const WORDS: [&str; 11] = ["y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"];
-
-/// The lines of a mapping; of what is no mapping, none. Keys whose value is null or empty are left out.
+/// The lines of a mapping. Keys whose value is null or empty are left out.
 pub(super) fn mapping(value: &Value) -> String {
-    let mut text = String::new();
-    write_mapping(value, 0, false, &mut text);
-    text
+    let value = without_empty(value);
+    if is_empty(&value) {
+        return String::new();
+    }
+    // Block scalars and folded lines are valid, but the hub's tools write neither.
+    let options = serde_saphyr::ser_options! { compact_list_indent: true, prefer_block_scalars: false };
+    serde_saphyr::to_string_with_options(&value, options).unwrap_or_default()
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -26,92 +25,16 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// `inline` when the first key goes on a line that has begun.
-fn write_mapping(value: &Value, indent: usize, mut inline: bool, text: &mut String) {
-    let Value::Object(fields) = value else { return };
-    for (key, value) in fields.iter().filter(|(_, value)| !is_empty(value)) {
-        let before = if std::mem::take(&mut inline) { 0 } else { indent };
-        let _ = write!(text, "{:before$}{}:", "", scalar(key));
-        match value {
-            Value::Object(_) => {
-                text.push('\n');
-                write_mapping(value, indent + 2, false, text);
-            }
-            Value::Array(items) => {
-                text.push('\n');
-                write_items(items, indent, text);
-            }
-            other => {
-                let _ = writeln!(text, " {}", plain_value(other));
-            }
-        }
-    }
-}
-
-fn write_items(items: &[Value], indent: usize, text: &mut String) {
-    for item in items {
-        let _ = write!(text, "{:indent$}- ", "");
-        match item {
-            Value::Object(fields) if fields.values().any(|value| !is_empty(value)) => {
-                write_mapping(item, indent + 2, true, text);
-            }
-            other => {
-                let _ = writeln!(text, "{}", plain_value(other));
-            }
-        }
-    }
-}
-
-/// What goes on one line. Nested arrays do not occur in a card, and would be JSON, which YAML reads.
-fn plain_value(value: &Value) -> String {
+/// The value without the fields of objects that are null or empty.
+fn without_empty(value: &Value) -> Value {
     match value {
-        Value::String(text) => scalar(text),
-        Value::Number(value) => number(value),
-        other => other.to_string(),
+        Value::Object(fields) => {
+            let kept = fields.iter().map(|(key, value)| (key.clone(), without_empty(value)));
+            Value::Object(kept.filter(|(_, value)| !is_empty(value)).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_empty).collect()),
+        other => other.clone(),
     }
-}
-
-/// YAML 1.1 knows no number with an exponent that has no point, or no sign in its exponent.
-fn number(number: &Number) -> String {
-    let text = number.to_string();
-    let Some((digits, exponent)) = text.split_once('e') else { return text };
-    let point = if digits.contains('.') { "" } else { ".0" };
-    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
-    format!("{digits}{point}e{sign}{exponent}")
-}
-
-fn scalar(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { quoted(text) }
-}
-
-/// Whether a text is nothing but a text, unquoted.
-fn is_plain(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.-/@+():".contains(c);
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(allowed)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        let code = u32::from(c);
-        let _ = match c {
-            '"' | '\\' => write!(quoted, "\\{c}"),
-            '\n' => write!(quoted, "\\n"),
-            '\t' => write!(quoted, "\\t"),
-            ' '..='~' => write!(quoted, "{c}"),
-            // Letters of all scripts stay readable; what folds a line, marks an order of bytes or cannot be printed does not.
-            c if c.is_alphanumeric() => write!(quoted, "{c}"),
-            _ if code <= 0xff => write!(quoted, "\\x{code:02x}"),
-            _ if code <= 0xffff => write!(quoted, "\\u{code:04x}"),
-            _ => write!(quoted, "\\U{code:08x}"),
-        };
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
@@ -143,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_something_else_is_quoted() {
+    fn an_ambiguous_text_is_quoted() {
         for text in [
             "",
             "no",
@@ -174,7 +97,6 @@ mod tests {
             "`a`",
             "{a}",
             "[a]",
-            "a, b",
             "a ",
             " a",
             "~",
@@ -185,19 +107,18 @@ mod tests {
             "<<",
             "?",
         ] {
-            assert!(!is_plain(text), "{text:?}");
+            let written = mapping(&json!({ "a": text }));
+            assert!(written.starts_with("a: \"") || written.starts_with("a: '"), "{text:?}: {written}");
         }
         for text in ["ColBERT", "loss:Contrastive", "bert-base-uncased", "org/name", "apache-2.0", "Col BERT (v2)"] {
-            assert!(is_plain(text), "{text:?}");
+            assert_eq!(mapping(&json!({ "a": text })), format!("a: {text}\n"));
         }
-        assert_eq!(
-            quoted("a\"\\\n\u{7f}\u{85}\u{2028}\u{feff}\u{1f600}é"),
-            r#""a\"\\\n\x7f\x85\u2028\ufeff\U0001f600é""#
-        );
+        let written = mapping(&json!({ "a": "a\"\\\n\u{7f}\u{85}\u{2028}\u{feff}\u{1f600}é" }));
+        assert_eq!(written, "a: \"a\\\"\\\\\\n\\x7F\\N\\L\\uFEFF\u{1f600}é\"\n");
     }
 
     #[test]
-    fn a_number_is_one_to_every_reader() {
+    fn numbers_have_a_point() {
         let number = |value: f64| mapping(&json!({ "a": value }));
         assert_eq!(
             [1.0, 0.1, 1e-7, 1.5e-9, 1e300].map(number),
@@ -216,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_written_is_read_back() {
+    fn every_text_is_read_back() {
         let alphabet: Vec<char> =
             "ab01 -:#,[]{}&*!|>'\"%@`~.?<=\\/\n\r\t\u{0}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}\u{e9}\u{6f22}\u{1f600}".chars().collect();
         let mut state = 42;

@@ -1,6 +1,6 @@
-//! The activations that a Dense module may name: those of torch.nn that are made without arguments and work on each number by itself.
+//! The activations of a Dense module: those of torch.nn that need no arguments and work on each number by itself.
 //!
-//! Left out are those that differ from call to call (RReLU), those over a whole row (the softmaxes), and GLU, which halves the width.
+//! RReLU, which is random, the softmaxes, which work on a row, and GLU, which halves the width, are not supported.
 
 use burn::tensor::{
     Tensor,
@@ -16,7 +16,7 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// An activation, with torch's default parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DenseActivation {
-    /// `CELU` too, which is the same as long as α is 1.
+    /// Also `CELU`, which is the same for α = 1.
     Elu,
     Gelu,
     Hardshrink,
@@ -67,19 +67,19 @@ impl DenseActivation {
         ("Tanhshrink", Self::Tanhshrink),
     ];
 
-    /// By the path of its Python class, such as `torch.nn.modules.activation.Tanh`.
+    /// The activation with this path of its Python class, such as `torch.nn.modules.activation.Tanh`.
     pub fn from_path(path: &str) -> Option<Self> {
         let (module, name) = path.rsplit_once('.')?;
         let of_torch = module == "torch.nn" || module.starts_with("torch.nn.");
         Self::NAMES.iter().find(|(known, _)| of_torch && *known == name).map(|(_, activation)| *activation)
     }
 
-    /// The names that are known, for errors.
+    /// The known names, for error messages.
     pub fn names() -> String {
         Self::NAMES.map(|(name, _)| name).join(", ")
     }
 
-    /// Applies it to every element; `slope` `[1]` is the weight of PReLU.
+    /// Applies the activation to every element; `slope` `[1]` is the weight of PReLU.
     pub fn forward(self, x: Tensor<2>, slope: Option<Tensor<1>>) -> Tensor<2> {
         match self {
             Self::Elu => relu(x.clone()) + exponential_part(x),
@@ -110,13 +110,13 @@ impl DenseActivation {
     }
 }
 
-/// Between -1 and 1; at both, as beyond them, torch has no gradient.
+/// Clamps to the range from -1 to 1. As in torch, the gradient is zero at both ends and beyond them.
 fn hardtanh(x: Tensor<2>) -> Tensor<2> {
     let beyond = x.clone().abs().greater_equal_scalar(1.0);
     x.clone().mask_where(beyond, x.sign())
 }
 
-/// `exp(x) − 1` where x is negative, else 0. Positive ones are taken out before the exponential: what overflows has no gradient.
+/// `exp(x) − 1` where x is negative, else 0. Positive numbers are clamped before the exponential, because an overflow would have no gradient.
 fn exponential_part(x: Tensor<2>) -> Tensor<2> {
     x.clamp_max(0.0).exp().sub_scalar(1.0)
 }

@@ -9,7 +9,7 @@ use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    Checkpoint, Encoder, EncoderContext, Family, FamilyConfig,
     bert::{BertEmbeddings, BertShape, zero_linear},
     check,
     norm::LayerNorm,
@@ -26,7 +26,7 @@ pub struct AlbertConfig {
     pub embedding_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
-    /// How many times a group of layers is run through in all.
+    /// Total number of runs through a group of layers.
     pub num_hidden_layers: usize,
     /// Number of groups, each with weights of its own; the runs are divided among them in order.
     pub num_hidden_groups: usize,
@@ -81,7 +81,7 @@ impl Default for AlbertConfig {
 }
 
 impl AlbertConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -225,33 +225,33 @@ struct AlbertAttention {
 }
 
 impl Albert {
-    fn layer(&self, layer: &AlbertLayer, hidden: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+    fn layer(&self, layer: &AlbertLayer, hidden: Tensor<2>, context: &mut EncoderContext) -> Tensor<2> {
         let AlbertAttention { query, key, value, dense, layer_norm } = &layer.attention;
         let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-        let context = pass.attention([query, key, value], hidden.clone(), options);
-        let context = pass.linear(dense, context);
-        let hidden = pass.add_norm(layer_norm, context, hidden, self.hidden_dropout);
-        let inner = self.activation.forward(pass.linear(&layer.ffn, hidden.clone()));
-        let output = pass.linear(&layer.ffn_output, inner);
-        pass.add_norm(&layer.full_layer_layer_norm, output, hidden, 0.0)
+        let attended = context.attention([query, key, value], hidden.clone(), options);
+        let attended = context.linear(dense, attended);
+        let hidden = context.add_norm(layer_norm, attended, hidden, self.hidden_dropout);
+        let inner = self.activation.forward(context.linear(&layer.ffn, hidden.clone()));
+        let output = context.linear(&layer.ffn_output, inner);
+        context.add_norm(&layer.full_layer_layer_norm, output, hidden, 0.0)
     }
 }
 
 impl Family for Albert {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = self.embeddings.position_embeddings.rows(pass.positions());
-        let embedded = self.embeddings.forward(words, positions, pass);
-        let embedded = pass.drop(embedded, self.hidden_dropout);
-        let mut hidden = pass.linear(&self.encoder.embedding_hidden_mapping_in, embedded);
+        let positions = self.embeddings.position_embeddings.rows(&context.positions());
+        let embedded = self.embeddings.forward(words, positions, context);
+        let embedded = context.drop(embedded, self.hidden_dropout);
+        let mut hidden = context.linear(&self.encoder.embedding_hidden_mapping_in, embedded);
         let groups = &self.encoder.albert_layer_groups;
         let runs_per_group = self.runs as f64 / groups.len() as f64;
         for run in 0..self.runs {
             // Rounded as transformers does, which can fall short of a whole number: 9 / (18 / 14).
             let group = (run as f64 / runs_per_group) as usize;
             for layer in &groups[group.min(groups.len() - 1)].albert_layers {
-                hidden = self.layer(layer, hidden, pass);
+                hidden = self.layer(layer, hidden, context);
             }
         }
         hidden

@@ -11,7 +11,7 @@ use burn::{
 use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, norm::LayerNorm, table::Table};
+use super::{Checkpoint, Encoder, EncoderContext, Family, FamilyConfig, check, norm::LayerNorm, table::Table};
 
 /// The fields of BERT's `config.json`, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,7 +69,7 @@ impl Default for BertConfig {
 }
 
 impl BertConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -142,11 +142,11 @@ pub struct Bert {
 
 impl Family for Bert {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = self.embeddings.position_embeddings.rows(pass.positions());
-        let embedded = self.embeddings.forward(words, positions, pass);
-        self.encoder.forward(pass.drop(embedded, self.hidden_dropout), pass)
+        let positions = self.embeddings.position_embeddings.rows(&context.positions());
+        let embedded = self.embeddings.forward(words, positions, context);
+        self.encoder.forward(context.drop(embedded, self.hidden_dropout), context)
     }
 
     fn words(&self) -> &Table {
@@ -168,7 +168,7 @@ pub(super) struct BertEmbeddings {
 }
 
 impl BertEmbeddings {
-    /// All zero, with so many `[words, positions, token types]`.
+    /// All zero, with these numbers of `[words, positions, token types]`.
     pub(super) fn new([words, positions, types]: [usize; 3], width: usize, eps: f64, device: &Device) -> Self {
         Self {
             word_embeddings: Table::zeros(words, width, device),
@@ -179,18 +179,18 @@ impl BertEmbeddings {
     }
 
     /// The normalised sum of the embeddings of words and positions, `[tokens, width]` each, and of token type 0.
-    pub(super) fn forward(&self, words: Tensor<2>, positions: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        pass.norm(&self.layer_norm, words + positions + self.token_type_embeddings.row(0))
+    pub(super) fn forward(&self, words: Tensor<2>, positions: Tensor<2>, context: &EncoderContext) -> Tensor<2> {
+        context.norm(&self.layer_norm, words + positions + self.token_type_embeddings.row(0))
     }
 }
 
-/// What the layers are made of.
+/// The shape of the layers.
 pub(super) struct BertShape<'a> {
     pub(super) layers: usize,
     pub(super) hidden: usize,
     pub(super) heads: usize,
     pub(super) intermediate: usize,
-    /// A name as `hidden_act` has it.
+    /// A name of `hidden_act`.
     pub(super) activation: &'a str,
     pub(super) hidden_dropout: f64,
     pub(super) attention_dropout: f64,
@@ -198,7 +198,7 @@ pub(super) struct BertShape<'a> {
 }
 
 impl BertShape<'_> {
-    /// What makes the shape, or one of the other sizes of its configuration, unusable; under the keys that BERT's relatives share.
+    /// The fault that makes the shape, or one of the other sizes of its configuration, unusable, under the keys that BERT's relatives share.
     pub(super) fn problem(&self, others: &[(&str, usize)]) -> Option<String> {
         let sizes = [
             ("hidden_size", self.hidden),
@@ -289,14 +289,14 @@ impl BertStack {
     }
 
     /// Hidden states behind the last layer, `[tokens, hidden]`.
-    pub(super) fn forward(&self, mut hidden: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+    pub(super) fn forward(&self, mut hidden: Tensor<2>, context: &mut EncoderContext) -> Tensor<2> {
         for layer in &self.layer {
             let BertSelfAttention { query, key, value } = &layer.attention.self_attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let context = pass.attention([query, key, value], hidden.clone(), options);
-            hidden = layer.attention.output.forward(context, hidden, self.hidden_dropout, pass);
-            let inner = self.activation.forward(pass.linear(&layer.intermediate.dense, hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, pass);
+            let attended = context.attention([query, key, value], hidden.clone(), options);
+            hidden = layer.attention.output.forward(attended, hidden, self.hidden_dropout, context);
+            let inner = self.activation.forward(context.linear(&layer.intermediate.dense, hidden.clone()));
+            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, context);
         }
         hidden
     }
@@ -309,8 +309,14 @@ impl BertOutput {
     }
 
     /// With dropout between the projection and the sum.
-    pub(super) fn forward(&self, x: Tensor<2>, residual: Tensor<2>, dropout: f64, pass: &mut Pass) -> Tensor<2> {
-        pass.add_norm(&self.layer_norm, pass.linear(&self.dense, x), residual, dropout)
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        residual: Tensor<2>,
+        dropout: f64,
+        context: &mut EncoderContext,
+    ) -> Tensor<2> {
+        context.add_norm(&self.layer_norm, context.linear(&self.dense, x), residual, dropout)
     }
 }
 

@@ -8,7 +8,9 @@ use burn::{
 use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, bert::zero_linear, check, norm::LayerNorm, table::Table};
+use super::{
+    Checkpoint, Encoder, EncoderContext, Family, FamilyConfig, bert::zero_linear, check, norm::LayerNorm, table::Table,
+};
 
 /// Added to the variance in layer norms; no key of the configuration.
 const LAYER_NORM_EPS: f64 = 1e-12;
@@ -185,21 +187,21 @@ struct FeedForward {
 
 impl Family for DistilBert {
     /// Nothing is dropped behind the attention's output projection, where BERT does.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, self.padding);
-        let positions = tables.position_embeddings.rows(pass.positions());
-        let embedded = pass.add_norm(&tables.layer_norm, words, positions, 0.0);
-        let mut hidden = pass.drop(embedded, self.dropout);
+        let positions = tables.position_embeddings.rows(&context.positions());
+        let embedded = context.add_norm(&tables.layer_norm, words, positions, 0.0);
+        let mut hidden = context.drop(embedded, self.dropout);
         for layer in &self.transformer.layer {
             let MultiHeadSelfAttention { q_lin, k_lin, v_lin, out_lin } = &layer.attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let context = pass.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
-            let context = pass.linear(out_lin, context);
-            hidden = pass.add_norm(&layer.sa_layer_norm, context, hidden, 0.0);
-            let inner = self.activation.forward(pass.linear(&layer.ffn.lin1, hidden.clone()));
-            let output = pass.linear(&layer.ffn.lin2, inner);
-            hidden = pass.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
+            let attended = context.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
+            let attended = context.linear(out_lin, attended);
+            hidden = context.add_norm(&layer.sa_layer_norm, attended, hidden, 0.0);
+            let inner = self.activation.forward(context.linear(&layer.ffn.lin1, hidden.clone()));
+            let output = context.linear(&layer.ffn.lin2, inner);
+            hidden = context.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
         }
         hidden
     }

@@ -8,7 +8,7 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    Checkpoint, Encoder, EncoderContext, Family, FamilyConfig,
     bert::{BertEmbeddings, BertShape, BertStack, zero_linear},
     check,
     table::Table,
@@ -73,7 +73,7 @@ impl Default for ElectraConfig {
 }
 
 impl ElectraConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -160,16 +160,16 @@ pub struct Electra {
 
 impl Family for Electra {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let words = self.embeddings.word_embeddings.words(ids, self.padding);
-        let positions = self.embeddings.position_embeddings.rows(pass.positions());
-        let embedded = self.embeddings.forward(words, positions, pass);
-        let embedded = pass.drop(embedded, self.hidden_dropout);
+        let positions = self.embeddings.position_embeddings.rows(&context.positions());
+        let embedded = self.embeddings.forward(words, positions, context);
+        let embedded = context.drop(embedded, self.hidden_dropout);
         let hidden = match &self.embeddings_project {
-            Some(project) => pass.linear(project, embedded),
+            Some(project) => context.linear(project, embedded),
             None => embedded,
         };
-        self.encoder.forward(hidden, pass)
+        self.encoder.forward(hidden, context)
     }
 
     fn words(&self) -> &Table {

@@ -6,12 +6,12 @@
 mod albert;
 mod bert;
 mod check;
+mod context;
 mod distilbert;
 mod electra;
 mod modernbert;
 mod mpnet;
 mod norm;
-mod pass;
 mod positions;
 mod roberta;
 mod table;
@@ -22,10 +22,11 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
+use colburn_ops::{Dropout, Precision, Spans};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use self::pass::Pass;
+pub(crate) use self::context::EncoderContext;
 use self::{
     albert::{Albert, AlbertConfig},
     bert::{Bert, BertConfig},
@@ -38,8 +39,7 @@ use self::{
 };
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
-/// The values of `model_type` that are known, with transformers' class of the bare encoder, which it puts into the `config.json` of what it
-/// saves.
+/// The known values of `model_type`, with transformers' class of the bare encoder, which it writes into `config.json` when it saves.
 const FAMILIES: [(&str, &str); 9] = [
     ("albert", "AlbertModel"),
     ("bert", "BertModel"),
@@ -80,21 +80,21 @@ pub enum Encoder {
     Roberta(Roberta),
 }
 
-/// What an encoder can do, whatever its family.
+/// The capabilities of an encoder of any family.
 trait Family {
     /// Hidden states of a packed run: the `ids` of all tokens to `[tokens, hidden]`.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2>;
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2>;
 
     /// The embeddings of the vocabulary.
     fn words(&self) -> &Table;
 
-    /// The same, to be changed.
+    /// The embeddings of the vocabulary, to be changed.
     fn words_mut(&mut self) -> &mut Table;
 }
 
-/// The configuration of an encoder, whatever its family: the fields of its `config.json` that matter, with transformers' defaults.
+/// The configuration of an encoder of any family: the fields of its `config.json` that matter, with transformers' defaults.
 pub(crate) trait FamilyConfig: std::fmt::Debug {
-    /// What makes this configuration unusable, with the key, its value and what would be right.
+    /// The fault that makes this configuration unusable, with the key, its value and what would be right.
     fn problem(&self) -> Option<String>;
 
     /// An encoder of these shapes, all zero (weights of norms: one): weights are loaded or drawn into it.
@@ -112,7 +112,7 @@ pub(crate) trait FamilyConfig: std::fmt::Debug {
     /// The token whose word embedding gets no gradient.
     fn pad_token_id(&self) -> Option<u32>;
 
-    /// How its checkpoints name their tensors.
+    /// The tensor names of its checkpoints.
     fn checkpoint(&self) -> Checkpoint;
 
     /// Keys that older or other tools look for in `config.json`, with their values: written where the file that was read has none.
@@ -124,11 +124,11 @@ pub(crate) trait FamilyConfig: std::fmt::Debug {
 /// The tensor names of a family's checkpoints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checkpoint {
-    /// Under which models with a head (`BertForMaskedLM`) keep the encoder, such as `bert.`.
+    /// The prefix under which models with a head (`BertForMaskedLM`) keep the encoder, such as `bert.`.
     pub prefix: &'static str,
-    /// Beginnings of tensors of the bare model that take no part here and are saved again, such as `pooler.`.
+    /// Prefixes of tensors of the bare model that are not used here and are saved again, such as `pooler.`.
     pub kept: &'static [&'static str],
-    /// Beginnings of tensors of pretraining heads, which are left out without a word, such as `cls.`.
+    /// Prefixes of tensors of pretraining heads, which are left out silently, such as `cls.`.
     pub heads: &'static [&'static str],
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyCon
     }
 }
 
-/// From the file once more: an error then names line and column.
+/// The configuration, parsed from the file once more so that an error names line and column.
 fn checked<C: FamilyConfig + DeserializeOwned + 'static>(path: &Path) -> Result<Box<dyn FamilyConfig>> {
     let config: C = files::read_json(path)?;
     match config.problem() {
@@ -166,7 +166,7 @@ fn checked<C: FamilyConfig + DeserializeOwned + 'static>(path: &Path) -> Result<
 }
 
 impl dyn FamilyConfig + '_ {
-    /// The encoder with weights from a file; what else the checkpoint's own layout holds (the pooler) is handed back, to be saved again.
+    /// The encoder with weights from a file, and the other tensors of the checkpoint's own layout (the pooler), to be saved again.
     pub fn load(&self, weights: Weights, device: &Device) -> Result<(Encoder, Vec<(String, TensorData)>)> {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();
         let mut weights = weights.strip_prefix(prefix);
@@ -208,8 +208,13 @@ impl Encoder {
     }
 
     /// Hidden states of a packed run, `[tokens, hidden]`.
-    pub(crate) fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
-        self.family().forward(ids, pass)
+    pub(crate) fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
+        self.family().forward(ids, context)
+    }
+
+    /// The context of a forward pass through this encoder.
+    pub(crate) fn context(&self, spans: &Spans, dropout: Dropout, precision: Precision) -> EncoderContext {
+        EncoderContext::new(spans, dropout, precision, &self.family().words().weight.val().device())
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {
@@ -220,7 +225,7 @@ impl Encoder {
         names::values(self)
     }
 
-    /// Where the encoder computes.
+    /// The device of the encoder.
     pub(crate) fn device(&self) -> Device {
         self.family().words().weight.lazy_device()
     }
@@ -230,7 +235,7 @@ impl Encoder {
         self.family().words().weight.lazy_shape()[0]
     }
 
-    /// The encoder with so many rows of word embeddings: rows at the end are cut off, new ones drawn near the mean of the others
+    /// The encoder with this many rows of word embeddings: rows at the end are cut off, new ones drawn near the mean of the others
     /// (`resize_token_embeddings` of transformers).
     pub(crate) fn resize(mut self, rows: usize, draw: &mut Draw) -> Result<Self> {
         if rows == self.vocabulary() {

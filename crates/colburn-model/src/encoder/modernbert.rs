@@ -11,11 +11,11 @@ use burn::{
     nn::{Initializer, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
-use colburn_ops::{Activation, AttentionOptions, Rotary};
+use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Checkpoint, Encoder, Family, FamilyConfig, Pass, check, norm::LayerNorm, table::Table};
+use super::{Checkpoint, Encoder, EncoderContext, Family, FamilyConfig, check, norm::LayerNorm, table::Table};
 
 const FULL: &str = "full_attention";
 const SLIDING: &str = "sliding_attention";
@@ -42,17 +42,17 @@ pub struct ModernBertConfig {
     pub initializer_range: f64,
     /// Added to the variance in layer norms.
     pub norm_eps: f64,
-    /// Whether layer norms have a bias.
+    /// True if layer norms have a bias.
     pub norm_bias: bool,
     /// The token whose word embedding gets no gradient.
     pub pad_token_id: Option<u32>,
-    /// Whether the projections of attention have a bias.
+    /// True if the projections of attention have a bias.
     pub attention_bias: bool,
     /// Dropout of attention weights, and of what attention adds to the residual stream.
     pub attention_dropout: f64,
     /// `full_attention` or `sliding_attention` for each layer.
     pub layer_types: Option<Vec<String>>,
-    /// Without `layer_types`: layer 0 and every so many-th after it are global.
+    /// The period of global layers, from layer 0 on, if there is no `layer_types`.
     pub global_attn_every_n_layers: usize,
     /// The window of local layers, in tokens: half of it to either side.
     pub local_attention: usize,
@@ -66,7 +66,7 @@ pub struct ModernBertConfig {
     pub local_rope_theta: Option<f64>,
     /// Dropout of embeddings.
     pub embedding_dropout: f64,
-    /// Whether the feed-forward layers have a bias.
+    /// True if the feed-forward layers have a bias.
     pub mlp_bias: bool,
     /// Dropout within the feed-forward layers.
     pub mlp_dropout: f64,
@@ -90,7 +90,7 @@ pub struct Rope {
     pub rope_theta: Option<f64>,
     /// Only `default` is known: no scaling.
     pub rope_type: Option<String>,
-    /// What `rope_type` was called before.
+    /// The former name of `rope_type`.
     #[serde(rename = "type")]
     pub older_rope_type: Option<String>,
 }
@@ -126,7 +126,7 @@ impl Default for ModernBertConfig {
 }
 
 impl ModernBertConfig {
-    /// Whether a layer attends to all keys.
+    /// True if a layer attends to all keys.
     fn is_global(&self, layer: usize) -> bool {
         match &self.layer_types {
             Some(types) => types.get(layer).is_some_and(|name| name == FULL),
@@ -321,7 +321,7 @@ struct ModernBertLayer {
     attn: ModernBertAttention,
     mlp_norm: LayerNorm,
     mlp: ModernBertMlp,
-    /// How far its attention reaches to either side; `None`: to all keys.
+    /// The reach of its attention to either side; `None`: to all keys.
     #[module(skip)]
     window: Option<usize>,
 }
@@ -339,33 +339,34 @@ struct ModernBertMlp {
 }
 
 impl Family for ModernBert {
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let words = self.embeddings.tok_embeddings.words(ids, self.padding);
-        let embedded = pass.norm(&self.embeddings.norm, words);
-        let mut hidden = pass.drop(embedded, self.embedding_dropout);
+        let embedded = context.norm(&self.embeddings.norm, words);
+        let mut hidden = context.drop(embedded, self.embedding_dropout);
         let [_, width] = hidden.dims();
-        let rotary = |theta| Rotary::new(pass.spans, width / self.heads, theta, &hidden.device());
-        let (global, local) = (rotary(self.thetas.global), rotary(self.thetas.local));
+        let head_dim = width / self.heads;
+        let global = context.rotary(head_dim, self.thetas.global);
+        let local = context.rotary(head_dim, self.thetas.local);
         for layer in &self.layers {
             let input = match &layer.attn_norm {
-                Some(norm) => pass.norm(norm, hidden.clone()),
+                Some(norm) => context.norm(norm, hidden.clone()),
                 None => hidden.clone(),
             };
-            let qkv = pass.linear(&layer.attn.wqkv, input);
+            let qkv = context.linear(&layer.attn.wqkv, input);
             let rotary = if layer.window.is_some() { &local } else { &global };
             let options = AttentionOptions {
                 dropout: self.attention_dropout,
                 window: layer.window,
                 ..AttentionOptions::new(self.heads)
             };
-            let context = pass.attend(rotary.apply_packed(qkv), options);
-            let context = pass.linear(&layer.attn.wo, context);
-            hidden = pass.add(context, hidden, self.attention_dropout);
-            let inner = pass.linear(&layer.mlp.wi, pass.norm(&layer.mlp_norm, hidden.clone()));
-            let inner = pass.drop(self.activation.gated(inner), self.mlp_dropout);
-            hidden = pass.add(pass.linear(&layer.mlp.wo, inner), hidden, 0.0);
+            let attended = context.attend(rotary.apply_packed(qkv), options);
+            let attended = context.linear(&layer.attn.wo, attended);
+            hidden = context.add(attended, hidden, self.attention_dropout);
+            let inner = context.linear(&layer.mlp.wi, context.norm(&layer.mlp_norm, hidden.clone()));
+            let inner = context.drop(self.activation.gated(inner), self.mlp_dropout);
+            hidden = context.add(context.linear(&layer.mlp.wo, inner), hidden, 0.0);
         }
-        pass.norm(&self.final_norm, hidden)
+        context.norm(&self.final_norm, hidden)
     }
 
     fn words(&self) -> &Table {

@@ -10,7 +10,7 @@ use colburn_ops::{Activation, AttentionOptions, RelativeBias};
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    Checkpoint, Encoder, EncoderContext, Family, FamilyConfig,
     bert::{BertIntermediate, BertOutput, BertShape, zero_linear},
     norm::LayerNorm,
     positions,
@@ -24,7 +24,7 @@ const PADDING: u32 = 1;
 /// how many rows the table has.
 const BUCKETS: usize = 32;
 
-/// Where buckets end to grow: tokens farther away than this share one.
+/// The largest distance with a bucket of its own: tokens farther away share one.
 const MAX_DISTANCE: f64 = 128.0;
 
 /// The fields of MPNet's `config.json`, with transformers' defaults.
@@ -77,7 +77,7 @@ impl Default for MpnetConfig {
 }
 
 impl MpnetConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -217,12 +217,12 @@ struct MpnetSelfAttention {
 }
 
 impl Family for Mpnet {
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, Some(PADDING));
-        let positions = positions::embed(&tables.position_embeddings, ids, pass.spans, PADDING);
-        let embedded = pass.add_norm(&tables.layer_norm, words, positions, 0.0);
-        let mut hidden = pass.drop(embedded, self.hidden_dropout);
+        let positions = positions::embed(&tables.position_embeddings, ids, context.spans(), PADDING);
+        let embedded = context.add_norm(&tables.layer_norm, words, positions, 0.0);
+        let mut hidden = context.drop(embedded, self.hidden_dropout);
         let bias = RelativeBias { table: self.encoder.relative_attention_bias.weight.val(), bucket };
         for layer in &self.encoder.layer {
             let MpnetSelfAttention { q, k, v, o } = &layer.attention.attn;
@@ -231,11 +231,11 @@ impl Family for Mpnet {
                 bias: Some(bias.clone()),
                 ..AttentionOptions::new(self.heads)
             };
-            let context = pass.attention([q, k, v], hidden.clone(), options);
-            let context = pass.linear(o, context);
-            hidden = pass.add_norm(&layer.attention.layer_norm, context, hidden, self.hidden_dropout);
-            let inner = self.activation.forward(pass.linear(&layer.intermediate.dense, hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, pass);
+            let attended = context.attention([q, k, v], hidden.clone(), options);
+            let attended = context.linear(o, attended);
+            hidden = context.add_norm(&layer.attention.layer_norm, attended, hidden, self.hidden_dropout);
+            let inner = self.activation.forward(context.linear(&layer.intermediate.dense, hidden.clone()));
+            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, context);
         }
         hidden
     }

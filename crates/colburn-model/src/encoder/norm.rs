@@ -1,4 +1,4 @@
-//! Layer normalisation with its weights. Burn's own module keeps its epsilon to itself, which the fused operations need.
+//! Layer normalization with its weights. Burn's own module has a private epsilon, which the operations need.
 
 use burn::{
     module::{Module, Param},
@@ -16,7 +16,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// That of new models: weights one, biases zero.
+    /// The norm of a new model: weights one, biases zero.
     pub fn new(width: usize, eps: f64, bias: bool, device: &Device) -> Self {
         Self {
             weight: Initializer::Ones.init([width], device),

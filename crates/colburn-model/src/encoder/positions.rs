@@ -1,17 +1,17 @@
-//! Positions as fairseq counts them, for RoBERTa and MPNet: the first token stands at the row behind the padding's, and a padding token
-//! that is written in a text stands at the padding's row and is not counted.
+//! Positions as fairseq counts them, for RoBERTa and MPNet. The first token has the row behind the padding's. A padding token that is
+//! written in a text has the padding's row and is not counted.
 
 use colburn_ops::Spans;
 
 use super::table::Table;
 use burn::tensor::Tensor;
 
-/// How many tokens there are rows for: those after the padding's row. 0 when there are none.
+/// The number of tokens that have rows: those behind the padding's row.
 pub fn room(max_position_embeddings: usize, padding: u32) -> usize {
     max_position_embeddings.saturating_sub(padding as usize + 1)
 }
 
-/// What is wrong when there is no row behind the padding's.
+/// The fault of a table without a row behind the padding's.
 pub fn problem(max_position_embeddings: usize, padding: u32) -> Option<String> {
     (room(max_position_embeddings, padding) == 0).then(|| {
         format!(
@@ -21,7 +21,7 @@ pub fn problem(max_position_embeddings: usize, padding: u32) -> Option<String> {
     })
 }
 
-/// The position embeddings of a packed run, `[tokens, hidden]`. No gradient reaches the padding's row, as `padding_idx` has it in PyTorch.
+/// The position embeddings of a packed run, `[tokens, hidden]`. No gradient reaches the padding's row, as with `padding_idx` in PyTorch.
 pub fn embed(table: &Table, ids: &[u32], spans: &Spans, padding: u32) -> Tensor<2> {
     table.words(&numbers(ids, spans, padding), Some(padding))
 }

@@ -8,7 +8,7 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Checkpoint, Encoder, Family, FamilyConfig, Pass,
+    Checkpoint, Encoder, EncoderContext, Family, FamilyConfig,
     bert::{BertEmbeddings, BertShape, BertStack},
     check, positions,
     table::Table,
@@ -73,7 +73,7 @@ impl Default for RobertaConfig {
 }
 
 impl RobertaConfig {
-    /// What the layers are made of.
+    /// The shape of the layers.
     fn shape(&self) -> BertShape<'_> {
         BertShape {
             layers: self.num_hidden_layers,
@@ -153,12 +153,12 @@ pub struct Roberta {
 
 impl Family for Roberta {
     /// Every token type is 0.
-    fn forward(&self, ids: &[u32], pass: &mut Pass) -> Tensor<2> {
+    fn forward(&self, ids: &[u32], context: &mut EncoderContext) -> Tensor<2> {
         let tables = &self.embeddings;
         let words = tables.word_embeddings.words(ids, Some(self.padding));
-        let positions = positions::embed(&tables.position_embeddings, ids, pass.spans, self.padding);
-        let embedded = tables.forward(words, positions, pass);
-        self.encoder.forward(pass.drop(embedded, self.hidden_dropout), pass)
+        let positions = positions::embed(&tables.position_embeddings, ids, context.spans(), self.padding);
+        let embedded = tables.forward(words, positions, context);
+        self.encoder.forward(context.drop(embedded, self.hidden_dropout), context)
     }
 
     fn words(&self) -> &Table {

@@ -1,4 +1,4 @@
-//! What the embeddings of all families share: matrices that rows are looked up in, and the padding row that never learns.
+//! The embedding matrices of all families. Rows are looked up in them, and the padding row never learns.
 
 use burn::{
     module::{Module, Param},
@@ -20,8 +20,8 @@ impl Table {
     }
 
     /// The rows of these numbers, `[numbers, dim]`.
-    pub fn rows(&self, numbers: impl IntoIterator<Item = u32>) -> Tensor<2> {
-        gather(self.weight.val(), &numbers.into_iter().collect::<Vec<_>>(), None)
+    pub fn rows(&self, numbers: &[u32]) -> Tensor<2> {
+        gather(self.weight.val(), numbers, None)
     }
 
     /// One row, `[1, dim]`.
@@ -31,8 +31,8 @@ impl Table {
         table.slice([number..number + 1, 0..dim])
     }
 
-    /// The rows of token ids, `[tokens, dim]`. A padding token written in a text has an embedding, but, as `padding_idx` has it in
-    /// PyTorch, no gradient reaches that row.
+    /// The rows of token ids, `[tokens, dim]`. A padding token written in a text has an embedding, but no gradient
+    /// reaches that row, as with `padding_idx` in PyTorch.
     pub fn words(&self, ids: &[u32], padding: Option<u32>) -> Tensor<2> {
         gather(self.weight.val(), ids, padding)
     }

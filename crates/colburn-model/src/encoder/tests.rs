@@ -66,3 +66,30 @@ fn the_default_vocabulary_of_robertas_goes_by_their_model_type() {
         assert_eq!(config.init(&Device::flex()).vocabulary(), rows, "{family}");
     }
 }
+
+/// The number of values that the layers of an encoder prepare for each other in one forward pass.
+fn preparations(family: &str, layers: usize) -> usize {
+    let config = json!({
+        "model_type": family, "vocab_size": 20, "max_position_embeddings": 40, "hidden_size": 8, "dim": 8,
+        "embedding_size": 8, "num_hidden_layers": layers, "n_layers": layers, "num_attention_heads": 2, "n_heads": 2,
+        "intermediate_size": 8, "hidden_dim": 8, "local_attention": 4,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    files::write_json(&path, &config).unwrap();
+    let encoder = read_config(&path, &config).unwrap().init(&Device::flex());
+    let spans = Spans::with_keys(&[7, 9, 3], &[7, 4, 3]).unwrap();
+    let mut context = encoder.context(&spans, Dropout::seeded(1), Precision::F32);
+    let hidden = encoder.forward(&[5; 19], &mut context);
+    assert_eq!(hidden.dims(), [19, 8]);
+    context.preparations()
+}
+
+#[test]
+fn layers_share_what_follows_from_the_texts() {
+    for (family, _) in FAMILIES {
+        let few = preparations(family, 2);
+        assert!(few > 0, "{family}");
+        assert_eq!(preparations(family, 6), few, "{family}");
+    }
+}

@@ -1,91 +1,130 @@
-//! Which tokenizer class transformers 5 makes of a folder, and what the names in it are by default.
+//! The tokenizer classes of transformers 5 as a table, and the class of a model's folder.
 //!
-//! Some classes take only the vocabulary and the added tokens of `tokenizer.json`, and build all steps themselves; others take the file as
-//! it is written. Which is which goes by `AutoTokenizer.from_pretrained`: a class in `tokenizer_config.json` that is not the usual one of
-//! the model's family means that the file is taken as it is.
+//! Some classes take only the vocabulary and the added tokens of `tokenizer.json` and build all steps themselves; other tokenizers keep the
+//! steps of the file. The choice is that of `AutoTokenizer.from_pretrained`: if `tokenizer_config.json` names another class than the usual
+//! one of the model's family, the file is kept as it is written.
 
-/// What becomes of `tokenizer.json`.
+/// A tokenizer class, which decides how `tokenizer.json` is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// `BertTokenizer`, and `DistilBertTokenizer`, `ElectraTokenizer`, which are the same.
     Bert,
-    /// `MPNetTokenizer`.
     Mpnet,
-    /// `RobertaTokenizer`.
     Roberta,
-    /// `XLMRobertaTokenizer`.
     XlmRoberta,
-    /// `CamembertTokenizer`.
     Camembert,
-    /// `AlbertTokenizer`.
     Albert,
-    /// The steps in the file are the tokenizer's.
+    /// Any other class: the steps in the file are the tokenizer's.
     AsWritten,
 }
 
+/// The properties of a class in transformers.
+#[derive(Debug)]
+struct Properties {
+    class: Class,
+    /// The names in Python, without `Fast`. The classes of several names are the same.
+    names: &'static [&'static str],
+    /// The values of `model_type` whose usual class has the first of the names (`TOKENIZER_MAPPING_NAMES`). ModernBERT has none.
+    model_types: &'static [&'static str],
+    /// The special tokens if no file names them, in the order of [`Role`].
+    tokens: [Option<&'static str>; Role::COUNT],
+    /// Further special tokens if no file names any.
+    extra_tokens: &'static [&'static str],
+    /// True if a mask token that is only named by its text strips the white space before it.
+    strips_before_mask: bool,
+}
+
+static CLASSES: [Properties; 6] = [
+    Properties {
+        class: Class::Bert,
+        names: &["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"],
+        model_types: &["bert", "distilbert", "electra"],
+        tokens: [None, None, Some("[UNK]"), Some("[SEP]"), Some("[PAD]"), Some("[CLS]"), Some("[MASK]")],
+        extra_tokens: &[],
+        strips_before_mask: false,
+    },
+    Properties {
+        class: Class::Mpnet,
+        names: &["MPNetTokenizer"],
+        model_types: &["mpnet"],
+        tokens: all(["<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"]),
+        extra_tokens: &[],
+        strips_before_mask: true,
+    },
+    Properties {
+        class: Class::Roberta,
+        names: &["RobertaTokenizer"],
+        model_types: &["roberta"],
+        tokens: all(["<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"]),
+        extra_tokens: &[],
+        strips_before_mask: false,
+    },
+    Properties {
+        class: Class::XlmRoberta,
+        names: &["XLMRobertaTokenizer"],
+        model_types: &["xlm-roberta"],
+        tokens: all(["<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"]),
+        extra_tokens: &[],
+        strips_before_mask: false,
+    },
+    Properties {
+        class: Class::Camembert,
+        names: &["CamembertTokenizer"],
+        model_types: &["camembert"],
+        tokens: all(["<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"]),
+        extra_tokens: &["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"],
+        strips_before_mask: true,
+    },
+    Properties {
+        class: Class::Albert,
+        names: &["AlbertTokenizer"],
+        model_types: &["albert"],
+        tokens: all(["[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"]),
+        extra_tokens: &[],
+        strips_before_mask: false,
+    },
+];
+
+/// A text for every role.
+const fn all(texts: [&'static str; Role::COUNT]) -> [Option<&'static str>; Role::COUNT] {
+    let [bos, eos, unk, sep, pad, cls, mask] = texts;
+    [Some(bos), Some(eos), Some(unk), Some(sep), Some(pad), Some(cls), Some(mask)]
+}
+
 impl Class {
-    /// The class for a model of this `model_type`, given `tokenizer_class` of `tokenizer_config.json`, and that of `config.json`.
+    /// The class for a model of this `model_type`, given `tokenizer_class` of `tokenizer_config.json` and that of `config.json`.
     pub fn of(model_type: Option<&str>, tokenizer_class: Option<&str>, of_model: Option<&str>) -> Self {
-        let usual = model_type.and_then(usual);
+        let usual = model_type.and_then(|model_type| CLASSES.iter().find(|row| row.model_types.contains(&model_type)));
         match (tokenizer_class, of_model) {
             (Some(named), _) => {
                 let named = named.replace("Fast", "");
-                if usual.is_some_and(|usual| usual != named) { Self::AsWritten } else { Self::named(&named) }
+                if usual.is_some_and(|usual| usual.names[0] != named) { Self::AsWritten } else { Self::named(&named) }
             }
             (None, Some(named)) => Self::named(&named.replace("Fast", "")),
-            (None, None) => usual.map_or(Self::AsWritten, Self::named),
+            (None, None) => usual.map_or(Self::AsWritten, |usual| usual.class),
         }
     }
 
     fn named(name: &str) -> Self {
-        match name {
-            "BertTokenizer" | "DistilBertTokenizer" | "ElectraTokenizer" => Self::Bert,
-            "MPNetTokenizer" => Self::Mpnet,
-            "RobertaTokenizer" => Self::Roberta,
-            "XLMRobertaTokenizer" => Self::XlmRoberta,
-            "CamembertTokenizer" => Self::Camembert,
-            "AlbertTokenizer" => Self::Albert,
-            _ => Self::AsWritten,
-        }
+        CLASSES.iter().find(|row| row.names.contains(&name)).map_or(Self::AsWritten, |row| row.class)
     }
 
-    /// The special tokens that the class has where no file names them, in the order of [`Role`].
+    fn properties(self) -> Option<&'static Properties> {
+        CLASSES.iter().find(|row| row.class == self)
+    }
+
+    /// The special tokens if no file names them, in the order of [`Role`].
     pub fn default_tokens(self) -> [Option<&'static str>; Role::COUNT] {
-        match self {
-            Self::Bert => [None, None, Some("[UNK]"), Some("[SEP]"), Some("[PAD]"), Some("[CLS]"), Some("[MASK]")],
-            Self::Mpnet => ["<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"].map(Some),
-            Self::Roberta | Self::XlmRoberta | Self::Camembert => {
-                ["<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"].map(Some)
-            }
-            Self::Albert => ["[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"].map(Some),
-            Self::AsWritten => [None; Role::COUNT],
-        }
+        self.properties().map_or([None; Role::COUNT], |row| row.tokens)
     }
 
-    /// Further special tokens that the class has where no file names any.
+    /// Further special tokens if no file names any.
     pub fn default_extra_tokens(self) -> &'static [&'static str] {
-        match self {
-            Self::Camembert => &["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"],
-            _ => &[],
-        }
+        self.properties().map_or(&[], |row| row.extra_tokens)
     }
 
-    /// Whether a mask token that is only named swallows the white space in front of it.
+    /// True if a mask token that is only named by its text strips the white space before it.
     pub fn strips_before_mask(self) -> bool {
-        matches!(self, Self::Mpnet | Self::Camembert)
-    }
-}
-
-/// The class of a family's tokenizers (`TOKENIZER_MAPPING_NAMES`); there is none for ModernBERT.
-fn usual(model_type: &str) -> Option<&'static str> {
-    match model_type {
-        "bert" | "distilbert" | "electra" => Some("BertTokenizer"),
-        "mpnet" => Some("MPNetTokenizer"),
-        "roberta" => Some("RobertaTokenizer"),
-        "xlm-roberta" => Some("XLMRobertaTokenizer"),
-        "camembert" => Some("CamembertTokenizer"),
-        "albert" => Some("AlbertTokenizer"),
-        _ => None,
+        self.properties().is_some_and(|row| row.strips_before_mask)
     }
 }
 
@@ -105,7 +144,7 @@ impl Role {
     pub const COUNT: usize = 7;
     pub const ALL: [Self; Self::COUNT] = [Self::Bos, Self::Eos, Self::Unk, Self::Sep, Self::Pad, Self::Cls, Self::Mask];
 
-    /// Under which files name it.
+    /// The key in files.
     pub fn key(self) -> &'static str {
         match self {
             Self::Bos => "bos_token",

@@ -1,15 +1,15 @@
-//! Damaged and contradictory folders are errors. Another length than the configured one gives the tokens of a tokenizer that is configured to it; that these are PyLate's is tested
-//! with the fixtures.
+//! Damaged and contradictory folders are errors, and another length than the configured one gives the tokens of a tokenizer that is
+//! configured to it. The tests of the fixtures hold that these are PyLate's.
 
 use super::*;
-use crate::ColBertOptions;
+use crate::{ColBertOptions, config::PartialConfig};
 
 const MOST: usize = 160;
 
 fn tokenizer(query_length: Option<usize>, document_length: Option<usize>) -> TextTokenizer {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/tiny-colbert");
     let options = ColBertOptions { query_length, document_length, ..Default::default() };
-    let config = ColBertConfig::resolve(&folder, &options).unwrap();
+    let config = ColBertConfig::resolve(&folder, &options, PartialConfig::default()).unwrap();
     TextTokenizer::load(&folder, config, MOST).unwrap()
 }
 
@@ -45,9 +45,9 @@ fn the_configured_length_is_back_afterwards() {
 }
 
 #[test]
-fn a_floor_goes_by_the_length_that_was_asked_for() {
+fn a_floor_depends_on_the_length_of_the_call() {
     let tokenizer = tokenizer(None, None);
-    // Without a word of the skiplist in it, which is a reason for a floor at any length.
+    // The text has no word of the skiplist, which would be a reason for a floor at any length.
     let floor = |length| tokenizer.tokenize_to(&["one two three"], Kind::Document, length).unwrap().floor;
     let tokens = tokenizer.tokenize(&["one two three"], Kind::Document).unwrap().tokens();
     assert_eq!((floor(tokens), floor(tokens + 1)), (vec![false], vec![true]));
@@ -70,7 +70,7 @@ fn changed(model: &str, change: impl FnOnce(&Path)) -> Result<TextTokenizer> {
         std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
     }
     change(folder.path());
-    let config = ColBertConfig::resolve(folder.path(), &ColBertOptions::default()).unwrap();
+    let config = ColBertConfig::resolve(folder.path(), &ColBertOptions::default(), PartialConfig::default()).unwrap();
     TextTokenizer::load(folder.path(), config, 40)
 }
 
@@ -115,8 +115,8 @@ fn ids_around_a_text_count_as_ids() {
 }
 
 #[test]
-fn damage_at_which_the_library_gives_up_is_an_error() {
-    // A table of characters that sends every `a` behind its end: 4 units, the second of which is the leaf below the first.
+fn damage_on_which_the_library_panics_is_an_error() {
+    // A table of characters that maps every `a` behind its end: 4 units, the second of which is the leaf below the first.
     let mut table: Vec<u8> = (4 * 256u32).to_le_bytes().to_vec();
     for unit in 0..256u32 {
         let unit = match unit {
@@ -131,7 +131,7 @@ fn damage_at_which_the_library_gives_up_is_an_error() {
     let tokenizer = changed("xlm-roberta", |folder| put(folder.join("tokenizer.json"), "normalizer", steps)).unwrap();
     assert!(tokenizer.tokenize(&["b"], Kind::Query).is_ok());
     let error = tokenizer.tokenize(&["a"], Kind::Query).unwrap_err().to_string();
-    assert!(error.contains("tokenizer.json: the tokenizers library gave up"), "{error}");
+    assert!(error.contains("tokenizer.json: the tokenizers library panicked"), "{error}");
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! Writing tensors as `model.safetensors`, one after the other, so that there is no second copy of them all in memory.
+//! Writing tensors as `model.safetensors`. They are written one after the other, without a second copy of all of them in memory.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use safetensors::{
 
 use crate::{Error, Result, files};
 
-/// Writes f32 tensors, by name, with the metadata that transformers asks for: the bytes of `safetensors::serialize`.
+/// Writes f32 tensors by name with the metadata that transformers requires. The bytes are those of `safetensors::serialize`.
 pub(crate) fn write(path: &Path, tensors: &[(String, TensorData)]) -> Result<()> {
     let mut tensors: Vec<_> = tensors.iter().map(|(name, data)| (name, data)).collect();
     tensors.sort_by_key(|(name, _)| *name);

@@ -6,7 +6,7 @@ use colburn_data::Examples;
 use colburn_loss::Loss;
 use colburn_model::TextTokenizer;
 use colburn_model::card::markdown::{cell, escape, fenced, indented, table};
-use colburn_model::card::{CardDataset, NamedDataset, Origin, is_repo_id};
+use colburn_model::card::{CardDataset, HubRepo, NamedDataset, is_repo_id};
 
 use super::columns::{self, Column, STATISTICS};
 use super::examples::NamedExamples;
@@ -75,10 +75,10 @@ impl DatasetSection {
 
     fn markdown(&self, kind: &str) -> String {
         let mut text = format!("\n#### {}\n\n* Dataset: {}", escape(&self.dataset.name), self.dataset.link());
-        if let Some(origin) = &self.dataset.origin
-            && let (Some(revision), Some(short)) = (&origin.revision, origin.short_revision())
+        if let Some(repo) = &self.dataset.repo
+            && let (Some(revision), Some(short)) = (&repo.revision, repo.short_revision())
         {
-            let id = &origin.id;
+            let id = &repo.id;
             text.push_str(&format!(
                 " at [{0}](https://huggingface.co/datasets/{id}/tree/{1})",
                 escape(short),
@@ -149,17 +149,15 @@ fn name(named: &NamedExamples, described: Option<&CardDataset>) -> NamedDataset 
         }
         right
     });
-    let origin = match described_id {
-        Some(id) => Some(Origin { id, revision: None }),
-        None => files.first().and_then(|file| Origin::of(file)),
+    let repo = match described_id {
+        Some(id) => Some(HubRepo { id, revision: None }),
+        None => files.first().and_then(|file| HubRepo::of(file)),
     };
     let given = Some(named.name.clone()).filter(|name| !name.is_empty());
     let described_name = described.and_then(|described| described.name.clone());
-    let name = described_name
-        .or(given)
-        .or_else(|| origin.as_ref().map(|origin| origin.id.clone()))
-        .or_else(|| of_files(&files));
-    NamedDataset { name: name.unwrap_or_else(|| "Unnamed Dataset".to_owned()), origin }
+    let name =
+        described_name.or(given).or_else(|| repo.as_ref().map(|repo| repo.id.clone())).or_else(|| of_files(&files));
+    NamedDataset { name: name.unwrap_or_else(|| "Unnamed Dataset".to_owned()), repo }
 }
 
 /// The name of the only file, or of the folder of several. The rest of a path is private.
@@ -236,16 +234,16 @@ mod tests {
     #[test]
     fn a_dataset_has_a_name() {
         let of = |name_of: &str, file: Option<&str>, described: Option<CardDataset>| {
-            let NamedDataset { name, origin } = name(&named(name_of, file), described.as_ref());
-            (name, origin.map(|origin| (origin.id, origin.revision)))
+            let NamedDataset { name, repo } = name(&named(name_of, file), described.as_ref());
+            (name, repo.map(|repo| (repo.id, repo.revision)))
         };
         assert_eq!(of("", None, None), ("Unnamed Dataset".to_owned(), None));
         assert_eq!(of("", Some("home/me/train.csv"), None), ("train.csv".to_owned(), None));
         assert_eq!(of("nli", Some("train.csv"), None), ("nli".to_owned(), None));
         let cached = "hub/datasets--org--nli/snapshots/0123456789/data/train.csv";
-        let origin = Some(("org/nli".to_owned(), Some("0123456789".to_owned())));
-        assert_eq!(of("", Some(cached), None), ("org/nli".to_owned(), origin.clone()));
-        assert_eq!(of("a", Some(cached), None), ("a".to_owned(), origin));
+        let repo = Some(("org/nli".to_owned(), Some("0123456789".to_owned())));
+        assert_eq!(of("", Some(cached), None), ("org/nli".to_owned(), repo.clone()));
+        assert_eq!(of("a", Some(cached), None), ("a".to_owned(), repo));
         let described = |id: &str| Some(CardDataset { name: Some("NLI".to_owned()), id: Some(id.to_owned()) });
         assert_eq!(of("", None, described("x/y")), ("NLI".to_owned(), Some(("x/y".to_owned(), None))));
         assert_eq!(of("", None, described("x](y")), ("NLI".to_owned(), None));

@@ -1,23 +1,24 @@
-//! Compaction: segments with many removed documents, and many small segments, are written anew. The order of the documents stays, and
-//! their bytes are copied, so that a search finds the same as before.
+//! Compaction: segments with many removed documents, and many small segments, are rewritten. The order of the documents stays and their bytes
+//! are copied, so a search finds the same as before.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::manifest::Entry;
+use super::manifest::SegmentEntry;
+use super::persistent::Index;
+use super::segment::{Segment, SegmentWriter};
 use super::write::SEGMENT_BYTES;
-use super::{Index, Segment, segment_writer::SegmentWriter};
 use crate::Result;
 
-/// A segment is written anew by itself when one document in so many was removed.
+/// A segment is rewritten when more than one document in this many was removed.
 const REMOVED_SHARE: usize = 4;
-/// So many small segments in a row are made one.
+/// The number of consecutive small segments that are merged.
 const MANY: usize = 32;
-/// What a small segment has less bytes than.
+/// The size limit of a small segment.
 const SMALL: usize = SEGMENT_BYTES / 4;
 
-/// The runs of segments that are to be written anew after a change: those with too many removed documents, and many small ones in a row.
-fn due(segments: &[Entry], bytes: impl Fn(&Entry) -> usize) -> Vec<Range<usize>> {
+/// The runs of segments to rewrite after a change: those with too many removed documents, and many consecutive small ones.
+fn after_change(segments: &[SegmentEntry], bytes: impl Fn(&SegmentEntry) -> usize) -> Vec<Range<usize>> {
     let mut runs = runs(segments.len(), |at| bytes(&segments[at]) < SMALL);
     runs.retain(|run| run.len() >= MANY);
     let in_run = |at: &usize| runs.iter().any(|run| run.contains(at));
@@ -28,15 +29,15 @@ fn due(segments: &[Entry], bytes: impl Fn(&Entry) -> usize) -> Vec<Range<usize>>
     runs
 }
 
-/// The runs of segments that are not as they would be if all documents had been added at once, more or less.
-fn loose(segments: &[Entry], bytes: impl Fn(&Entry) -> usize) -> Vec<Range<usize>> {
+/// The runs of segments to rewrite on request: those with removed documents, and consecutive ones below half the full size.
+fn on_request(segments: &[SegmentEntry], bytes: impl Fn(&SegmentEntry) -> usize) -> Vec<Range<usize>> {
     let mut runs =
         runs(segments.len(), |at| !segments[at].removed.is_empty() || bytes(&segments[at]) < SEGMENT_BYTES / 2);
     runs.retain(|run| run.len() > 1 || !segments[run.start].removed.is_empty());
     runs
 }
 
-/// The longest runs of numbers of which something is true.
+/// The longest runs of numbers for which `is` is true.
 fn runs(count: usize, is: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for at in (0..count).filter(|&at| is(at)) {
@@ -49,27 +50,27 @@ fn runs(count: usize, is: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
 }
 
 impl Index {
-    /// Gives back the room of removed documents, and makes large segments of small ones. What is written anew exists twice for a while;
-    /// in memory there are at most 256 MiB of it. Searches find the same as before.
+    /// Frees the space of removed documents, and merges small segments. Rewritten segments exist twice for a while; at most 256 MiB of them are
+    /// in memory. Searches find the same as before.
     ///
     /// # Errors
     /// When there is another writer, or a file cannot be written: then the index stays as it was.
     pub fn compact(&mut self) -> Result<()> {
         self.lock()?;
         let (dim, dtype) = (self.dim(), self.dtype());
-        self.rewrite(&loose(&self.manifest.segments, |entry| entry.bytes(dim, dtype)))
+        self.rewrite(&on_request(&self.manifest.segments, |entry| entry.bytes(dim, dtype)))
     }
 
-    /// Compacts what is due after a change. The change is made, so that a failure here is no failure of it.
+    /// Compacts after a change, where needed. The change is complete, so a failure here is only logged.
     pub(super) fn tidy(&mut self) {
         let (dim, dtype) = (self.dim(), self.dtype());
-        let due = due(&self.manifest.segments, |entry| entry.bytes(dim, dtype));
-        if let Err(error) = self.rewrite(&due) {
+        let runs = after_change(&self.manifest.segments, |entry| entry.bytes(dim, dtype));
+        if let Err(error) = self.rewrite(&runs) {
             tracing::warn!("{}: changed, but not compacted: {error}", self.directory.display());
         }
     }
 
-    /// Writes runs of segments anew, in order and without their removed documents.
+    /// Rewrites runs of segments, in order and without their removed documents.
     fn rewrite(&mut self, runs: &[Range<usize>]) -> Result<()> {
         if runs.is_empty() {
             return Ok(());
@@ -93,7 +94,7 @@ impl Index {
                 }
             }
         }
-        let open = |entry: &Entry| Segment::open(&self.directory, entry, self.dim(), self.dtype());
+        let open = |entry: &SegmentEntry| Segment::open(&self.directory, entry, self.dim(), self.dtype());
         let new =
             manifest.segments.iter().zip(&from).map(|(entry, from)| from.is_none().then(|| open(entry)).transpose());
         let new: Vec<Option<Segment>> = new.collect::<Result<_>>()?;
@@ -109,7 +110,7 @@ impl Index {
     }
 
     /// The documents of a run of segments in new segments.
-    fn copy(&self, run: Range<usize>, next: &mut u64) -> Result<Vec<Entry>> {
+    fn copy(&self, run: Range<usize>, next: &mut u64) -> Result<Vec<SegmentEntry>> {
         let new = || SegmentWriter::new(self.dim(), self.dtype());
         let (mut entries, mut writer) = (Vec::new(), new());
         let mut flush = |writer: &mut SegmentWriter| -> Result<()> {
@@ -138,8 +139,8 @@ mod tests {
     use super::*;
 
     /// Segments of so many MiB and removed ones of 8 documents.
-    fn segments(parts: &[(usize, u32)]) -> Vec<Entry> {
-        let entry = |&(megabytes, removed): &(usize, u32)| Entry {
+    fn segments(parts: &[(usize, u32)]) -> Vec<SegmentEntry> {
+        let entry = |&(megabytes, removed): &(usize, u32)| SegmentEntry {
             file: String::new(),
             documents: 8,
             tokens: megabytes << 20,
@@ -155,27 +156,27 @@ mod tests {
 
     #[test]
     fn a_segment_is_due_when_more_than_a_quarter_of_it_was_removed() {
-        let tokens = |entry: &Entry| entry.tokens;
+        let tokens = |entry: &SegmentEntry| entry.tokens;
         let parts = segments(&[(256, 2), (256, 3), (1, 0), (1, 8), (256, 0)]);
-        assert_eq!(ends(due(&parts, tokens)), [(1, 2), (3, 4)]);
-        assert!(due(&[], tokens).is_empty());
+        assert_eq!(ends(after_change(&parts, tokens)), [(1, 2), (3, 4)]);
+        assert!(after_change(&[], tokens).is_empty());
     }
 
     #[test]
     fn many_small_segments_are_due_together() {
-        let tokens = |entry: &Entry| entry.tokens;
+        let tokens = |entry: &SegmentEntry| entry.tokens;
         let mut parts = vec![(256, 0), (64, 3)];
         parts.extend([(1, 0); MANY - 1]);
-        assert_eq!(ends(due(&segments(&parts), tokens)), [(1, 2)]);
+        assert_eq!(ends(after_change(&segments(&parts), tokens)), [(1, 2)]);
         parts.push((1, 8));
-        assert_eq!(ends(due(&segments(&parts), tokens)), [(1, 2), (2, 2 + MANY)]);
+        assert_eq!(ends(after_change(&segments(&parts), tokens)), [(1, 2), (2, 2 + MANY)]);
     }
 
     #[test]
     fn everything_loose_is_compacted_when_asked_for() {
-        let tokens = |entry: &Entry| entry.tokens;
-        assert!(loose(&segments(&[(256, 0), (200, 0), (10, 0)]), tokens).is_empty());
+        let tokens = |entry: &SegmentEntry| entry.tokens;
+        assert!(on_request(&segments(&[(256, 0), (200, 0), (10, 0)]), tokens).is_empty());
         let parts = segments(&[(256, 1), (200, 0), (10, 0), (100, 0), (256, 0)]);
-        assert_eq!(ends(loose(&parts, tokens)), [(0, 1), (2, 4)]);
+        assert_eq!(ends(on_request(&parts, tokens)), [(0, 1), (2, 4)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a token vector is stored as: its bytes, and back.
+//! The types of stored token vectors, and the conversion to and from bytes.
 
 use std::{fmt, str::FromStr};
 
@@ -63,7 +63,7 @@ impl Dtype {
         }
     }
 
-    /// The vectors of which `values` are the bytes and `scales` those of the scales; what is no whole value is left out.
+    /// The vectors of the bytes `values`, with the scales of the bytes `scales`. An incomplete value at the end is left out.
     pub(crate) fn decode(self, values: &[u8], scales: &[u8], dim: usize) -> Vec<f32> {
         match self {
             Self::F32 => values.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect(),
@@ -80,14 +80,17 @@ impl Dtype {
 }
 
 /// Whole numbers from −127 to 127 in proportion to a token's vector, and the scale that brings them back: the largest magnitude divided by 127.
-/// A value is off by at most half a scale. A vector of zeros has the scale 0.
+/// A value is off by at most half a scale. A vector of zeros has the scale 0; one with a value that is not finite has the scale NaN.
 ///
 /// ```
 /// let (scale, steps) = colburn_search::quantize(&[2.0, -1.0, 0.0]);
 /// assert_eq!((scale, steps.collect::<Vec<_>>()), (2.0 / 127.0, vec![127, -64, 0]));
 /// ```
 pub fn quantize(vector: &[f32]) -> (f32, impl Iterator<Item = i8>) {
-    let scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
+    let finite = vector.iter().all(|value| value.is_finite());
+    // A maximum drops NaN: without this, the vector would become a finite one.
+    let largest = if finite { vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) } else { f32::NAN };
+    let scale = largest / 127.0;
     let step = move |&value: &f32| if scale > 0.0 { (value / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 };
     (scale, vector.iter().map(step))
 }
@@ -145,6 +148,10 @@ mod tests {
         };
         assert_eq!(quantized(&[0.5, -0.25, 0.0]), (0.5 / 127.0, vec![127, -64, 0]));
         assert_eq!(quantized(&[1e-3, -2e-3, 1.5e-3]), (2e-3 / 127.0, vec![64, -127, 95]));
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(quantized(&[1.0, value]).0.is_nan());
+            assert!(there_and_back(Dtype::Int8, &[1.0, value]).iter().all(|value| value.is_nan()));
+        }
         // Too small for a scale.
         assert_eq!(quantized(&[f32::from_bits(1), 0.0]), (0.0, vec![0, 0]));
     }

@@ -1,31 +1,31 @@
-//! From ids to the places of documents. The ids themselves lie in the segments; a table has 16 bytes or so for each, so that an index of
-//! millions of documents can be opened.
+//! A table from ids to the places of documents. The ids are in the segments; the table has about 16 bytes for each, so an index of millions of
+//! documents can be opened.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The place of a document: its segment, and its number in there.
-pub(crate) type Place = (u32, u32);
+pub(crate) type DocumentPlace = (u32, u32);
 
-/// Places by the hash of the id. Where another id has the hash already, the next free one is taken; nothing is ever taken out, so that no
-/// id behind another becomes unreachable.
+/// Places by the hash of the id. If another id has this hash, the next free one is used. Nothing is ever removed, so every id stays
+/// reachable.
 #[derive(Debug, Default)]
-pub(crate) struct IdTable(HashMap<u64, Place>);
+pub(crate) struct IdTable(HashMap<u64, DocumentPlace>);
 
 impl IdTable {
     /// Puts an id in its place; `is` says whether the document at a place has this id. The place of the same id is replaced.
-    pub fn insert(&mut self, id: &str, place: Place, is: impl Fn(Place) -> bool) {
+    pub fn insert(&mut self, id: &str, place: DocumentPlace, is: impl Fn(DocumentPlace) -> bool) {
         let slot = self.slot(hash(id), is);
         self.0.insert(slot, place);
     }
 
-    /// Where an id was put last.
-    pub fn find(&self, id: &str, is: impl Fn(Place) -> bool) -> Option<Place> {
+    /// The last place of an id.
+    pub fn find(&self, id: &str, is: impl Fn(DocumentPlace) -> bool) -> Option<DocumentPlace> {
         self.0.get(&self.slot(hash(id), is)).copied()
     }
 
-    /// The slot in which the id stands or would stand.
-    fn slot(&self, hash: u64, is: impl Fn(Place) -> bool) -> u64 {
+    /// The slot of an id, or the free one for it.
+    fn slot(&self, hash: u64, is: impl Fn(DocumentPlace) -> bool) -> u64 {
         let mut slot = hash;
         while self.0.get(&slot).is_some_and(|&place| !is(place)) {
             slot = slot.wrapping_add(1);
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn an_id_is_found_where_it_was_put_last() {
         let ids = ["a", "b", "a", "c"];
-        let at = |(_, number): Place| ids[number as usize];
+        let at = |(_, number): DocumentPlace| ids[number as usize];
         let mut table = IdTable::default();
         for (number, id) in ids.iter().enumerate() {
             table.insert(id, (0, number as u32), |place| at(place) == *id);

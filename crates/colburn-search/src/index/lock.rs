@@ -1,17 +1,17 @@
-//! One writer at a time: a file that is locked as long as somebody writes to an index. The lock belongs to the open file, so that it
-//! goes with the process that held it, however that ends.
+//! The lock of an index, for one writer at a time. The lock belongs to an open file, so it ends with the process that holds it, however that
+//! ends.
 
 use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::manifest::{self, Entry};
+use super::manifest::{self, SegmentEntry};
 use crate::{Error, Result};
 
 /// The file that is locked. It is empty and stays.
 pub(crate) const FILE: &str = "index.lock";
 
-/// Held by the one who writes.
+/// The lock of a writer.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -29,16 +29,16 @@ impl Lock {
         }
     }
 
-    /// Makes the folder of a new index and locks it. What an earlier attempt left there without finishing is no obstacle; anything else is.
+    /// Makes the folder of a new index and locks it. Leftovers of an unfinished attempt are deleted; any other file is an error.
     pub fn create(directory: &Path) -> Result<Self> {
-        // Before there is a lock, so that no file of ours comes into a folder that is refused.
+        // Before the lock is taken, so that no lock file is written into a refused folder.
         check_vacant(directory)?;
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
-        Self::claim(directory)
+        Self::take_vacant(directory)
     }
 
-    /// Locks a folder and empties it. It is looked at again under the lock: somebody else may have made an index there in the meantime.
-    fn claim(directory: &Path) -> Result<Self> {
+    /// Locks a folder and empties it. It is checked again under the lock: another process may have made an index there meanwhile.
+    fn take_vacant(directory: &Path) -> Result<Self> {
         let lock = Self::take(directory)?;
         check_vacant(directory)?;
         sweep(directory, |_| false);
@@ -46,7 +46,7 @@ impl Lock {
     }
 }
 
-/// Refuses a folder in which no index can be made, because there is one already or there are other files. One that does not exist is fine.
+/// Refuses the folder of a new index if it has an index or other files. It need not exist.
 pub(crate) fn check_vacant(directory: &Path) -> Result<()> {
     let entries = match entries(directory) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -65,25 +65,25 @@ pub(crate) fn check_vacant(directory: &Path) -> Result<()> {
     }
 }
 
-/// Whether this is what a writer makes: a temporary file, a segment, a folder of a PLAID index. It may be deleted, so that a name alone is
-/// not enough, and neither is a link.
+/// True for the files of a writer: a temporary file, a segment, a folder of a PLAID index. They may be deleted, so a name alone is not enough,
+/// nor is a link.
 fn is_ours(entry: &DirEntry) -> bool {
     let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else { return false };
     let name = name.to_string_lossy();
     if kind.is_dir() {
         return manifest::plaid_number(&name).is_some() && holds_plaid_alone(&entry.path());
     }
-    kind.is_file() && (is_temporary(&name) || Entry::number(&name).is_some())
+    kind.is_file() && (is_temporary(&name) || SegmentEntry::number(&name).is_some())
 }
 
-/// Whether a name is one that the crate tempfile makes for us.
+/// True for the names that the crate tempfile makes here.
 fn is_temporary(name: &str) -> bool {
     const RANDOM: usize = 6;
     let random = name.strip_prefix(".tmp-");
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Whether there are only files as next-plaid and we make them in a folder; none at all is what there is at first.
+/// True if a folder has only files of a PLAID index, or none.
 fn holds_plaid_alone(folder: &Path) -> bool {
     let made = |entry: &DirEntry| {
         let name = entry.file_name();
@@ -93,8 +93,8 @@ fn holds_plaid_alone(folder: &Path) -> bool {
     entries(folder).is_ok_and(|entries| entries.iter().all(made))
 }
 
-/// Deletes what crashed writers left, and what is not in use any more. Only for the one who holds the lock; what cannot be deleted,
-/// because somebody reads it on a system that minds, is left for the next one.
+/// Deletes the leftovers of crashed writers and unused files. The caller holds the lock. A file that cannot be deleted, because the system
+/// protects open files, is left to the next writer.
 pub(crate) fn sweep(directory: &Path, is_used: impl Fn(&str) -> bool) {
     for entry in entries(directory).unwrap_or_default() {
         if is_ours(&entry) && !is_used(&entry.file_name().to_string_lossy()) {
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn an_index_that_came_in_between_is_seen_under_the_lock() {
         let place = tempfile::tempdir().unwrap();
-        let segment = place.path().join(Entry::file(1));
+        let segment = place.path().join(SegmentEntry::file(1));
         fs::write(&segment, "").unwrap();
         check_vacant(place.path()).unwrap();
         fs::write(place.path().join(manifest::FILE), "").unwrap();
-        let message = Lock::claim(place.path()).unwrap_err().to_string();
+        let message = Lock::take_vacant(place.path()).unwrap_err().to_string();
         assert!(message.contains("there is an index already") && segment.exists(), "{message}");
     }
 }

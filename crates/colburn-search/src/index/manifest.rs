@@ -1,5 +1,5 @@
-//! `index.json`: what an index consists of. Only what it names exists; it is replaced whole, and that is the moment at which a change
-//! happens.
+//! `index.json`, the list of the parts of an index. Only the parts in it count. It is replaced atomically, and that is the moment of a
+//! change.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,39 +11,39 @@ use colburn_model::write_atomic;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Dtype, IndexOptions};
+use super::dtype::Dtype;
 use crate::{Error, Result};
 
 /// The name of the file.
 pub(crate) const FILE: &str = "index.json";
-/// What `format` says in it.
+/// The value of `format`.
 pub(crate) const FORMAT: &str = "colburn-index";
-/// The newest layout that is read, and the one that is written.
+/// The newest known format version, which is the one that is written.
 pub(crate) const VERSION: u64 = 1;
-/// More dimensions are a mistake.
+/// The largest possible width.
 const MOST_DIMENSIONS: usize = 1 << 16;
 
-/// What a folder is an index of.
+/// The kind of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IndexKind {
-    /// All token vectors: [`Index`](crate::Index).
+    /// An exact index of all token vectors: [`Index`](crate::Index).
     Exact,
     /// A PLAID index, to be opened as `PlaidIndex` (feature `plaid`).
     Plaid,
 }
 
 impl IndexKind {
-    /// Which kind the index in a folder is.
+    /// The kind of the index in a folder.
     ///
     /// # Errors
-    /// When the folder is no index, or one of a newer format.
+    /// When the folder is not an index, or has a newer format.
     pub fn of(directory: impl AsRef<Path>) -> Result<Self> {
         Ok(head(directory.as_ref())?.1)
     }
 }
 
-/// The file with what all versions and kinds have in common, checked.
+/// Reads the file and checks the keys that all versions and kinds have.
 fn head(directory: &Path) -> Result<(Value, IndexKind)> {
     let path = directory.join(FILE);
     let bytes = fs::read(&path).map_err(|source| match source.kind() {
@@ -86,14 +86,14 @@ pub(crate) fn read<T: DeserializeOwned>(directory: &Path, wanted: IndexKind) -> 
     serde_json::from_value(value).map_err(|error| Error::index(&path, format!("damaged: {error}")))
 }
 
-/// Puts another file in its place.
+/// Replaces the file.
 pub(crate) fn write<T: Serialize>(directory: &Path, manifest: &T) -> Result<()> {
     let path = directory.join(FILE);
     let text = serde_json::to_string_pretty(manifest).map_err(|error| Error::index(&path, error.to_string()))?;
     Ok(write_atomic(&path, format!("{text}\n").as_bytes())?)
 }
 
-/// The name of a folder in a PLAID index. A build without those knows it as well, to tell such a folder from any other.
+/// The name of a folder in a PLAID index. A build without the feature `plaid` needs it too, to recognise such a folder.
 pub(crate) fn plaid_folder(number: u64) -> String {
     format!("plaid-{number:06}")
 }
@@ -113,9 +113,30 @@ pub(crate) fn check_dim(dim: usize) -> Result<()> {
     Err(Error::Argument { name: "dim", value: dim.to_string(), message })
 }
 
-/// What an exact index consists of.
+/// The options of a new index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexOptions {
+    /// Width of a token vector.
+    pub dim: usize,
+    /// The type of the stored values; the default is f32.
+    pub dtype: Dtype,
+    /// The name of the model that the embeddings come from, so that queries of another model can be noticed.
+    pub model: Option<String>,
+    /// Properties of the encoding of documents, by name (a checksum of the weights, a pooling factor). They let a caller check that further
+    /// documents are encoded in the same way. The index itself does not read them.
+    pub encoding: BTreeMap<String, String>,
+}
+
+impl IndexOptions {
+    /// An index of vectors of this width.
+    pub fn new(dim: usize) -> Self {
+        Self { dim, dtype: Dtype::default(), model: None, encoding: BTreeMap::new() }
+    }
+}
+
+/// The content of `index.json` of an exact index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Manifest {
+pub(crate) struct IndexManifest {
     pub format: String,
     pub version: u64,
     pub kind: IndexKind,
@@ -124,25 +145,25 @@ pub(crate) struct Manifest {
     pub model: Option<String>,
     #[serde(default)]
     pub encoding: BTreeMap<String, String>,
-    /// How many documents can be found: those of the segments but the removed ones.
+    /// The number of documents, without removed ones.
     pub documents: usize,
-    /// The number of the next segment; none is used twice, so that a name never means two things.
+    /// The number of the next segment. No number is used twice, so a name never has two meanings.
     pub next_segment: u64,
     /// In the order in which documents were added.
-    pub segments: Vec<Entry>,
+    pub segments: Vec<SegmentEntry>,
 }
 
 /// A segment in the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct SegmentEntry {
     pub file: String,
     pub documents: usize,
     pub tokens: usize,
-    /// Documents of it that were removed, by their number in it.
+    /// Its removed documents, by their number in it.
     pub removed: BTreeSet<u32>,
 }
 
-impl Entry {
+impl SegmentEntry {
     /// The name of a segment.
     pub fn file(number: u64) -> String {
         format!("segment-{number:06}.safetensors")
@@ -154,7 +175,7 @@ impl Entry {
         (Self::file(number) == file).then_some(number)
     }
 
-    /// Documents that can be found.
+    /// The number of documents, without removed ones.
     pub fn live(&self) -> usize {
         self.documents.saturating_sub(self.removed.len())
     }
@@ -165,7 +186,7 @@ impl Entry {
     }
 }
 
-impl Manifest {
+impl IndexManifest {
     /// An index without documents.
     pub fn new(options: &IndexOptions) -> Self {
         let IndexOptions { dim, dtype, model, encoding } = options.clone();
@@ -183,7 +204,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the file of a folder and checks that it is not at odds with itself.
+    /// Reads the file of a folder and checks that it is consistent.
     pub fn read(directory: &Path) -> Result<Self> {
         let manifest: Self = read(directory, IndexKind::Exact)?;
         manifest.check().map_err(|message| Error::index(directory.join(FILE), format!("damaged: {message}")))?;
@@ -194,7 +215,8 @@ impl Manifest {
         check_dim(self.dim).map_err(|error| error.to_string())?;
         let mut numbers = BTreeSet::new();
         for entry in &self.segments {
-            let number = Entry::number(&entry.file).ok_or_else(|| format!("{:?} is no segment's name", entry.file))?;
+            let number = SegmentEntry::number(&entry.file)
+                .ok_or_else(|| format!("{:?} is not the name of a segment", entry.file))?;
             if number >= self.next_segment || !numbers.insert(number) {
                 return Err(format!("{} is listed twice, or is not below next_segment", entry.file));
             }
@@ -206,16 +228,16 @@ impl Manifest {
                 return Err(format!("{} has {} documents, but others were removed", entry.file, entry.documents));
             }
         }
-        let live: usize = self.segments.iter().map(Entry::live).sum();
+        let live: usize = self.segments.iter().map(SegmentEntry::live).sum();
         if live != self.documents {
             return Err(format!("documents = {}, but the segments have {live}", self.documents));
         }
         Ok(())
     }
 
-    /// Counts the documents anew.
+    /// Updates the number of documents.
     pub fn count(&mut self) {
-        self.documents = self.segments.iter().map(Entry::live).sum();
+        self.documents = self.segments.iter().map(SegmentEntry::live).sum();
     }
 }
 
@@ -223,15 +245,15 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    fn manifest() -> Manifest {
-        let mut manifest = Manifest::new(&IndexOptions {
+    fn manifest() -> IndexManifest {
+        let mut manifest = IndexManifest::new(&IndexOptions {
             dtype: Dtype::F16,
             model: Some("models/a".into()),
             encoding: [("weights".to_owned(), "1234".to_owned())].into(),
             ..IndexOptions::new(4)
         });
-        let entry = |number, removed: &[u32]| Entry {
-            file: Entry::file(number),
+        let entry = |number, removed: &[u32]| SegmentEntry {
+            file: SegmentEntry::file(number),
             documents: 3,
             tokens: 7,
             removed: removed.iter().copied().collect(),
@@ -242,11 +264,11 @@ mod tests {
         manifest
     }
 
-    /// What reading says about a file with this text.
-    fn read_text(text: &str) -> std::result::Result<Manifest, String> {
+    /// The result of reading a file with this text.
+    fn read_text(text: &str) -> std::result::Result<IndexManifest, String> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), text).unwrap();
-        Manifest::read(folder.path())
+        IndexManifest::read(folder.path())
             .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
     }
 
@@ -270,7 +292,7 @@ mod tests {
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &manifest()).unwrap();
-        assert_eq!(Manifest::read(folder.path()).unwrap(), manifest());
+        assert_eq!(IndexManifest::read(folder.path()).unwrap(), manifest());
         assert_eq!(manifest().documents, 4);
         assert_eq!(IndexKind::of(folder.path()).unwrap(), IndexKind::Exact);
     }
@@ -279,7 +301,7 @@ mod tests {
     fn what_is_no_index_is_told() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("absent")] {
-            let message = Manifest::read(&path).unwrap_err().to_string();
+            let message = IndexManifest::read(&path).unwrap_err().to_string();
             assert!(message.contains("there is no index; a folder with index.json is expected"), "{message}");
         }
         assert!(read_text("{").unwrap_err().starts_with("index.json: broken JSON: "));
@@ -304,7 +326,7 @@ mod tests {
         damaged(|value| value["dtype"] = "f64".into(), "f64");
         damaged(|value| value["documents"] = 9.into(), "documents = 9, but the segments have 4");
         damaged(|value| value["next_segment"] = 5.into(), "segment-000005.safetensors is listed twice");
-        damaged(|value| value["segments"][0]["file"] = "../a".into(), "\"../a\" is no segment's name");
+        damaged(|value| value["segments"][0]["file"] = "../a".into(), "\"../a\" is not the name of a segment");
         damaged(|value| value["segments"][1]["removed"] = vec![3].into(), "has 3 documents, but others were removed");
         damaged(|value| value["segments"][1]["file"] = value["segments"][0]["file"].clone(), "listed twice");
         damaged(|value| value["segments"][1]["documents"] = u64::MAX.into(), "segment-000005");

@@ -1,29 +1,30 @@
-//! Searching an index: the mapped segments go through [`ExactSearch`] tile by tile.
+//! Search in an index: tiles of the mapped segments go through [`ExactSearch`].
 
 use colburn_model::TokenEmbeddings;
 use rayon::prelude::*;
 
-use super::{Index, Place, Segment};
-use crate::{Error, ExactSearch, Floor, Hit, Packed, RerankResult, Result, Scoring};
+use super::{ids::DocumentPlace, persistent::Index, segment::Segment};
+use crate::exact::{ExactSearch, Floor, Hit, Scoring};
+use crate::{Error, Packed, RerankResult, Result};
 
 /// Tokens of a tile: 16 MiB as f32 of width 128.
 const TILE_TOKENS: usize = 1 << 15;
-/// Documents of a tile, where they are short.
+/// The largest number of documents of a tile.
 const TILE_DOCUMENTS: usize = 1 << 12;
 
-/// How to search an index.
+/// The options of a search in an index.
 #[derive(Clone, Debug, Default)]
 pub struct SearchOptions<'a> {
     /// Only among these documents.
     pub within: Option<&'a [String]>,
-    /// Scores as if documents were padded with zero vectors to so many tokens, as PyLate pads those that it scores together: none with
-    /// fewer has a maximum below 0. Without it, the default, a score is that of the tokens that there are.
+    /// Scores as if documents were padded with zero vectors to this many tokens, as PyLate pads those that it scores together: the maxima of a
+    /// shorter document are at least 0. By default a score is that of the existing tokens.
     pub padded_to: Option<usize>,
-    /// Where scores are computed; on the host unless said otherwise.
+    /// The place where scores are computed; the default is the host.
     pub scoring: Scoring,
 }
 
-/// Refuses queries that an index of this width cannot be searched with.
+/// Refuses queries of another width or with values that are not finite.
 pub(crate) fn check_queries(queries: &Packed, dim: usize) -> Result<()> {
     if !queries.is_empty() && queries.dim() != dim {
         return Err(Error::Dimensions { what: "queries".to_owned(), expected: dim, found: queries.dim() });
@@ -38,8 +39,8 @@ pub(crate) fn check_queries(queries: &Packed, dim: usize) -> Result<()> {
 }
 
 impl Index {
-    /// The best `k` documents of each query, best first; among equal scores the one that was added first. There are fewer where the
-    /// index has fewer, and none in an empty one. Memory is needed for the queries and a tile of the index.
+    /// The best `k` documents of each query, best first; among equal scores the one that was added first. There are fewer if the
+    /// index has fewer. Memory is needed for the queries and a tile of the index.
     ///
     /// # Errors
     /// When `k` is 0, widths differ, or values are not finite.
@@ -59,9 +60,9 @@ impl Index {
     ) -> Result<Vec<Vec<RerankResult<String>>>> {
         check_queries(queries, self.dim())?;
         let mut search = ExactSearch::new(queries, k)?.scoring(options.scoring.clone());
-        let numbers = Numbers::new(self);
+        let numbers = DocumentNumbers::new(self);
         let floor = options.padded_to.map_or(Floor::None, Floor::PaddedTo);
-        let mut places: Box<dyn Iterator<Item = Place>> = match options.within {
+        let mut places: Box<dyn Iterator<Item = DocumentPlace>> = match options.within {
             Some(ids) => {
                 let mut places = self.find_all(ids)?;
                 places.sort_unstable();
@@ -94,8 +95,8 @@ impl Index {
         self.find_all(ids)?.into_iter().map(|place| self.finite(place)).collect()
     }
 
-    /// The next documents, as many as a tile holds; at least one, if there is one.
-    fn tile(&self, places: &mut impl Iterator<Item = Place>) -> Vec<Place> {
+    /// The documents of the next tile; at least one if any is left.
+    fn tile(&self, places: &mut impl Iterator<Item = DocumentPlace>) -> Vec<DocumentPlace> {
         let (mut tile, mut tokens) = (Vec::new(), 0);
         while tokens < TILE_TOKENS && tile.len() < TILE_DOCUMENTS {
             let Some(place) = places.next() else { break };
@@ -105,8 +106,8 @@ impl Index {
         tile
     }
 
-    /// The vectors of a document, of which nothing that is not finite was stored.
-    fn finite(&self, place: Place) -> Result<TokenEmbeddings> {
+    /// The vectors of a document. Only finite values were stored, so any other value is damage.
+    fn finite(&self, place: DocumentPlace) -> Result<TokenEmbeddings> {
         let text = self.segments[place.0 as usize].embeddings(place.1 as usize);
         if text.values.iter().all(|value| value.is_finite()) {
             return Ok(text);
@@ -116,23 +117,23 @@ impl Index {
     }
 }
 
-/// Places as the numbers of documents, in the order in which they were added.
-struct Numbers {
+/// The numbers of documents, in the order in which they were added, and their places.
+struct DocumentNumbers {
     /// The number of each segment's first document.
     starts: Vec<usize>,
 }
 
-impl Numbers {
+impl DocumentNumbers {
     fn new(index: &Index) -> Self {
         let start = |end: &mut usize, documents: usize| Some(std::mem::replace(end, *end + documents));
         Self { starts: index.segments.iter().map(Segment::documents).scan(0, start).collect() }
     }
 
-    fn of(&self, (segment, document): Place) -> usize {
+    fn of(&self, (segment, document): DocumentPlace) -> usize {
         self.starts[segment as usize] + document as usize
     }
 
-    fn place(&self, number: usize) -> Place {
+    fn place(&self, number: usize) -> DocumentPlace {
         let segment = self.starts.partition_point(|&start| start <= number).saturating_sub(1);
         (segment as u32, (number - self.starts[segment]) as u32)
     }

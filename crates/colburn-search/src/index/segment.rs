@@ -1,15 +1,16 @@
-//! The documents that were added at one time, in a safetensors file that is never changed: `values` `[tokens, dim]`, for int8 `scales`
-//! `[tokens]`, `ends` `[documents]` (where each ends, in tokens), and the ids, as `ids` (bytes) and `id_ends` `[documents]`.
+//! A segment: the documents that were added at one time, in a safetensors file that never changes. Its tensors are `values` `[tokens, dim]`,
+//! for int8 `scales` `[tokens]`, `ends` `[documents]` (the end of each document, in tokens), `ids` (bytes) and `id_ends` `[documents]`.
 //!
-//! The file is mapped, not read. Every length is checked against the file when it is opened, so that no byte of it can lead out of it.
+//! The file is mapped, not read. Every length is checked against the file when it is opened, so no damaged byte leads outside the file. A new
+//! segment is collected in memory and appears in the folder as one whole file.
 
-use std::{fs::File, ops::Range, path::Path};
+use std::{borrow::Cow, fs::File, io, ops::Range, path::Path};
 
 use colburn_model::TokenEmbeddings;
 use memmap2::Mmap;
-use safetensors::SafeTensors;
+use safetensors::{SafeTensors, tensor::View};
 
-use super::{Dtype, manifest::Entry};
+use super::{dtype::Dtype, manifest::SegmentEntry};
 use crate::{Error, Result};
 
 const COUNT: usize = size_of::<u64>();
@@ -30,16 +31,16 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Opens the file that an entry of `index.json` names.
-    pub fn open(directory: &Path, entry: &Entry, dim: usize, dtype: Dtype) -> Result<Self> {
+    pub fn open(directory: &Path, entry: &SegmentEntry, dim: usize, dtype: Dtype) -> Result<Self> {
         let path = directory.join(&entry.file);
         let file = File::open(&path).map_err(Error::io(&path))?;
         // SAFETY: a mapping is sound as long as nobody changes or truncates the file under it. A segment gets its name when it is whole,
-        // and whoever writes to an index only ever unlinks it; that nobody else may touch the files is said in the documentation.
+        // and writers of an index only ever unlink it; the documentation says that nothing else may change the files.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(&path))?;
         Self::of(map, entry, dim, dtype).map_err(|message| Error::index(&path, message))
     }
 
-    fn of(map: Mmap, entry: &Entry, dim: usize, dtype: Dtype) -> std::result::Result<Self, String> {
+    fn of(map: Mmap, entry: &SegmentEntry, dim: usize, dtype: Dtype) -> std::result::Result<Self, String> {
         let (header, metadata) = SafeTensors::read_metadata(&map)
             .map_err(|error| format!("damaged or cut: not a complete safetensors file ({error})"))?;
         let start = header + COUNT;
@@ -72,7 +73,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// That ends never fall, and that the last one is the end of everything.
+    /// Checks that ends never decrease, and that the last one is the total.
     fn check_ends(&self, name: &str, ends: &Range<usize>, total: usize) -> std::result::Result<(), String> {
         let mut before = 0;
         for document in 0..self.documents {
@@ -95,7 +96,7 @@ impl Segment {
         document.checked_sub(1).map_or(0, |before| self.end(ends, before))..self.end(ends, document)
     }
 
-    /// Number of documents, removed ones as well.
+    /// Number of documents, including removed ones.
     pub fn documents(&self) -> usize {
         self.documents
     }
@@ -136,12 +137,116 @@ impl Segment {
     }
 }
 
+/// A new segment.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    dim: usize,
+    dtype: Dtype,
+    tokens: usize,
+    documents: usize,
+    values: Vec<u8>,
+    scales: Vec<u8>,
+    ends: Vec<u8>,
+    ids: Vec<u8>,
+    id_ends: Vec<u8>,
+}
+
+impl SegmentWriter {
+    pub fn new(dim: usize, dtype: Dtype) -> Self {
+        let bytes = || (Vec::new(), Vec::new());
+        let ((values, scales), (ends, ids), id_ends) = (bytes(), bytes(), Vec::new());
+        Self { dim, dtype, tokens: 0, documents: 0, values, scales, ends, ids, id_ends }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.documents == 0
+    }
+
+    /// Bytes of the values so far.
+    pub fn bytes(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Adds a document, whose width and values were checked.
+    pub fn push(&mut self, id: &str, text: &TokenEmbeddings) {
+        for vector in text.rows() {
+            self.dtype.encode(vector, &mut self.values, &mut self.scales);
+        }
+        self.end(id, text.tokens());
+    }
+
+    /// Adds a document of another segment, byte by byte.
+    pub fn copy(&mut self, segment: &Segment, document: usize) {
+        let (values, scales) = segment.stored(document);
+        self.values.extend_from_slice(values);
+        self.scales.extend_from_slice(scales);
+        self.end(segment.id(document), segment.tokens(document));
+    }
+
+    fn end(&mut self, id: &str, tokens: usize) {
+        self.tokens += tokens;
+        self.documents += 1;
+        self.ends.extend((self.tokens as u64).to_le_bytes());
+        self.ids.extend_from_slice(id.as_bytes());
+        self.id_ends.extend((self.ids.len() as u64).to_le_bytes());
+    }
+
+    /// Writes the file with this number under a temporary name, syncs it, and renames it.
+    pub fn write(self, directory: &Path, number: u64) -> Result<SegmentEntry> {
+        use safetensors::Dtype::{F32, U8, U64};
+        let file = SegmentEntry::file(number);
+        let path = directory.join(&file);
+        let (tokens, documents, ids) = (self.tokens, self.documents, self.ids.len());
+        let mut tensors = vec![
+            ("values", Tensor(self.dtype.stored(), vec![tokens, self.dim], self.values)),
+            ("ends", Tensor(U64, vec![documents], self.ends)),
+            ("ids", Tensor(U8, vec![ids], self.ids)),
+            ("id_ends", Tensor(U64, vec![documents], self.id_ends)),
+        ];
+        if self.dtype == Dtype::Int8 {
+            tensors.push(("scales", Tensor(F32, vec![tokens], self.scales)));
+        }
+        let written = || -> io::Result<()> {
+            // With the permissions of any new file, where a temporary one would be private.
+            let place = tempfile::Builder::new().prefix(".tmp-").make_in(directory, |path| File::create_new(path))?;
+            safetensors::serialize_to_file(tensors, None, place.path()).map_err(io::Error::other)?;
+            File::open(place.path())?.sync_all()?;
+            place.persist(&path).map_err(|error| error.error)?;
+            #[cfg(unix)]
+            File::open(directory)?.sync_all()?;
+            Ok(())
+        };
+        written().map_err(Error::io(&path))?;
+        Ok(SegmentEntry { file, documents, tokens, removed: Default::default() })
+    }
+}
+
+/// A tensor for safetensors: type, shape, bytes.
+struct Tensor(safetensors::Dtype, Vec<usize>, Vec<u8>);
+
+impl View for Tensor {
+    fn dtype(&self) -> safetensors::Dtype {
+        self.0
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.1
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.2.as_slice().into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.2.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::segment_writer::SegmentWriter;
     use super::*;
 
-    fn written(dtype: Dtype) -> (tempfile::TempDir, Entry, Vec<TokenEmbeddings>) {
+    fn written(dtype: Dtype) -> (tempfile::TempDir, SegmentEntry, Vec<TokenEmbeddings>) {
         let folder = tempfile::tempdir().unwrap();
         let texts = [vec![0.5f32, -0.5, 0.25, 1.0], vec![], vec![0.125, 0.0]];
         let texts: Vec<_> = texts.into_iter().map(|values| TokenEmbeddings { values, dim: 2 }).collect();
@@ -191,7 +296,7 @@ mod tests {
             for bits in [0x01, 0x80, 0xff] {
                 let mut damaged = whole.clone();
                 damaged[at] ^= bits;
-                // A changed file beside the mapped one: what is mapped is not written to.
+                // A new file in place of the mapped one: the mapping is never written to.
                 std::fs::remove_file(&path).unwrap();
                 std::fs::write(&path, &damaged).unwrap();
                 refused += usize::from(read().is_err());
@@ -203,9 +308,10 @@ mod tests {
     #[test]
     fn a_file_of_another_index_is_refused() {
         let (folder, entry, _) = written(Dtype::F16);
-        let open = |entry: &Entry, dim, dtype| Segment::open(folder.path(), entry, dim, dtype).unwrap_err().to_string();
+        let open =
+            |entry: &SegmentEntry, dim, dtype| Segment::open(folder.path(), entry, dim, dtype).unwrap_err().to_string();
         assert!(open(&entry, 3, Dtype::F16).contains("tensor `values` is (F16, [3, 2])"));
         assert!(open(&entry, 2, Dtype::F32).contains("has to be (F32, [3, 2])"));
-        assert!(open(&Entry { documents: 2, ..entry.clone() }, 2, Dtype::F16).contains("tensor `ends`"));
+        assert!(open(&SegmentEntry { documents: 2, ..entry.clone() }, 2, Dtype::F16).contains("tensor `ends`"));
     }
 }

@@ -1,4 +1,4 @@
-//! An index against brute force, and what it goes through: changes, crashes, damage, other writers.
+//! An index against brute force, through changes, crashes, damage and other writers.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::{Floor, Packed, RerankResult, search};
+use crate::{Error, Floor, Packed, RerankResult, search};
 
 const DIM: usize = 8;
 
@@ -37,7 +37,7 @@ fn reopened(index: Index) -> Index {
     Index::open(directory).unwrap()
 }
 
-/// What searching these documents in memory gives.
+/// The result of a search of these documents in memory.
 fn brute(queries: &Packed, documents: &[(String, TokenEmbeddings)], k: usize) -> Vec<Vec<RerankResult<String>>> {
     let packed = Packed::from_embeddings(documents.iter().map(|(_, text)| text)).unwrap();
     let result = |hit: &crate::Hit| RerankResult { id: documents[hit.document].0.clone(), score: hit.score };
@@ -53,7 +53,7 @@ fn order(results: &[Vec<RerankResult<String>>]) -> Vec<Vec<&str>> {
     results.iter().map(|hits| hits.iter().map(|hit| hit.id.as_str()).collect()).collect()
 }
 
-/// Whether two rankings have the same ids and, up to rounding, scores.
+/// Asserts that two rankings have the same ids and, up to rounding, scores.
 fn agree(found: &[Vec<RerankResult<String>>], expected: &[Vec<RerankResult<String>>]) {
     assert_eq!(order(found), order(expected));
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
@@ -69,7 +69,7 @@ fn a_search_equals_brute_force_through_all_changes() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut next = 0;
     for round in 0..60 {
-        // A quarter of what is added is there already.
+        // A quarter of the added documents have an existing id.
         let count = random.next_u32() as usize % 12;
         let fresh: Vec<String> = ids(next..next + count)
             .into_iter()
@@ -198,7 +198,9 @@ fn what_cannot_be_done_is_refused_and_changes_nothing() {
     assert!(
         message(&["c"], &[text(&[0.5; 4], 4)]).starts_with("the embeddings of document \"c\" have 4 dimensions, 8 are")
     );
-    assert!(message(&["c"], &[text(&[0.5; 9], DIM)]).contains("\"c\": 9 values are no whole number of vectors of 8"));
+    assert!(
+        message(&["c"], &[text(&[0.5; 9], DIM)]).contains("\"c\": 9 values are not a whole number of vectors of 8")
+    );
     for (value, shown) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf"), (70_000.0, "70000")] {
         let mut wrong = text(&[0.5; 2 * DIM], DIM);
         wrong.values[DIM + 1] = value;
@@ -277,7 +279,7 @@ fn a_damaged_index_is_an_error_that_names_the_file() {
     fs::remove_file(&path).unwrap();
     assert!(message().contains("segment-000001.safetensors: "), "{}", message());
 
-    // The values lie before the ids, which are last; these bytes are a NaN.
+    // The values come before the ids, which are last; these bytes are a NaN.
     let mut damaged = whole.clone();
     let end = whole.len() - "d0d1d2".len();
     assert_eq!(&whole[end..], b"d0d1d2");

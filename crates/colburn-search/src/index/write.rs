@@ -1,26 +1,29 @@
-//! Adding and removing documents.
+//! Changes of an index: adding and removing documents.
 
 use std::collections::HashSet;
 
 use colburn_model::TokenEmbeddings;
 
-use super::{Index, Manifest, Place, Segment, manifest, segment_writer::SegmentWriter};
+use super::ids::DocumentPlace;
+use super::manifest::{self, IndexManifest};
+use super::persistent::Index;
+use super::segment::{Segment, SegmentWriter};
 use crate::{Error, Result};
 
-/// A segment with more bytes of values is followed by another one.
+/// The size limit of a segment, in bytes of values.
 pub(super) const SEGMENT_BYTES: usize = 256 << 20;
 
-/// What became of the documents that were added.
+/// The result of adding documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
-    /// How many there were.
+    /// The number of added documents.
     pub documents: usize,
-    /// How many of them took the place of a document with the same id.
+    /// The number of them that replaced a document with the same id.
     pub replaced: usize,
 }
 
-/// Refuses what cannot be added to an index: another number of ids than of embeddings, an id that is empty or comes twice, another width,
-/// values that are not finite or larger than what they are stored as.
+/// Refuses documents that cannot be added to an index: different numbers of ids and embeddings, an id that is empty or occurs twice, another
+/// width, values that are not finite or too large for their type.
 pub(crate) fn check<S: AsRef<str>>(ids: &[S], embeddings: &[TokenEmbeddings], dim: usize, largest: f32) -> Result<()> {
     if ids.len() != embeddings.len() {
         return Err(Error::Length { what: "embeddings".into(), expected: ids.len(), found: embeddings.len() });
@@ -38,7 +41,7 @@ pub(crate) fn check<S: AsRef<str>>(ids: &[S], embeddings: &[TokenEmbeddings], di
             return Err(Error::Dimensions { what, expected: dim, found: text.dim });
         }
         if text.values.len() % dim != 0 {
-            let message = format!("{} values are no whole number of vectors of {dim}", text.values.len());
+            let message = format!("{} values are not a whole number of vectors of {dim}", text.values.len());
             return Err(Error::document(id, message));
         }
         // No range contains NaN.
@@ -52,11 +55,11 @@ pub(crate) fn check<S: AsRef<str>>(ids: &[S], embeddings: &[TokenEmbeddings], di
 }
 
 impl Index {
-    /// Adds documents, one id and the embeddings of its tokens each. A document whose id is in the index already takes the place of the
-    /// old one, in searches at once; among equal scores it comes last, as a new one does. All are added or, after an error, none.
+    /// Adds documents: an id and token embeddings for each. A document with an existing id replaces the old one; among equal scores it comes
+    /// last, as a new one does. All are added or, after an error, none.
     ///
     /// # Errors
-    /// When there are not as many ids as embeddings, an id is empty or comes twice, widths differ, a value is not finite (or too large for
+    /// When there are not as many ids as embeddings, an id is empty or occurs twice, widths differ, a value is not finite (or too large for
     /// f16), there is another writer, or a file cannot be written.
     pub fn add<S: AsRef<str>>(&mut self, ids: &[S], embeddings: &[TokenEmbeddings]) -> Result<Added> {
         check(ids, embeddings, self.dim(), self.dtype().largest())?;
@@ -64,7 +67,7 @@ impl Index {
         if ids.is_empty() {
             return Ok(Added::default());
         }
-        let replaced: Vec<Place> = ids.iter().filter_map(|id| self.find(id.as_ref())).collect();
+        let replaced: Vec<DocumentPlace> = ids.iter().filter_map(|id| self.find(id.as_ref())).collect();
         let mut manifest = self.manifest.clone();
         let mut writer = SegmentWriter::new(self.dim(), self.dtype());
         for (at, (id, text)) in ids.iter().zip(embeddings).enumerate() {
@@ -86,7 +89,7 @@ impl Index {
         Ok(Added { documents: ids.len(), replaced: replaced.len() })
     }
 
-    /// Removes documents; an id that comes twice counts once. All are removed or, after an error, none. Returns how many there were.
+    /// Removes documents; a repeated id counts once. All are removed or, after an error, none. Returns the number of removed documents.
     ///
     /// # Errors
     /// [`Error::UnknownIds`] when some are not in the index (see [`Index::contains`]), when there is another writer, or a file cannot be
@@ -104,15 +107,15 @@ impl Index {
         Ok(removed)
     }
 
-    /// Makes another state of the index the one that is.
-    pub(super) fn commit(&mut self, mut manifest: Manifest) -> Result<()> {
+    /// Writes a manifest, which makes it the state of the index.
+    pub(super) fn commit(&mut self, mut manifest: IndexManifest) -> Result<()> {
         manifest.count();
         manifest::write(&self.directory, &manifest)?;
         self.manifest = manifest;
         Ok(())
     }
 
-    /// Enters the documents of the segments from this one on in the table of ids, if there is one.
+    /// Adds the documents of the segments from this one on to the table of ids, if there is one.
     fn look_up_new(&mut self, from: usize) {
         let Some(mut table) = self.table.take() else { return };
         for (segment, of) in self.segments.iter().enumerate().skip(from) {
@@ -125,7 +128,7 @@ impl Index {
     }
 }
 
-fn mark_removed(manifest: &mut Manifest, places: &[Place]) {
+fn mark_removed(manifest: &mut IndexManifest, places: &[DocumentPlace]) {
     for &(segment, document) in places {
         manifest.segments[segment as usize].removed.insert(document);
     }

@@ -1,4 +1,4 @@
-//! The seam to next-plaid: its errors and panics as errors of this crate, our settings as its own, and the ids beside its files.
+//! The interface to next-plaid. Its errors and panics become errors of this crate, and the ids are stored beside its files.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{fs, path::Path};
@@ -7,25 +7,34 @@ use colburn_model::{TokenEmbeddings, write_atomic};
 use ndarray::Array2;
 use next_plaid::{IndexConfig, MmapIndex, UpdateConfig};
 
-use super::{files, manifest::Manifest};
+use super::{files, manifest::PlaidManifest};
 use crate::{Error, Result};
 
 /// The file with the ids, in next-plaid's order.
 pub(super) const IDS: &str = "ids.json";
-/// Up to so many documents next-plaid keeps the embeddings themselves, and makes the whole index anew when some are added. Its own default,
-/// which an environment variable could change.
+/// Up to this number of documents next-plaid stores the embeddings, and rebuilds the index when documents are added. This is its default, which
+/// an environment variable could change.
 const START_FROM_SCRATCH: usize = 999;
 
-/// What next-plaid returns. It takes its files for whole and panics, in places, when they are not.
-pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> next_plaid::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| Error::index(path, format!("next-plaid: {error}"))),
-        Err(_) => Err(Error::index(path, "damaged: next-plaid could not go on; make the index anew")),
+/// An index of next-plaid. The wrapper has `Debug`, which the index lacks.
+pub(super) struct Engine(pub MmapIndex);
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("MmapIndex").field(&self.0.path).finish()
     }
 }
 
-/// Opens what a manifest names: ids and, where there are documents, the index.
-pub(super) fn open(directory: &Path, manifest: &Manifest) -> Result<(Vec<String>, Option<MmapIndex>)> {
+/// The result of a call of next-plaid, which panics on some damaged files.
+pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> next_plaid::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| Error::index(path, format!("next-plaid: {error}"))),
+        Err(_) => Err(Error::index(path, "damaged: next-plaid failed; build the index again")),
+    }
+}
+
+/// Opens the ids of a manifest and, if there are documents, the index.
+pub(super) fn open(directory: &Path, manifest: &PlaidManifest) -> Result<(Vec<String>, Option<MmapIndex>)> {
     let Some(name) = &manifest.folder else { return Ok((Vec::new(), None)) };
     let folder = directory.join(name);
     files::check(&folder, &manifest.files)?;
@@ -55,7 +64,7 @@ pub(super) fn load(folder: &Path) -> Result<MmapIndex> {
 }
 
 /// Makes an index of the first documents.
-pub(super) fn create(folder: &Path, manifest: &Manifest, documents: &[Array2<f32>]) -> Result<MmapIndex> {
+pub(super) fn create(folder: &Path, manifest: &PlaidManifest, documents: &[Array2<f32>]) -> Result<MmapIndex> {
     let config = IndexConfig {
         nbits: manifest.nbits,
         seed: Some(manifest.seed),
@@ -67,8 +76,13 @@ pub(super) fn create(folder: &Path, manifest: &Manifest, documents: &[Array2<f32
     guarded(folder, || MmapIndex::create_with_kmeans(documents, path, &config))
 }
 
-/// Adds further documents behind those that there are.
-pub(super) fn add(index: &mut MmapIndex, folder: &Path, manifest: &Manifest, documents: &[Array2<f32>]) -> Result<()> {
+/// Appends documents.
+pub(super) fn add(
+    index: &mut MmapIndex,
+    folder: &Path,
+    manifest: &PlaidManifest,
+    documents: &[Array2<f32>],
+) -> Result<()> {
     let config = UpdateConfig {
         seed: manifest.seed,
         kmeans_niters: manifest.kmeans_niters,
@@ -78,7 +92,7 @@ pub(super) fn add(index: &mut MmapIndex, folder: &Path, manifest: &Manifest, doc
     guarded(folder, || index.update(documents, &config)).map(drop)
 }
 
-/// Deletes documents; those behind them move up.
+/// Deletes documents; the numbers of those after them decrease.
 pub(super) fn delete(index: &mut MmapIndex, folder: &Path, numbers: &[i64]) -> Result<()> {
     guarded(folder, || {
         index.delete(numbers)?;
@@ -92,7 +106,7 @@ pub(super) fn write_ids(folder: &Path, ids: &[String]) -> Result<()> {
     Ok(write_atomic(&path, &text)?)
 }
 
-/// Documents as next-plaid takes them.
+/// Documents as matrices of next-plaid.
 pub(super) fn matrices(embeddings: &[TokenEmbeddings]) -> Result<Vec<Array2<f32>>> {
     let matrix = |text: &TokenEmbeddings| {
         let length = |_| Error::Length {

@@ -1,16 +1,40 @@
-//! `index.json` of a PLAID index: which folder counts, and what files are in it.
+//! `index.json` of a PLAID index: the current folder, and the files in it.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::PlaidOptions;
-use crate::index::{IndexKind, manifest as head};
+use crate::index::{IndexKind, manifest as index_json};
 use crate::{Error, Result};
 
-/// What a PLAID index consists of.
+/// The options of a new PLAID index. Names and values are those of PyLate's `indexes.PLAID`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaidOptions {
+    /// Width of a token vector.
+    pub dim: usize,
+    /// The name of the model that the embeddings come from, so that queries of another model can be noticed.
+    pub model: Option<String>,
+    /// Properties of the encoding of documents, by name (a checksum of the weights, a pooling factor). They let a caller check that further
+    /// documents are encoded in the same way. The index itself does not read them.
+    pub encoding: BTreeMap<String, String>,
+    /// Bits per value for the difference between a vector and its centroid: 1, 2, 4 or 8. The default is 4.
+    pub nbits: usize,
+    /// Iterations of k-means. The default is 4.
+    pub kmeans_niters: usize,
+    /// Seed of k-means and of its sample. The default is 42.
+    pub seed: u64,
+}
+
+impl PlaidOptions {
+    /// An index of vectors of this width.
+    pub fn new(dim: usize) -> Self {
+        Self { dim, model: None, encoding: BTreeMap::new(), nbits: 4, kmeans_niters: 4, seed: 42 }
+    }
+}
+
+/// The content of `index.json` of a PLAID index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct PlaidManifest {
     pub format: String,
     pub version: u64,
     pub kind: IndexKind,
@@ -22,21 +46,21 @@ pub(super) struct Manifest {
     pub kmeans_niters: usize,
     pub seed: u64,
     pub documents: usize,
-    /// Where next-plaid's files and the ids are; none without documents.
+    /// The folder of next-plaid's files and the ids; `None` without documents.
     pub folder: Option<String>,
-    /// The number of the next folder; none is used twice, so that a name never means two things.
+    /// The number of the next folder. No number is used twice, so a name never has two meanings.
     pub next_folder: u64,
-    /// The files of the folder with their bytes, but for those that next-plaid makes of the others.
+    /// The files of the folder with their sizes, without those that next-plaid derives from others.
     pub files: BTreeMap<String, u64>,
 }
 
-impl Manifest {
+impl PlaidManifest {
     /// An index without documents.
     pub fn new(options: &PlaidOptions) -> Result<Self> {
         let PlaidOptions { dim, model, encoding, nbits, kmeans_niters, seed } = options.clone();
         let manifest = Self {
-            format: head::FORMAT.to_owned(),
-            version: head::VERSION,
+            format: index_json::FORMAT.to_owned(),
+            version: index_json::VERSION,
             kind: IndexKind::Plaid,
             dim,
             model,
@@ -54,7 +78,7 @@ impl Manifest {
     }
 
     fn check_options(&self) -> Result<()> {
-        head::check_dim(self.dim)?;
+        index_json::check_dim(self.dim)?;
         let refuse = |name, value: usize, message: &str| {
             Err(Error::Argument { name, value: value.to_string(), message: message.to_owned() })
         };
@@ -62,7 +86,7 @@ impl Manifest {
             return refuse("nbits", self.nbits, "1, 2, 4 or 8 is expected");
         }
         if !(self.dim * self.nbits).is_multiple_of(8) {
-            return refuse("dim", self.dim, "with these nbits a vector is no whole number of bytes");
+            return refuse("dim", self.dim, "with these nbits a vector is not a whole number of bytes");
         }
         if self.kmeans_niters == 0 {
             return refuse("kmeans_niters", 0, "a positive number is expected");
@@ -70,22 +94,23 @@ impl Manifest {
         Ok(())
     }
 
-    /// Reads the file of a folder and checks that it is not at odds with itself.
+    /// Reads the file of a folder and checks that it is consistent.
     pub fn read(directory: &Path) -> Result<Self> {
-        let manifest: Self = head::read(directory, IndexKind::Plaid)?;
-        let damaged = |message: String| Error::index(directory.join(head::FILE), format!("damaged: {message}"));
+        let manifest: Self = index_json::read(directory, IndexKind::Plaid)?;
+        let damaged = |message: String| Error::index(directory.join(index_json::FILE), format!("damaged: {message}"));
         manifest.check_options().map_err(|error| damaged(error.to_string()))?;
         let folder = manifest.folder.as_deref();
-        let below =
-            |folder: &str| head::plaid_number(folder).is_some_and(|number| (1..manifest.next_folder).contains(&number));
+        let below = |folder: &str| {
+            index_json::plaid_number(folder).is_some_and(|number| (1..manifest.next_folder).contains(&number))
+        };
         if folder.is_some_and(|folder| !below(folder)) {
-            return Err(damaged(format!("{folder:?} is no folder's name below next_folder")));
+            return Err(damaged(format!("{folder:?} is not the name of a folder below next_folder")));
         }
         if folder.is_none() != (manifest.documents == 0) {
             return Err(damaged(format!("documents = {}, but the folder is {folder:?}", manifest.documents)));
         }
         match manifest.files.keys().find(|name| Path::new(name).file_name().is_none_or(|own| own != name.as_str())) {
-            Some(name) => Err(damaged(format!("{name:?} is no file's name"))),
+            Some(name) => Err(damaged(format!("{name:?} is not a file name"))),
             None => Ok(manifest),
         }
     }
@@ -100,7 +125,7 @@ mod tests {
         let new = |change: fn(&mut PlaidOptions)| {
             let mut options = PlaidOptions::new(12);
             change(&mut options);
-            Manifest::new(&options).map(drop).map_err(|error| error.to_string())
+            PlaidManifest::new(&options).map(drop).map_err(|error| error.to_string())
         };
         assert_eq!(new(|_| {}), Ok(()));
         assert_eq!(new(|options| options.nbits = 3), Err("nbits = 3: 1, 2, 4 or 8 is expected".into()));
@@ -111,15 +136,15 @@ mod tests {
 
     #[test]
     fn what_is_at_odds_with_itself_is_damaged() {
-        let damaged = |change: fn(&mut Manifest), culprit: &str| {
+        let damaged = |change: fn(&mut PlaidManifest), culprit: &str| {
             let folder = tempfile::tempdir().unwrap();
-            let mut manifest = Manifest::new(&PlaidOptions::new(8)).unwrap();
+            let mut manifest = PlaidManifest::new(&PlaidOptions::new(8)).unwrap();
             (manifest.documents, manifest.folder, manifest.next_folder) = (1, Some("plaid-000001".into()), 2);
-            head::write(folder.path(), &manifest).unwrap();
-            assert_eq!(Manifest::read(folder.path()).unwrap(), manifest);
+            index_json::write(folder.path(), &manifest).unwrap();
+            assert_eq!(PlaidManifest::read(folder.path()).unwrap(), manifest);
             change(&mut manifest);
-            head::write(folder.path(), &manifest).unwrap();
-            let message = Manifest::read(folder.path()).unwrap_err().to_string();
+            index_json::write(folder.path(), &manifest).unwrap();
+            let message = PlaidManifest::read(folder.path()).unwrap_err().to_string();
             assert!(message.contains("index.json: damaged: ") && message.contains(culprit), "{message}");
         };
         damaged(|manifest| manifest.folder = Some("../plaid-000001".into()), "\"../plaid-000001\"");
@@ -130,6 +155,6 @@ mod tests {
         damaged(|manifest| manifest.next_folder = 1, "\"plaid-000001\"");
         damaged(|manifest| manifest.folder = None, "documents = 1");
         damaged(|manifest| manifest.nbits = 5, "nbits = 5");
-        damaged(|manifest| manifest.files.extend([("../a".into(), 1)]), "\"../a\" is no file's name");
+        damaged(|manifest| manifest.files.extend([("../a".into(), 1)]), "\"../a\" is not a file name");
     }
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::{Floor, Index, IndexKind, search};
+use crate::{Error, Floor, Index, IndexKind, Packed, RerankResult, search};
 
 const DIM: usize = 32;
 
@@ -51,7 +51,7 @@ fn queries() -> Packed {
     Packed::from_embeddings(&texts(30, 99)).unwrap()
 }
 
-/// Which share of the best 10 of an exact search is among the 10 that were found.
+/// The share of the best 10 of an exact search that is among the 10 found.
 fn recall(index: &PlaidIndex, documents: &[(String, TokenEmbeddings)]) -> f64 {
     let packed = Packed::from_embeddings(documents.iter().map(|(_, text)| text)).unwrap();
     let exact = search(&queries(), &packed, 10, Floor::None).unwrap();
@@ -90,7 +90,7 @@ fn plaid_finds_what_exact_search_finds_through_all_changes() {
     };
     check(&index, &documents, "after the first documents");
 
-    // Beyond the thousand up to which next-plaid makes everything anew; 150 at once bring new centroids, 20 do not.
+    // More than the thousand up to which next-plaid rebuilds the index; 150 at once bring new centroids, 20 do not.
     for (range, seed) in [(600..1100, 3), (1100..1250, 4), (1250..1270, 5)] {
         let new: Vec<_> = ids(range.clone()).into_iter().zip(texts(range.len(), seed)).collect();
         let (names, vectors) = parts(&new);
@@ -218,6 +218,9 @@ fn plaid_refuses_what_it_cannot_do() {
         let message = index.search_with(&queries(), k, &options).unwrap_err().to_string();
         assert!(message.starts_with(&format!("{name} = 0: ")), "{message}");
     }
+    let nan = Packed::from_embeddings(&[wrong[0].clone()]).unwrap();
+    let message = index.search(&nan, 1).unwrap_err().to_string();
+    assert!(message.starts_with("queries = NaN: embeddings of finite numbers are expected"), "{message}");
     let second = PlaidIndex::open(index.directory()).unwrap().add(&["x"], &texts(1, 3));
     assert!(matches!(second, Err(Error::Locked { .. })));
     let message = Index::open(index.directory()).unwrap_err().to_string();

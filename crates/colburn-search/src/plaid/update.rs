@@ -1,4 +1,4 @@
-//! Changes to a PLAID index, on a copy that takes its place when all is done.
+//! Changes of a PLAID index, made on a copy that replaces it at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use colburn_model::TokenEmbeddings;
 use next_plaid::MmapIndex;
 
-use super::{Engine, PlaidIndex, engine, files};
-use crate::index::{check_documents, lock, manifest as head, refuse_unknown};
+use super::engine::{self, Engine};
+use super::files;
+use super::persistent::PlaidIndex;
+use crate::index::{check_documents, lock, manifest as index_json, refuse_unknown};
 use crate::{Added, Error, Result};
 
-/// A change of several parts, of which all happen with [`PlaidUpdate::commit`], or none if it is dropped.
+/// A change of several parts. All take effect with [`PlaidUpdate::commit`], none if it is dropped.
 ///
 /// ```
 /// use colburn_model::TokenEmbeddings;
@@ -33,7 +35,7 @@ use crate::{Added, Error, Result};
 #[derive(Debug)]
 pub struct PlaidUpdate<'a> {
     index: &'a mut PlaidIndex,
-    /// The name of the folder that is worked in; made with the first change.
+    /// The name of the new folder, which the first change makes.
     name: String,
     folder: PathBuf,
     ids: Vec<String>,
@@ -43,19 +45,56 @@ pub struct PlaidUpdate<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// Nothing was changed yet, and nothing copied.
+    /// Nothing is changed or copied yet.
     Same,
     Changed,
-    /// next-plaid stopped halfway, so that the copy is worth nothing.
+    /// A change failed halfway, so the copy is unusable.
     Broken,
     Committed,
+}
+
+impl PlaidIndex {
+    /// Adds documents: an id and token embeddings for each. A document with an existing id replaces the old one. All are added or, after an
+    /// error, none.
+    ///
+    /// # Errors
+    /// As [`PlaidUpdate::add`] and [`PlaidUpdate::commit`].
+    pub fn add<S: AsRef<str>>(&mut self, ids: &[S], embeddings: &[TokenEmbeddings]) -> Result<Added> {
+        let mut update = self.update()?;
+        let added = update.add(ids, embeddings)?;
+        update.commit()?;
+        Ok(added)
+    }
+
+    /// Removes documents; a repeated id counts once. All are removed or, after an error, none. Returns the number of removed documents.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIds`] when some are not in the index; otherwise as [`PlaidUpdate::commit`].
+    pub fn remove<S: AsRef<str>>(&mut self, ids: &[S]) -> Result<usize> {
+        self.lock()?;
+        // Before the copy is made.
+        self.numbers(ids)?;
+        let mut update = self.update()?;
+        let removed = update.remove(ids)?;
+        update.commit()?;
+        Ok(removed)
+    }
+
+    /// Starts a change of several parts.
+    ///
+    /// # Errors
+    /// When there is another writer, or the index cannot be copied.
+    pub fn update(&mut self) -> Result<PlaidUpdate<'_>> {
+        self.lock()?;
+        PlaidUpdate::new(self)
+    }
 }
 
 impl<'a> PlaidUpdate<'a> {
     pub(super) fn new(index: &'a mut PlaidIndex) -> Result<Self> {
         let used = index.manifest.folder.clone();
         lock::sweep(&index.directory, |name| Some(name) == used.as_deref());
-        let name = head::plaid_folder(index.manifest.next_folder);
+        let name = index_json::plaid_folder(index.manifest.next_folder);
         let folder = index.directory.join(&name);
         let ids = index.ids.clone();
         Ok(Self { index, name, folder, ids, engine: None, state: State::Same })
@@ -66,23 +105,23 @@ impl<'a> PlaidUpdate<'a> {
         self.ids.len()
     }
 
-    /// Whether there is no document, with the changes so far.
+    /// True if there are no documents, with the changes so far.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// Adds documents, one id and the embeddings of its tokens each. A document whose id is there already takes the place of the old one.
+    /// Adds documents: an id and token embeddings for each. A document with an existing id replaces the old one.
     ///
-    /// The centroids are made of the documents that are added first, or anew as long as there are less than a thousand documents; later
-    /// ones get new centroids only where they are far from all that there are. So the first part had better be large.
+    /// The centroids come from the first added documents, and are computed again as long as there are less than a thousand documents. Later
+    /// documents get new centroids only if they are far from the existing ones. So the first part should be large.
     ///
     /// # Errors
-    /// When there are not as many ids as embeddings, an id is empty or comes twice, widths differ, a value is not finite, a document has no
-    /// tokens, which PLAID could not find; or when next-plaid fails, after which the change cannot go on.
+    /// When there are not as many ids as embeddings, an id is empty or occurs twice, widths differ, a value is not finite, a document has no
+    /// tokens; or when next-plaid fails, after which the change is unusable.
     pub fn add<S: AsRef<str>>(&mut self, ids: &[S], embeddings: &[TokenEmbeddings]) -> Result<Added> {
         check_documents(ids, embeddings, self.index.dim(), f32::MAX)?;
         if let Some((id, _)) = ids.iter().zip(embeddings).find(|(_, text)| text.tokens() == 0) {
-            return Err(Error::document(id.as_ref(), "no tokens, by which a PLAID index could find it"));
+            return Err(Error::document(id.as_ref(), "no tokens; a PLAID index finds a document by its tokens"));
         }
         if ids.is_empty() {
             return Ok(Added::default());
@@ -105,10 +144,10 @@ impl<'a> PlaidUpdate<'a> {
         })
     }
 
-    /// Removes documents; an id that comes twice counts once. Returns how many there were.
+    /// Removes documents; a repeated id counts once. Returns the number of removed documents.
     ///
     /// # Errors
-    /// [`Error::UnknownIds`] when some are not there; or when next-plaid fails, after which the change cannot go on.
+    /// [`Error::UnknownIds`] when some are not in the index; or when next-plaid fails, after which the change is unusable.
     pub fn remove<S: AsRef<str>>(&mut self, ids: &[S]) -> Result<usize> {
         let known: HashSet<&str> = self.ids.iter().map(String::as_str).collect();
         refuse_unknown(&self.index.directory, ids.iter().map(AsRef::as_ref).filter(|id| !known.contains(id)))?;
@@ -123,14 +162,14 @@ impl<'a> PlaidUpdate<'a> {
         })
     }
 
-    /// The numbers of ids that are there, in order.
+    /// The numbers of the existing ids among these, in order.
     fn numbers(&self, ids: &[&str]) -> Vec<i64> {
         let wanted: HashSet<&str> = ids.iter().copied().collect();
         let numbered = self.ids.iter().enumerate().filter(|(_, id)| wanted.contains(id.as_str()));
         numbered.map(|(number, _)| number as i64).collect()
     }
 
-    /// Makes a change in the copy, which is made if there is none yet. After an error the copy is of no use.
+    /// Makes a change in the copy, and first the copy if there is none. After an error the copy is unusable.
     fn step<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.state == State::Broken {
             return Err(self.broken());
@@ -168,7 +207,7 @@ impl<'a> PlaidUpdate<'a> {
             return Ok(());
         }
         if numbers.len() == self.ids.len() {
-            // next-plaid makes no index of no documents: it begins anew with the next ones.
+            // next-plaid has no empty index: the next documents start a new one.
             self.engine = None;
             fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
             fs::create_dir(&self.folder).map_err(Error::io(&self.folder))?;
@@ -206,12 +245,12 @@ impl<'a> PlaidUpdate<'a> {
             }
             None => (None, Default::default()),
         };
-        head::write(&self.index.directory, &manifest)?;
+        index_json::write(&self.index.directory, &manifest)?;
         self.state = State::Committed;
         let ids = std::mem::take(&mut self.ids);
         self.index.numbers = ids.iter().cloned().zip(0..).collect::<HashMap<_, _>>();
         self.index.ids = ids;
-        // The old files are let go of before they are deleted.
+        // The old files are closed before they are deleted.
         self.index.index = engine.map(Engine);
         let used = manifest.folder.clone();
         self.index.manifest = manifest;
@@ -220,12 +259,12 @@ impl<'a> PlaidUpdate<'a> {
     }
 
     fn broken(&self) -> Error {
-        Error::index(&self.folder, "an earlier part of this change failed; begin it anew")
+        Error::index(&self.folder, "an earlier part of this change failed; start it again")
     }
 }
 
 impl Drop for PlaidUpdate<'_> {
-    /// What was not committed is deleted; whoever does not come to it leaves that to the next writer.
+    /// Deletes a change that was not committed. If that fails, the next writer deletes it.
     fn drop(&mut self) {
         if self.state != State::Committed {
             self.engine = None;

@@ -11,7 +11,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, container::TensorContainer};
 use colburn_model::Parameter;
-use colburn_ops::update::AdamWUpdate;
+use colburn_ops::{AdamWUpdate, adamw};
 
 use super::learning_rates;
 use crate::{Result, TrainingArguments};
@@ -137,7 +137,7 @@ impl AdamW {
         };
         let step = step + 1;
         let update = AdamWUpdate { betas, epsilon, rate, decay, step, factor };
-        let (weight, [exp_avg, exp_avg_sq]) = update.apply(weight, gradient, [exp_avg, exp_avg_sq]);
+        let (weight, [exp_avg, exp_avg_sq]) = adamw(&update, weight, gradient, [exp_avg, exp_avg_sq]);
         self.moments.register(id, Moments { step, exp_avg, exp_avg_sq });
         weight
     }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use colburn_ops::update::squared_norm;
+use colburn_ops::squared_norm;
 
 /// The sum of squares of each gradient, a tensor of one element each, in the order of the parameters. A parameter that occurs twice in the
 /// module counts once.

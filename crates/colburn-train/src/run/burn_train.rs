@@ -481,7 +481,7 @@ mod tests {
     fn a_metric_has_the_value_of_a_step_or_none() {
         let mut loss = Gauge::new(&NUMBERS[0]);
         let metadata = MetricMetadata { progress: Progress::new(1, 3, None), iteration: Some(1), lr: None };
-        let mut update = |loss: &mut Gauge, value: Option<f64>| {
+        let update = |loss: &mut Gauge, value: Option<f64>| {
             loss.update(&StepNumbers { loss: value, ..Default::default() }, &metadata).unwrap();
             loss.value()
         };

@@ -1,5 +1,6 @@
 //! `push_to_hub`: what goes to the hub when, and that nothing that goes wrong there ends a run.
 #![cfg(all(feature = "flex", feature = "hub"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "../trainer/common.rs"]
 mod common;

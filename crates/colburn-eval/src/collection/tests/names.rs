@@ -1,4 +1,4 @@
-//! From names to folders.
+//! The folders of names.
 
 use super::{super::resolve, *};
 

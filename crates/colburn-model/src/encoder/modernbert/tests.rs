@@ -1,4 +1,4 @@
-//! The configuration: its two generations of spelling, and what is refused.
+//! The configuration: its two generations of spelling, and the values that are refused.
 
 use super::*;
 

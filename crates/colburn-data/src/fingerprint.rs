@@ -1,0 +1,333 @@
+//! A fingerprint of the rows that a run trains on. A resumed run compares it with the one in its checkpoint: other rows
+//! under the same name, or the same rows in another order, are another run.
+//!
+//! The fingerprint is written into checkpoints, so its definition must not change; a new one needs a new [`VERSION`].
+//! It is the hash of [`hash`](crate::hash) over one run of bytes. Every part of it is a *field*: its length as 8
+//! little-endian bytes, then its bytes.
+//!
+//! - The fields of the header are [`VERSION`], the number of rows, and the name and the type of each column. The columns
+//!   of a distillation data set are `query`, `documents` and `scores`, with `n_ways` in the type of the last two.
+//! - A field follows for each sampled row: the hash of the row's own fields. Row `i * (rows - 1) / (SAMPLES - 1)`,
+//!   rounded down, is sampled for each `i` below [`SAMPLES`], which includes the first and the last row. All rows are
+//!   sampled where there are no more than that.
+//! - A text is a field. A number is a field of 8 bytes with a letter before them: `i` and the integer if it is a whole
+//!   number of 64 bits, otherwise `f` and the bits of the float, or `-` alone where it is missing. So a number is the
+//!   same in a column of integers and in one of floats. A list is a field with the number of its values, then its values
+//!   as texts and numbers, or `-` where it is missing. A score is the bits of its 32-bit float.
+
+use crate::dataset::Dataset;
+use crate::distillation::KdProcessing;
+use crate::error::{Error, Result};
+use crate::examples::Examples;
+use crate::hash::hash;
+use crate::table::ColumnKind;
+use crate::table::lists::List;
+use crate::table::numbers::whole;
+
+/// The first field of every fingerprint.
+const VERSION: &[u8] = b"colburn.fingerprint.1";
+/// The number of sampled rows of a large data set.
+const SAMPLES: usize = 1000;
+/// A missing number or list.
+const MISSING: &[u8] = b"-";
+
+impl Examples {
+    /// A hash of the rows, 16 hexadecimal digits: of the names and types of the columns, the number of rows, and the
+    /// content of up to 1,000 evenly spaced rows, the first and the last among them. Of a distillation data set the texts
+    /// and scores of those rows count, wherever the three tables have them. It is the same for the same rows in another
+    /// file format, on any machine and in any version of this crate.
+    ///
+    /// A data set of more than 1,000 rows can change without another fingerprint: rows between the samples are not read.
+    /// Columns of other types than text, number and list do not count.
+    ///
+    /// ```
+    /// use colburn_data::{Dataset, Examples};
+    ///
+    /// let rows = [["what is rust", "a language"], ["what is colbert", "a retrieval model"]];
+    /// let data = Dataset::from_rows(&["query", "positive"], rows.map(|row| row.map(String::from).to_vec()))?;
+    /// let swapped = data.select(&[1, 0])?;
+    /// assert_eq!(Examples::from(&data).fingerprint()?, Examples::from(data.select(&[0, 1])?).fingerprint()?);
+    /// assert_ne!(Examples::from(&data).fingerprint()?, Examples::from(swapped).fingerprint()?);
+    /// # Ok::<(), colburn_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the temporary file of the texts is damaged, or a sampled row of a distillation data set has no query, too few
+    /// documents or a wrong score.
+    pub fn fingerprint(&self) -> Result<String> {
+        let mut fields = Fields::default();
+        fields.push(VERSION);
+        fields.push(&(self.len() as u64).to_le_bytes());
+        match self {
+            Examples::Texts(data) => {
+                let columns = data.table().columns();
+                for column in columns {
+                    fields.push(column.name.as_bytes());
+                    fields.push(column.kind.name().as_bytes());
+                }
+            }
+            Examples::Distillation(data) => {
+                let ways = data.ways();
+                for (name, kind) in [
+                    (KdProcessing::QUERY, "text".to_owned()),
+                    (KdProcessing::DOCUMENTS, format!("{ways} texts")),
+                    ("scores", format!("{ways} scores")),
+                ] {
+                    fields.push(name.as_bytes());
+                    fields.push(kind.as_bytes());
+                }
+            }
+        }
+        for row in sampled(self.len()) {
+            let row = match self {
+                Examples::Texts(data) => cells(data, row)?,
+                Examples::Distillation(data) => texts_and_scores(data, row)?,
+            };
+            fields.push(&row.hash().to_le_bytes());
+        }
+        Ok(format!("{:016x}", fields.hash()))
+    }
+}
+
+/// The numbers of the sampled rows, in ascending order.
+fn sampled(rows: usize) -> impl Iterator<Item = usize> {
+    let count = rows.min(SAMPLES);
+    (0..count).map(move |sample| match count == rows {
+        true => sample,
+        false => (sample as u128 * (rows as u128 - 1) / (SAMPLES as u128 - 1)) as usize,
+    })
+}
+
+/// The cells of a row of texts, numbers and lists.
+fn cells(data: &Dataset, row: usize) -> Result<Fields> {
+    let mut fields = Fields::default();
+    for (column, of) in data.table().columns().iter().enumerate() {
+        match of.kind {
+            ColumnKind::Number => match (data.integer(row, column), data.number(row, column)) {
+                (Ok(integer), _) => fields.push_integer(integer),
+                (_, Ok(float)) => fields.push_float(float),
+                _ => fields.push(MISSING),
+            },
+            ColumnKind::List(_) => match data.list(row, column) {
+                Ok(list) => fields.push_list(&list),
+                Err(Error::NoList { .. }) => fields.push(MISSING),
+                Err(error) => return Err(error),
+            },
+            ColumnKind::Text | ColumnKind::Untyped | ColumnKind::Other(_) => {
+                fields.push(data.text(row, column)?.as_bytes())
+            }
+        }
+    }
+    Ok(fields)
+}
+
+fn texts_and_scores(data: &KdProcessing, row: usize) -> Result<Fields> {
+    let mut fields = Fields::default();
+    fields.push(data.query(row)?.as_bytes());
+    data.documents(row)?.iter().for_each(|text| fields.push(text.as_bytes()));
+    data.scores(row)?.iter().for_each(|score| fields.push(&score.to_bits().to_le_bytes()));
+    Ok(fields)
+}
+
+/// Fields, one after the other.
+#[derive(Default)]
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn push(&mut self, field: &[u8]) {
+        self.0.extend((field.len() as u64).to_le_bytes());
+        self.0.extend(field);
+    }
+
+    fn push_integer(&mut self, integer: i64) {
+        let mut field = [b'i'; 9];
+        field[1..].copy_from_slice(&integer.to_le_bytes());
+        self.push(&field);
+    }
+
+    fn push_float(&mut self, float: f64) {
+        let mut field = [b'f'; 9];
+        field[1..].copy_from_slice(&float.to_bits().to_le_bytes());
+        self.push(&field);
+    }
+
+    fn push_list(&mut self, list: &List<'_>) {
+        self.push(&(list.len() as u64).to_le_bytes());
+        match list {
+            List::Integers(integers) => integers.iter().for_each(|&integer| self.push_integer(integer)),
+            List::Floats(floats) => floats.iter().for_each(|&float| match whole(float) {
+                Some(integer) => self.push_integer(integer),
+                None => self.push_float(float),
+            }),
+            List::Texts(texts) => texts.iter().for_each(|text| self.push(text.as_bytes())),
+        }
+    }
+
+    fn hash(&self) -> u64 {
+        hash(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn of(examples: impl Into<Examples>) -> String {
+        examples.into().fingerprint().unwrap()
+    }
+
+    fn numbered(rows: usize, change: impl Fn(usize) -> String) -> Dataset {
+        let rows = (0..rows).map(|row| vec![format!("query {row}"), change(row)]);
+        Dataset::from_rows(&["query", "positive"], rows).unwrap()
+    }
+
+    /// The data set in a file of this name.
+    fn file(name: &str, text: &str) -> Dataset {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        Dataset::load(&path).unwrap()
+    }
+
+    #[test]
+    fn a_fingerprint_never_changes() {
+        // import struct
+        // def fold(x): p = x * 0xa0761d6478bd642f; return p % 2**64 ^ p >> 64
+        // def hash(b):
+        //     s = len(b) * 0x9e3779b97f4a7c15 % 2**64
+        //     for i in range(0, len(b), 8): s = fold(s ^ int.from_bytes(b[i:i + 8], "little"))
+        //     return fold(s ^ 0x9e3779b97f4a7c15)
+        // def fields(*fields): return b"".join(struct.pack("<Q", len(f)) + f for f in fields)
+        // def number(n): return b"i" + struct.pack("<q", n) if n == int(n) else b"f" + struct.pack("<d", n)
+        // def u64(n): return struct.pack("<Q", n)
+        // def fingerprint(rows, columns, cells):
+        //     header = [b"colburn.fingerprint.1", u64(rows), *(part.encode() for column in columns for part in column)]
+        //     print("%016x" % hash(fields(*header, *(u64(hash(fields(*row))) for row in cells))))
+        // fingerprint(2, [("query", "text"), ("label", "number"), ("documents", "list of texts")], [
+        //     ["é".encode(), number(3), u64(2), b"a", b""], [b"", number(0.5), u64(0)]])
+        // fingerprint(1, [("query", "text"), ("documents", "2 texts"), ("scores", "2 scores")], [
+        //     [b"first", b"one", b"", struct.pack("<f", 0.5), struct.pack("<f", -1)]])
+        let data = file(
+            "rows.jsonl",
+            "{\"query\": \"é\", \"label\": 3, \"documents\": [\"a\", \"\"]}\n{\"query\": \"\", \"label\": 0.5, \"documents\": []}\n",
+        );
+        assert_eq!(of(data), "73737eef6dae35b6");
+        assert_eq!(of(distillation("[10, 20]", "[0.5, -1]")), "d21ef67fcd79c46f");
+    }
+
+    fn distillation(ids: &str, scores: &str) -> KdProcessing {
+        let table = |names: &[&str], rows: &[&[&str]]| {
+            let rows = rows.iter().map(|row| row.iter().map(|text| (*text).to_owned()).collect());
+            Dataset::from_rows(names, rows).unwrap()
+        };
+        let train = table(&["query_id", "document_ids", "scores"], &[&["1", ids, scores]]);
+        let queries = table(&["query_id", "text"], &[&["0", "other"], &["1", "first"]]);
+        let documents = table(&["document_id", "text"], &[&["10", "one"], &["20", ""], &["30", "three"]]);
+        KdProcessing::new(train, queries, documents).unwrap()
+    }
+
+    #[test]
+    fn the_file_format_does_not_count() {
+        let csv = file("a.csv", "query,positive,label,weight\na,\"b, c\",1,0.5\né,,-2,3\n");
+        let json = file(
+            "b.ndjson",
+            "{\"query\": \"a\", \"positive\": \"b, c\", \"label\": 1.0, \"weight\": 0.5}\n\
+             {\"weight\": 3, \"positive\": \"\", \"query\": \"é\", \"label\": -2}\n",
+        );
+        assert_eq!(of(&csv), of(&json));
+        let texts = file("c.csv", "query,positive\na,\"b, c\"\né,\n");
+        let memory = Dataset::from_rows(
+            &["query", "positive"],
+            [["a", "b, c"], ["é", ""]].map(|row| row.map(String::from).to_vec()),
+        );
+        assert_eq!(of(&texts), of(memory.unwrap()));
+        assert_ne!(of(&texts), of(&csv), "two columns more");
+    }
+
+    #[test]
+    fn a_parquet_file_has_the_fingerprint_of_its_rows_elsewhere() {
+        let path = format!("{}/../../examples/data/triplets-test.parquet", env!("CARGO_MANIFEST_DIR"));
+        let parquet = Dataset::load(path).unwrap();
+        let names = parquet.columns();
+        let mut lines = String::new();
+        for row in 0..parquet.len() {
+            let cells = names.iter().enumerate().map(|(column, name)| {
+                ((*name).to_owned(), serde_json::Value::from(parquet.text(row, column).unwrap()))
+            });
+            let object: serde_json::Map<_, _> = cells.collect();
+            lines.push_str(&serde_json::to_string(&object).unwrap());
+            lines.push('\n');
+        }
+        assert_eq!(of(file("rows.jsonl", &lines)), of(&parquet));
+    }
+
+    #[test]
+    fn content_order_and_names_count() {
+        let data = numbered(10, |row| format!("answer {row}"));
+        let own = of(&data);
+        assert_eq!(own, of(data.slice(0..10).unwrap()));
+        assert_ne!(own, of(numbered(10, |row| format!("answer {}", row.min(8)))), "one cell");
+        assert_ne!(own, of(data.select(&[0, 1, 2, 4, 3, 5, 6, 7, 8, 9]).unwrap()), "swapped rows");
+        assert_ne!(own, of(data.take(9)), "fewer rows");
+        let (train, test) = data.train_test_split(0.5, 1).unwrap();
+        assert!(of(&train) != of(&test) && of(&train) != of(data.train_test_split(0.5, 2).unwrap().0));
+        let rows = || (0..10).map(|row| vec![format!("query {row}"), format!("answer {row}")]);
+        assert_eq!(own, of(Dataset::from_rows(&["query", "positive"], rows()).unwrap()));
+        assert_ne!(own, of(Dataset::from_rows(&["query", "document"], rows()).unwrap()), "another name");
+        // A text that moves from one cell to the next, and from the name of a column to its type.
+        let cells = |cells: [&str; 2]| Dataset::from_rows(&["a", "b"], [cells.map(String::from).to_vec()]).unwrap();
+        assert_ne!(of(cells(["xy", "z"])), of(cells(["x", "yz"])));
+        assert_ne!(of(file("a.csv", "a,b\nx,1\n")), of(cells(["x", "1"])), "a number is no text");
+    }
+
+    #[test]
+    fn values_of_lists_and_missing_ones_count() {
+        let list = |value: &str| of(file("rows.jsonl", &format!("{{\"x\": {value}, \"y\": 1}}\n")));
+        assert_eq!(list("[1, 2]"), list("[1.0, 2.0]"));
+        assert_eq!(list("[0.5, 2]"), list("[0.5, 2.0]"));
+        let different = ["[1, 2]", "[2, 1]", "[1]", "[12]", "[0.5]", "[]", "[null]", "[\"1\", \"2\"]"].map(list);
+        for (at, one) in different.iter().enumerate() {
+            assert!(!different[..at].contains(one), "{at}");
+        }
+        let number = |value: &str| of(file("rows.jsonl", &format!("{{\"y\": 1}}\n{{\"y\": {value}}}\n")));
+        assert!(number("null") != number("0") && number("0") != number("0.5"));
+        assert_eq!(number("-0.0"), number("0"));
+    }
+
+    #[test]
+    fn large_data_sets_are_sampled_with_both_ends() {
+        for rows in [0, 1, 2, 999, 1000, 1001, 1500, 1_000_000_007] {
+            let sampled: Vec<usize> = sampled(rows).collect();
+            assert_eq!(sampled.len(), rows.min(SAMPLES));
+            assert!(sampled.windows(2).all(|two| two[0] < two[1]), "{rows}");
+            let ends = (sampled.first().copied(), sampled.last().copied());
+            assert_eq!(ends, ((rows > 0).then_some(0), rows.checked_sub(1)));
+        }
+        let data =
+            |changed: usize| numbered(3000, |row| if row == changed { String::new() } else { format!("p{row}") });
+        let own = of(data(usize::MAX));
+        for changed in [0, 3, 6, 2999] {
+            assert_ne!(own, of(data(changed)), "{changed}");
+        }
+        assert_eq!(own, of(data(1)), "a row between two samples is not seen");
+    }
+
+    #[test]
+    fn a_distillation_is_its_texts_and_scores() {
+        let own = of(distillation("[10, 20]", "[0.5, -1]"));
+        assert_eq!(own, of(distillation("['10', '20']", "(0.5, -1.0)")), "the same texts and scores");
+        for other in [
+            distillation("[20, 10]", "[0.5, -1]"),
+            distillation("[10, 30]", "[0.5, -1]"),
+            distillation("[10, 20]", "[0.5, -2]"),
+            distillation("[10, 20, 30]", "[0.5, -1, 0]"),
+        ] {
+            assert_ne!(own, of(other));
+        }
+        let three = || distillation("[10, 20, 30]", "[0.5, -1, 0]");
+        assert_eq!(own, of(three().n_ways(2).unwrap()), "documents beyond n_ways are not trained on");
+        assert!(Examples::from(three().n_ways(4).unwrap()).fingerprint().is_err());
+    }
+}

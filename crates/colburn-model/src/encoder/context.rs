@@ -1,0 +1,100 @@
+//! The context of a forward pass through an encoder: the batch, the precision, and the steps that all families are made of.
+//!
+//! Each step is one operation of `colburn-ops`, so that a backend with kernels for them goes over the hidden states once a step.
+
+use std::sync::Arc;
+
+use burn::{
+    nn::Linear,
+    tensor::{Device, Tensor},
+};
+use colburn_ops::{
+    AttentionOptions, Batch, Dropout, Precision, Rotary, Spans, attention_packed, drop_add, drop_add_norm, dropout,
+    layer_norm, linear, three_linears,
+};
+
+use super::norm::LayerNorm;
+
+/// The state that goes through the layers beside the hidden states. It serves one forward pass.
+#[derive(Debug)]
+pub(crate) struct EncoderContext {
+    /// The texts, and all that the layers share.
+    batch: Batch,
+    /// The precision of linear layers.
+    precision: Precision,
+}
+
+impl EncoderContext {
+    /// The context of a forward pass over these texts, on this device.
+    pub fn new(spans: &Spans, dropout: Dropout, precision: Precision, device: &Device) -> Self {
+        Self { batch: Batch::new(spans, dropout, device), precision }
+    }
+
+    /// The places of the texts.
+    pub fn spans(&self) -> &Spans {
+        self.batch.spans()
+    }
+
+    /// The position of each token in its text.
+    pub fn positions(&mut self) -> Arc<Vec<u32>> {
+        self.batch.positions()
+    }
+
+    /// The rotation of queries and keys by their positions.
+    pub fn rotary(&mut self, head_dim: usize, theta: f64) -> Rotary {
+        Rotary::new(&mut self.batch, head_dim, theta)
+    }
+
+    /// Number of values that the layers have prepared for each other.
+    #[cfg(test)]
+    pub fn preparations(&self) -> usize {
+        self.batch.preparations()
+    }
+
+    /// A linear layer.
+    pub fn linear(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+        linear(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), self.precision)
+    }
+
+    /// Attention of projections of `x` to queries, keys and values. Either all of them have a bias or none.
+    pub fn attention(&mut self, layers: [&Linear; 3], x: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
+        let biases = match layers.map(|layer| layer.bias.as_ref().map(|bias| bias.val())) {
+            [Some(q), Some(k), Some(v)] => Some([q, k, v]),
+            _ => None,
+        };
+        let qkv = three_linears(x, layers.map(|layer| layer.weight.val()), biases, self.precision);
+        self.attend(qkv, options)
+    }
+
+    /// Attention of queries, keys and values side by side, `[tokens, 3 · hidden]`.
+    pub fn attend(&mut self, qkv: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
+        attention_packed(qkv, options, &mut self.batch)
+    }
+
+    /// A norm.
+    pub fn norm(&self, norm: &LayerNorm, x: Tensor<2>) -> Tensor<2> {
+        let (weight, bias, eps) = parts(norm);
+        layer_norm(x, weight, bias, eps)
+    }
+
+    /// The norm of the sum of a sublayer's output, after dropout, and its input: post-norm encoders.
+    pub fn add_norm(&mut self, norm: &LayerNorm, x: Tensor<2>, residual: Tensor<2>, dropout: f64) -> Tensor<2> {
+        let (weight, bias, eps) = parts(norm);
+        drop_add_norm(x, residual, weight, bias, eps, dropout, &mut self.batch)
+    }
+
+    /// The sum of a sublayer's output, after dropout, and its input: pre-norm encoders.
+    pub fn add(&mut self, x: Tensor<2>, residual: Tensor<2>, dropout: f64) -> Tensor<2> {
+        drop_add(x, residual, dropout, &mut self.batch)
+    }
+
+    /// Dropout by itself.
+    pub fn drop(&mut self, x: Tensor<2>, probability: f64) -> Tensor<2> {
+        dropout(x, probability, &mut self.batch)
+    }
+}
+
+/// Weight, bias and epsilon.
+fn parts(norm: &LayerNorm) -> (Tensor<1>, Option<Tensor<1>>, f64) {
+    (norm.weight.val(), norm.bias.as_ref().map(|bias| bias.val()), norm.eps)
+}

@@ -1,0 +1,51 @@
+//! The choice between the implementations of an operation.
+//!
+//! Every operation has a composed form, made of Burn's operations, which runs on any backend; it is the twin that tests hold the kernels to.
+//! On some backends an operation also has a kernel. Each operation's `mod.rs` asks [`Implementation::of`] once and matches on the answer.
+
+#[cfg(feature = "flex")]
+use burn::tensor::DType;
+use burn::tensor::Tensor;
+
+#[cfg(feature = "flex")]
+use crate::{
+    device::{Backend, backend},
+    kernel::switch,
+};
+
+/// An implementation of the operations of this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Implementation {
+    /// The kernels of the CPU backend flex.
+    #[cfg(feature = "flex")]
+    Flex,
+    /// Burn's operations.
+    Composed,
+}
+
+impl Implementation {
+    /// The implementation for a tensor: kernels if its backend has them, it holds f32, and they are not [switched off](crate::kernels).
+    #[cfg(feature = "flex")]
+    pub fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
+        if !switch::enabled() || tensor.dtype() != DType::F32 {
+            return Self::Composed;
+        }
+        match backend(&tensor.device()) {
+            Backend::Flex => Self::Flex,
+            _ => Self::Composed,
+        }
+    }
+
+    /// The implementation for a tensor. This build has no kernels.
+    #[cfg(not(feature = "flex"))]
+    pub fn of<const D: usize>(_: &Tensor<D>) -> Self {
+        Self::Composed
+    }
+
+    /// The implementation for several tensors: the composed one unless all agree on another.
+    pub fn of_all<const D: usize, const N: usize>(tensors: [&Tensor<D>; N]) -> Self {
+        let mut all = tensors.into_iter().map(Self::of);
+        let first = all.next().unwrap_or(Self::Composed);
+        if all.all(|other| other == first) { first } else { Self::Composed }
+    }
+}

@@ -1,0 +1,17 @@
+//! The way of a kernel with a hand-written gradient into Burn's graph.
+//!
+//! A kernel is a type that implements [`Kernel`] for a backend: its value, its gradient, and the state that the gradient needs. The
+//! node in the graph ([`node`]) is written once for all backends. A backend takes part with an implementation of [`KernelBackend`] and a
+//! file such as [`flex`], which names it to Burn's dispatch. An operation takes part with an implementation of [`Kernel`] for each backend
+//! that has a kernel of it; several backends may share the kernel's type.
+
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+#[cfg(feature = "flex")]
+mod interface;
+#[cfg(feature = "flex")]
+mod node;
+pub mod switch;
+
+#[cfg(feature = "flex")]
+pub(crate) use self::interface::{Kernel, KernelBackend};
