@@ -4,6 +4,8 @@
 //! Arguments by position: queries, documents a query, tokens a query, tokens a document, dimensions, steps to warm up, steps to time. Prints
 //! `loss VALUE` and then `step SECONDS` for each step that counts.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use std::error::Error;
 use std::time::Instant;
 

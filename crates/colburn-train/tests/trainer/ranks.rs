@@ -140,12 +140,15 @@ fn an_error_of_the_ranks_ends_the_run() {
     assert_eq!(message, "rank 1 cannot be reached");
 }
 
+/// The value that a rank gives to the other.
+type Slot = Option<Box<dyn Any + Send>>;
+
 /// One of two ranks, which are threads.
 #[derive(Clone)]
 struct Thread {
     rank: usize,
     barrier: Arc<Barrier>,
-    slots: Arc<Mutex<[Option<Box<dyn Any + Send>>; 2]>>,
+    slots: Arc<Mutex<[Slot; 2]>>,
 }
 
 impl Thread {
