@@ -26,10 +26,14 @@
 //! }
 //! ```
 //!
+//! The prelude also has the traits `Loss`, `Evaluator`, `Callback`, `Reporter`, `Optimizer` and `LearningRate` with all that an
+//! implementation needs, and [`burn`] is re-exported, so that no second version of it can get in. `examples/custom_*.rs` implement one each.
+//!
 //! # Backends
-//! The features `flex` (default), `ndarray`, `wgpu` and `cuda` compile Burn's backends in; which one runs is decided by the device, at
-//! run time.
+//! The features `flex` (default), `ndarray`, `wgpu` and `cuda` compile Burn's backends in; the device decides at run time which one
+//! computes.
 
+pub use burn;
 pub use colburn_data as data;
 pub use colburn_eval as eval;
 #[cfg(feature = "hub")]
@@ -37,6 +41,7 @@ pub use colburn_hub as hub;
 pub use colburn_loss as loss;
 pub use colburn_model as model;
 pub use colburn_ops as ops;
+pub use colburn_report as report;
 pub use colburn_search as search;
 pub use colburn_train as train;
 

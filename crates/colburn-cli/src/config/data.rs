@@ -166,9 +166,9 @@ fn datasets(data: &Section, key: &str, tables: &TableKeys, caching: &mut Vec<Cac
             let tables = tables.clone().tables(data)?;
             return Ok(vec![DatasetConfig { name: String::new(), path: path.to_string(), tables, loss: None }]);
         }
-        Some(DeValue::Table(_)) => vec![Section::new(data.source(), &name, value)?],
+        Some(DeValue::Table(_)) => vec![Section::new(data.run_text(), &name, value)?],
         Some(DeValue::Array(array)) if array.iter().all(|one| one.get_ref().is_table()) => {
-            Section::array(data.source(), &name, value)?
+            Section::array(data.run_text(), &name, value)?
         }
         Some(other) => {
             let given = section::kind(other);
@@ -198,7 +198,7 @@ fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfi
     let loss = match section.get("loss") {
         None => None,
         Some(table) if table.get_ref().is_table() => {
-            let own = Section::new(section.source(), &format!("{}.loss", section.name()), Some(table.clone()))?;
+            let own = Section::new(section.run_text(), &format!("{}.loss", section.name()), Some(table.clone()))?;
             Some(loss::read(&own, caching)?)
         }
         Some(other) => {
@@ -212,12 +212,12 @@ fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfi
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{section, source};
+    use super::super::testing::{run_text, section};
     use super::*;
 
     fn read(toml: &str) -> Result<DataConfig> {
-        let source = source(toml);
-        DataConfig::read(&section(&source, "data"), &mut Vec::new())
+        let run_text = run_text(toml);
+        DataConfig::read(&section(&run_text, "data"), &mut Vec::new())
     }
 
     fn error(toml: &str) -> String {

@@ -53,12 +53,12 @@ pub fn mini_batch_size(training: Option<usize>, caching: &[Caching]) -> Result<O
 mod tests {
     use colburn::loss::{Contrastive, Score};
 
-    use super::super::testing::{section, source};
+    use super::super::testing::{run_text, section};
     use super::*;
 
     fn read(toml: &str) -> Result<LossConfig> {
-        let source = source(toml);
-        super::read(&section(&source, "loss"), &mut Vec::new())
+        let run_text = run_text(toml);
+        super::read(&section(&run_text, "loss"), &mut Vec::new())
     }
 
     fn error(toml: &str) -> String {
@@ -122,8 +122,8 @@ mod tests {
         let of = |losses: &[&str], training: Option<usize>| {
             let mut caching = Vec::new();
             for (name, toml) in ["loss", "data.train.loss"].iter().zip(losses) {
-                let source = source(toml);
-                super::read(&section(&source, name), &mut caching)?;
+                let run_text = run_text(toml);
+                super::read(&section(&run_text, name), &mut caching)?;
             }
             mini_batch_size(training, &caching)
         };

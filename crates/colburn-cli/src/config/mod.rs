@@ -5,9 +5,9 @@ mod callbacks;
 mod data;
 mod evaluators;
 mod loss;
+mod run_text;
 mod section;
 mod set;
-mod source;
 #[cfg(test)]
 mod testing;
 
@@ -24,8 +24,8 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::{Error, Result};
+use run_text::{KnownSection, RunText};
 use section::{Section, has_key};
-use source::{KnownSection, Source};
 
 pub use callbacks::CallbackConfig;
 pub use data::{DataConfig, DatasetConfig};
@@ -89,13 +89,13 @@ impl RunConfig {
     }
 
     fn parse(text: &str, file: &str, assignments: &[String]) -> Result<Self> {
-        let source = Source { file, text, assignments, sections: SECTIONS };
-        let padded = set::padded(&source);
-        let mut run = DeTable::parse(text).map_err(|error| section::syntax(&source, &error))?.into_inner();
+        let run_text = RunText { file, text, assignments, sections: SECTIONS };
+        let padded = set::padded(&run_text);
+        let mut run = DeTable::parse(text).map_err(|error| section::syntax(&run_text, &error))?.into_inner();
         set::apply(&mut run, &padded)?;
-        section::check_names(&run, &source)?;
-        let section = |name: &str| Section::new(&source, name, run.get(name).cloned());
-        let array = |name: &str| Section::array(&source, name, run.get(name).cloned());
+        section::check_names(&run, &run_text)?;
+        let section = |name: &str| Section::new(&run_text, name, run.get(name).cloned());
+        let array = |name: &str| Section::array(&run_text, name, run.get(name).cloned());
 
         let mut caching = Vec::new();
         let model = model(&section("model")?)?;
@@ -103,7 +103,7 @@ impl RunConfig {
         let data = DataConfig::read(&section("data")?, &mut caching)?;
         let training_section = section("training")?;
         let mut training: TrainingArguments = training_section.read(&[])?;
-        check_required(&model, &data, &training, &source)?;
+        check_required(&model, &data, &training, &run_text)?;
         let evaluators = evaluators::read(&array("evaluators")?, &data.eval_rows())?;
         let callbacks = CallbackConfig::read(&array("callbacks")?)?;
         let model_card = section("model_card")?.read(&[])?;
@@ -111,7 +111,7 @@ impl RunConfig {
 
         let config = Self { model, loss, data, evaluators, callbacks, model_card, training };
         config.check_evaluation(&training_section)?;
-        config.check_scores(&source)?;
+        config.check_scores(&run_text)?;
         Ok(config)
     }
 
@@ -141,11 +141,11 @@ impl RunConfig {
     }
 
     /// Checks that the data with a teacher's scores has a loss that learns from them.
-    fn check_scores(&self, source: &Source) -> Result<()> {
+    fn check_scores(&self, run_text: &RunText) -> Result<()> {
         for dataset in self.data.train.iter().chain(&self.data.eval).filter(|dataset| dataset.tables.is_some()) {
             let loss = self.loss_of(&dataset.name);
             if loss.name() == Contrastive::default().name() {
-                return Err(source.wrong(format!(
+                return Err(run_text.wrong(format!(
                     "[data] {} holds a teacher's scores, but the loss {:?} needs columns of text (query, positive, negatives); \
                      losses that learn from scores: distillation, margin_mse, xtr_distillation",
                     dataset.path,
@@ -157,12 +157,17 @@ impl RunConfig {
     }
 }
 
-fn check_required(model: &ModelConfig, data: &DataConfig, training: &TrainingArguments, source: &Source) -> Result<()> {
+fn check_required(
+    model: &ModelConfig,
+    data: &DataConfig,
+    training: &TrainingArguments,
+    run_text: &RunText,
+) -> Result<()> {
     if model.name_or_path.is_empty() {
-        return Err(source.wrong(format!("[model] needs {NAME_OR_PATH}")));
+        return Err(run_text.wrong(format!("[model] needs {NAME_OR_PATH}")));
     }
     if data.train.iter().all(|train| train.path.is_empty()) && (training.trains() || data.test_size.is_some()) {
-        return Err(source.wrong("[data] needs train"));
+        return Err(run_text.wrong("[data] needs train"));
     }
     Ok(())
 }

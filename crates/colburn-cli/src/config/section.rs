@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::source::{KnownSection, Source};
+use super::run_text::{KnownSection, RunText};
 use crate::{Error, Result};
 
 /// A result of serde.
@@ -15,7 +15,7 @@ pub type TomlResult<T> = std::result::Result<T, toml::de::Error>;
 
 /// A table of a run.
 pub struct Section<'a> {
-    source: &'a Source<'a>,
+    run_text: &'a RunText<'a>,
     /// Its name in messages, such as `data.train`.
     name: String,
     table: DeTable<'a>,
@@ -38,34 +38,34 @@ impl<'a> Section<'a> {
     ///
     /// # Errors
     /// When the value is not a table.
-    pub fn new(source: &'a Source<'a>, name: &str, value: Option<Spanned<DeValue<'a>>>) -> Result<Self> {
+    pub fn new(run_text: &'a RunText<'a>, name: &str, value: Option<Spanned<DeValue<'a>>>) -> Result<Self> {
         let (span, table) = match value {
             None => (None, DeTable::new()),
             Some(value) => match (value.span(), value.into_inner()) {
                 (span, DeValue::Table(table)) => (Some(span), table),
                 (span, other) => {
                     let message = format!("[{name}] must be a table of keys, not {}", kind(&other));
-                    return Err(Error::Run { place: source.place(span.start), message });
+                    return Err(Error::Run { place: run_text.place(span.start), message });
                 }
             },
         };
-        Ok(Self { source, name: name.to_owned(), table, span })
+        Ok(Self { run_text, name: name.to_owned(), table, span })
     }
 
     /// The tables of a `[[section]]`.
     ///
     /// # Errors
     /// When the value is not an array of tables.
-    pub fn array(source: &'a Source<'a>, name: &str, value: Option<Spanned<DeValue<'a>>>) -> Result<Vec<Self>> {
+    pub fn array(run_text: &'a RunText<'a>, name: &str, value: Option<Spanned<DeValue<'a>>>) -> Result<Vec<Self>> {
         let Some(value) = value else { return Ok(Vec::new()) };
         let wrong = |span: Range<usize>, other: &DeValue| {
             let message = format!("[[{name}]] must be an array of tables, not {}", kind(other));
-            Error::Run { place: source.place(span.start), message }
+            Error::Run { place: run_text.place(span.start), message }
         };
         match (value.span(), value.into_inner()) {
             (_, DeValue::Array(array)) => {
                 let table = |value: Spanned<DeValue<'a>>| match value.get_ref() {
-                    DeValue::Table(_) => Self::new(source, name, Some(value)),
+                    DeValue::Table(_) => Self::new(run_text, name, Some(value)),
                     other => Err(wrong(value.span(), other)),
                 };
                 array.into_iter().map(table).collect()
@@ -80,8 +80,8 @@ impl<'a> Section<'a> {
     }
 
     /// The run that it is part of.
-    pub fn source(&self) -> &'a Source<'a> {
-        self.source
+    pub fn run_text(&self) -> &'a RunText<'a> {
+        self.run_text
     }
 
     /// The value of a key.
@@ -137,8 +137,8 @@ impl<'a> Section<'a> {
     pub fn place(&self, key: &str) -> String {
         let of_key = self.table.get_key_value(key).map(|(key, _)| key.span());
         match of_key.or_else(|| self.span.clone()) {
-            Some(span) => self.source.place(span.start),
-            None => self.source.file.to_owned(),
+            Some(span) => self.run_text.place(span.start),
+            None => self.run_text.file.to_owned(),
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Section<'a> {
             (Some((key, true, start)), Some((_, known))) => {
                 let known: Vec<&str> = keys.separate.iter().copied().chain(known).collect();
                 let message = format!("unknown key {key:?} in [{}]; {}", self.name, self.hint(&key, &known, keys));
-                Error::Run { place: self.source.place(start), message }
+                Error::Run { place: self.run_text.place(start), message }
             }
             (Some((key, false, start)), Some((unknown, known))) => {
                 let hint = match near(unknown, &known) {
@@ -183,11 +183,11 @@ impl<'a> Section<'a> {
                     None => format!("known keys: {}", known.join(", ")),
                 };
                 let message = format!("unknown key {unknown:?} in [{}.{key}]; {hint}", self.name);
-                Error::Run { place: self.source.place(start), message }
+                Error::Run { place: self.run_text.place(start), message }
             }
             (Some((key, _, start)), None) => {
                 let message = format!("{key} in [{}]: {}", self.name, plain(error.message()));
-                Error::Run { place: self.source.place(start), message }
+                Error::Run { place: self.run_text.place(start), message }
             }
             (None, _) => self.refused(&error.message()),
         }
@@ -198,7 +198,7 @@ impl<'a> Section<'a> {
         if let Some(near) = near(key, known) {
             return format!("did you mean {near}?");
         }
-        let sections = self.source.sections;
+        let sections = self.run_text.sections;
         let of_another_type =
             keys.of_type.is_some() && sections.iter().any(|section| section.name == keys.family && (section.has)(key));
         let owners = owners(sections.iter().filter(|section| section.name != keys.family), key);
@@ -215,8 +215,8 @@ impl<'a> Section<'a> {
 ///
 /// # Errors
 /// When there is another section, or a key outside a section.
-pub fn check_names(run: &DeTable, source: &Source) -> Result<()> {
-    let names: Vec<&str> = source.sections.iter().map(|section| section.name).collect();
+pub fn check_names(run: &DeTable, run_text: &RunText) -> Result<()> {
+    let names: Vec<&str> = run_text.sections.iter().map(|section| section.name).collect();
     let Some((key, value)) = run.iter().find(|(key, _)| !names.contains(&&**key.get_ref())) else { return Ok(()) };
     let name = key.get_ref().as_ref();
     let message = if matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
@@ -226,11 +226,11 @@ pub fn check_names(run: &DeTable, source: &Source) -> Result<()> {
         };
         format!("unknown section [{name}]; {hint}")
     } else {
-        let hint = owners(source.sections.iter(), name);
+        let hint = owners(run_text.sections.iter(), name);
         let hint = hint.unwrap_or_else(|| format!("keys belong in [{}]", names.join("], [")));
         format!("unknown key {name:?} outside a section; {hint}")
     };
-    Err(Error::Run { place: source.place(key.span().start), message })
+    Err(Error::Run { place: run_text.place(key.span().start), message })
 }
 
 /// True if a type has a key, whatever its value.
@@ -242,8 +242,8 @@ pub fn has_key<'a, T>(key: &'a str, of_type: impl FnOnce(ValueDeserializer<'a>) 
 }
 
 /// A syntax error of the file.
-pub fn syntax(source: &Source, error: &toml::de::Error) -> Error {
-    let place = error.span().map_or_else(|| source.file.to_owned(), |span| source.place(span.start));
+pub fn syntax(run_text: &RunText, error: &toml::de::Error) -> Error {
+    let place = error.span().map_or_else(|| run_text.file.to_owned(), |span| run_text.place(span.start));
     Error::Run { place, message: plain(error.message()) }
 }
 

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table};
 
-use super::source::Source;
+use super::run_text::RunText;
 use crate::{Error, Result};
 
 /// The assignments, each behind as many blanks as there are positions before it, so that their spans are positions of the run.
-pub fn padded(source: &Source) -> Vec<String> {
-    let padded = |(at, assignment): (usize, &String)| format!("{:1$}{assignment}", "", source.start(at));
-    source.assignments.iter().enumerate().map(padded).collect()
+pub fn padded(run_text: &RunText) -> Vec<String> {
+    let padded = |(at, assignment): (usize, &String)| format!("{:1$}{assignment}", "", run_text.start(at));
+    run_text.assignments.iter().enumerate().map(padded).collect()
 }
 
 /// Applies the assignments in order.
@@ -108,12 +108,12 @@ mod tests {
     /// The run after assignments.
     fn applied(text: &str, assignments: &[&str]) -> Result<Table> {
         let assignments: Vec<String> = assignments.iter().map(|&assignment| assignment.to_owned()).collect();
-        let source = Source { file: "RUN.toml", text, assignments: &assignments, sections: &[] };
-        let padded = padded(&source);
+        let run_text = RunText { file: "RUN.toml", text, assignments: &assignments, sections: &[] };
+        let padded = padded(&run_text);
         let mut run = DeTable::parse(text).unwrap();
         apply(run.get_mut(), &padded)?;
         for (at, assignment) in assignments.iter().enumerate() {
-            assert!(padded[at].ends_with(assignment) && padded[at].len() == source.start(at) + assignment.len());
+            assert!(padded[at].ends_with(assignment) && padded[at].len() == run_text.start(at) + assignment.len());
         }
         Ok(serde::Deserialize::deserialize(toml::Deserializer::from(run)).unwrap())
     }

@@ -32,7 +32,7 @@ const MODEL_FILES: [&str; 13] = [
 ];
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct ShardManifest {
     /// The name of the model when the folder was begun. It may lie elsewhere by now: only its files count.
     pub model_name_or_path: String,
     #[serde(flatten)]
@@ -86,7 +86,7 @@ pub struct Fingerprint {
     pub crc32: u32,
 }
 
-impl Manifest {
+impl ShardManifest {
     /// The manifest of a run that has written no shard.
     pub fn new(model: &Path, settings: Settings) -> Self {
         let model_name_or_path = model.display().to_string();
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let manifest = Manifest::new(Path::new("m"), settings());
+        let manifest = ShardManifest::new(Path::new("m"), settings());
         let difference = |change: fn(&mut Settings)| {
             let mut other = settings();
             change(&mut other);
@@ -249,8 +249,8 @@ mod tests {
     #[test]
     fn it_comes_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Manifest::read(folder.path()).unwrap(), None);
-        let mut manifest = Manifest::new(Path::new("m"), settings());
+        assert_eq!(ShardManifest::read(folder.path()).unwrap(), None);
+        let mut manifest = ShardManifest::new(Path::new("m"), settings());
         let shard = |file: &str, texts| Shard {
             file: file.to_owned(),
             texts,
@@ -261,9 +261,9 @@ mod tests {
         manifest.shards = vec![shard("a", 10), shard("b", 3)];
         manifest.write(folder.path()).unwrap();
         assert_eq!((manifest.texts, manifest.tokens), (13, 60));
-        assert_eq!(Manifest::read(folder.path()).unwrap(), Some(manifest));
+        assert_eq!(ShardManifest::read(folder.path()).unwrap(), Some(manifest));
         fs::write(folder.path().join(NAME), "{}").unwrap();
-        let message = Manifest::read(folder.path()).unwrap_err().to_string();
+        let message = ShardManifest::read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("manifest.json: no manifest of encode ("), "{message}");
     }
 }

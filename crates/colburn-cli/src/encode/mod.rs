@@ -17,8 +17,8 @@ use colburn::ops::device;
 use self::chunks::{Chunk, Cut};
 use self::file::{Content, EmbeddingsFile, Written};
 pub use self::manifest::model_files;
-use self::manifest::{Manifest, Settings, Shard};
-use self::progress::Progress;
+use self::manifest::{Settings, Shard, ShardManifest};
+use self::progress::EncodingProgress;
 use self::target::Target;
 use crate::command_line::{EncodeArguments, FormatArgument};
 use crate::texts::Texts;
@@ -64,7 +64,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     };
     let cut =
         Cut { chunk: options.batch_size.saturating_mul(BATCHES), shard: target.shard_size.unwrap_or(usize::MAX), done };
-    let mut job = Job { target, content, manifest, progress: Progress::new(kind), texts: 0, tokens: 0 };
+    let mut job = Job { target, content, manifest, progress: EncodingProgress::new(kind), texts: 0, tokens: 0 };
     let input = &arguments.input;
     thread::scope(|scope| {
         let (sender, chunks) = sync_channel(1);
@@ -137,8 +137,8 @@ struct Job {
     target: Target,
     content: Content,
     /// None for one file.
-    manifest: Option<Manifest>,
-    progress: Progress,
+    manifest: Option<ShardManifest>,
+    progress: EncodingProgress,
     texts: usize,
     tokens: usize,
 }

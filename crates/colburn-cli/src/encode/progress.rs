@@ -7,7 +7,7 @@ use colburn::model::Kind;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Counts what was encoded in this run, and leaves out what an earlier one did.
-pub struct Progress {
+pub struct EncodingProgress {
     kind: Kind,
     started: Instant,
     said: Instant,
@@ -15,7 +15,7 @@ pub struct Progress {
     tokens: usize,
 }
 
-impl Progress {
+impl EncodingProgress {
     pub fn new(kind: Kind) -> Self {
         Self { kind, started: Instant::now(), said: Instant::now(), texts: 0, tokens: 0 }
     }

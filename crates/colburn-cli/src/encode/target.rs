@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{self, Manifest, Settings, Shard};
+use super::manifest::{self, Settings, Shard, ShardManifest};
 use colburn::search::Dtype;
 
 use crate::command_line::{EncodeArguments, FormatArgument};
@@ -74,14 +74,14 @@ impl Target {
 
     /// The manifest to resume from, and the shards that need not be made: none at all but for `--resume`. A folder with anything in it is
     /// refused without it.
-    pub fn begin(&self, model: &Path, settings: Settings, resume: bool) -> Result<(Manifest, Vec<Option<Shard>>)> {
+    pub fn begin(&self, model: &Path, settings: Settings, resume: bool) -> Result<(ShardManifest, Vec<Option<Shard>>)> {
         let folder = &self.path;
         let refuse = |message: String| Err(Error::Texts { path: folder.clone(), message });
         let empty = is_empty(folder)?;
         if !empty && !resume {
             return refuse("the folder is not empty; resume it with --resume, or delete it".to_owned());
         }
-        let mut manifest = match Manifest::read(folder)? {
+        let mut manifest = match ShardManifest::read(folder)? {
             Some(manifest) => match manifest.difference(&settings) {
                 Some(difference) => {
                     let message = format!(
@@ -92,7 +92,7 @@ impl Target {
                 }
                 None => manifest,
             },
-            None if empty => Manifest::new(model, settings),
+            None if empty => ShardManifest::new(model, settings),
             None => {
                 let message = format!("cannot resume: there is no {} in the folder; delete it", manifest::NAME);
                 return refuse(message);

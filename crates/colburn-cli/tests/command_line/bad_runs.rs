@@ -79,7 +79,7 @@ fn lists_that_do_not_belong_together() {
         .write("kd/train.jsonl", "{\"query_id\": 100057, \"document_ids\": \"[129, 178\", \"scores\": \"[1, 0]\"}\n");
     assert_eq!(
         workspace.fail("train RUN.toml"),
-        "kd/train.jsonl: row 0 (counted from 0): column \"document_ids\": no list of numbers or texts (the end of the \
+        "kd/train.jsonl: row 0 (counted from 0): column \"document_ids\": not a list of numbers or texts (the end of the \
          text at character 10, expected a comma or ])"
     );
 }

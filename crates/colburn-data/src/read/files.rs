@@ -3,7 +3,7 @@
 //! the same everywhere. Ambiguous names are errors, because test rows in the training data would go unnoticed.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use glob::{GlobError, MatchOptions};
 
@@ -132,14 +132,21 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     fs::read_dir(directory).map_err(io)?.map(|entry| Ok(entry.map_err(io)?.path())).collect()
 }
 
-/// The paths that match a pattern. Hidden ones match only a pattern with a dot in their place.
+/// The paths that match a pattern. A hidden file or folder matches only where the pattern has a dot.
 fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
     let Some(text) = pattern.to_str() else { return Ok(Vec::new()) };
+    // With `require_literal_leading_dot` the crate drops hidden names even where the pattern has the dot.
     let options =
-        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
     let Ok(paths) = glob::glob_with(&glob_of(text), options) else { return Ok(Vec::new()) };
+    let is_meant = |path: &PathBuf| {
+        let names = path.components().rev().zip(pattern.components().rev());
+        let starts_with_dot = |part: Component| part.as_os_str().as_encoded_bytes().starts_with(b".");
+        names.into_iter().all(|(name, wanted)| !starts_with_dot(name) || starts_with_dot(wanted))
+    };
     let io = |error: GlobError| Error::Io { path: error.path().to_owned(), source: error.into() };
-    paths.map(|path| path.map_err(io)).collect()
+    let paths: Vec<PathBuf> = paths.map(|path| path.map_err(io)).collect::<Result<_>>()?;
+    Ok(paths.into_iter().filter(is_meant).collect())
 }
 
 /// A pattern of `*` and `?` in the language of the crate glob, in which `**` and brackets mean something of their own. (Not globset: its `?`
@@ -233,6 +240,7 @@ mod tests {
         assert_eq!(names(folder.path(), "a"), ["a/train-1.csv"]);
         assert_eq!(names(folder.path(), "b/test-1.csv"), ["b/test-1.csv"]);
         assert_eq!(names(folder.path(), "b/.t*.csv"), ["b/.train-0.csv"]);
+        assert_eq!(names(folder.path(), "?/.t*.csv"), ["b/.train-0.csv"]);
         assert!(DataFiles::find(&folder.path().join("**.csv")).is_err(), "two stars stay within a folder, as one does");
     }
 

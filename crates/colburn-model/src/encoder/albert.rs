@@ -9,10 +9,10 @@ use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
 use super::{
-    EncoderContext,
     bert::{BertEmbeddings, BertShape, zero_linear},
     check,
-    family::{Checkpoint, Family, FamilyConfig},
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     norm::LayerNorm,
     table::Table,
 };
@@ -97,7 +97,7 @@ impl AlbertConfig {
     }
 }
 
-impl<E: From<Albert>> FamilyConfig<E> for AlbertConfig {
+impl Configuration for AlbertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -114,43 +114,6 @@ impl<E: From<Albert>> FamilyConfig<E> for AlbertConfig {
                 check::layers("num_hidden_groups × inner_group_num", layers)
             })
             .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
-    }
-
-    fn init(&self, device: &Device) -> E {
-        let hidden = self.hidden_size;
-        let norm = || LayerNorm::new(hidden, self.layer_norm_eps, true, device);
-        let linear = |from, to| zero_linear(from, to, device);
-        let layer = |_| AlbertLayer {
-            full_layer_layer_norm: norm(),
-            attention: AlbertAttention {
-                query: linear(hidden, hidden),
-                key: linear(hidden, hidden),
-                value: linear(hidden, hidden),
-                dense: linear(hidden, hidden),
-                layer_norm: norm(),
-            },
-            ffn: linear(hidden, self.intermediate_size),
-            ffn_output: linear(self.intermediate_size, hidden),
-        };
-        let group = |_| AlbertLayerGroup { albert_layers: (0..self.inner_group_num).map(layer).collect() };
-        E::from(Albert {
-            embeddings: BertEmbeddings::new(
-                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
-                self.embedding_size,
-                self.layer_norm_eps,
-                device,
-            ),
-            encoder: AlbertStack {
-                embedding_hidden_mapping_in: linear(self.embedding_size, hidden),
-                albert_layer_groups: (0..self.num_hidden_groups).map(group).collect(),
-            },
-            runs: self.num_hidden_layers,
-            heads: self.num_attention_heads,
-            activation: Activation::from_name(&self.hidden_act).unwrap_or(Activation::GeluNew),
-            hidden_dropout: self.hidden_dropout_prob,
-            attention_dropout: self.attention_probs_dropout_prob,
-            padding: self.pad_token_id,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -174,6 +137,47 @@ impl<E: From<Albert>> FamilyConfig<E> for AlbertConfig {
             prefix: "albert.",
             kept: &["pooler."],
             heads: &["predictions.", "sop_classifier.", "classifier.", "qa_outputs."],
+        }
+    }
+}
+
+impl Zeros for AlbertConfig {
+    type Model = Albert;
+
+    fn zeros(&self, device: &Device) -> Albert {
+        let hidden = self.hidden_size;
+        let norm = || LayerNorm::new(hidden, self.layer_norm_eps, true, device);
+        let linear = |from, to| zero_linear(from, to, device);
+        let layer = |_| AlbertLayer {
+            full_layer_layer_norm: norm(),
+            attention: AlbertAttention {
+                query: linear(hidden, hidden),
+                key: linear(hidden, hidden),
+                value: linear(hidden, hidden),
+                dense: linear(hidden, hidden),
+                layer_norm: norm(),
+            },
+            ffn: linear(hidden, self.intermediate_size),
+            ffn_output: linear(self.intermediate_size, hidden),
+        };
+        let group = |_| AlbertLayerGroup { albert_layers: (0..self.inner_group_num).map(layer).collect() };
+        Albert {
+            embeddings: BertEmbeddings::new(
+                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
+                self.embedding_size,
+                self.layer_norm_eps,
+                device,
+            ),
+            encoder: AlbertStack {
+                embedding_hidden_mapping_in: linear(self.embedding_size, hidden),
+                albert_layer_groups: (0..self.num_hidden_groups).map(group).collect(),
+            },
+            runs: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            activation: Activation::from_name(&self.hidden_act).unwrap_or(Activation::GeluNew),
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            padding: self.pad_token_id,
         }
     }
 }

@@ -12,8 +12,9 @@ use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
 use super::{
-    EncoderContext, check,
-    family::{Checkpoint, Family, FamilyConfig},
+    check,
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     norm::LayerNorm,
     table::Table,
 };
@@ -89,7 +90,7 @@ impl BertConfig {
     }
 }
 
-impl<E: From<Bert>> FamilyConfig<E> for BertConfig {
+impl Configuration for BertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -97,20 +98,6 @@ impl<E: From<Bert>> FamilyConfig<E> for BertConfig {
             ("type_vocab_size", self.type_vocab_size),
         ];
         self.shape().problem(&sizes).or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
-    }
-
-    fn init(&self, device: &Device) -> E {
-        E::from(Bert {
-            embeddings: BertEmbeddings::new(
-                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
-                self.hidden_size,
-                self.layer_norm_eps,
-                device,
-            ),
-            encoder: BertStack::new(&self.shape(), device),
-            hidden_dropout: self.hidden_dropout_prob,
-            padding: self.pad_token_id,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -131,6 +118,24 @@ impl<E: From<Bert>> FamilyConfig<E> for BertConfig {
 
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { prefix: "bert.", kept: &["pooler."], heads: &["cls.", "classifier.", "qa_outputs."] }
+    }
+}
+
+impl Zeros for BertConfig {
+    type Model = Bert;
+
+    fn zeros(&self, device: &Device) -> Bert {
+        Bert {
+            embeddings: BertEmbeddings::new(
+                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
+                self.hidden_size,
+                self.layer_norm_eps,
+                device,
+            ),
+            encoder: BertStack::new(&self.shape(), device),
+            hidden_dropout: self.hidden_dropout_prob,
+            padding: self.pad_token_id,
+        }
     }
 }
 

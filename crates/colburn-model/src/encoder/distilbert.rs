@@ -9,10 +9,10 @@ use colburn_ops::{Activation, AttentionOptions};
 use serde::Deserialize;
 
 use super::{
-    EncoderContext,
     bert::zero_linear,
     check,
-    family::{Checkpoint, Family, FamilyConfig},
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     norm::LayerNorm,
     table::Table,
 };
@@ -67,7 +67,7 @@ impl Default for DistilBertConfig {
     }
 }
 
-impl<E: From<DistilBert>> FamilyConfig<E> for DistilBertConfig {
+impl Configuration for DistilBertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -82,36 +82,6 @@ impl<E: From<DistilBert>> FamilyConfig<E> for DistilBertConfig {
             .or_else(|| check::heads(("dim", self.dim), ("n_heads", self.n_heads)))
             .or_else(|| check::activation("activation", &self.activation))
             .or_else(|| check::dropout(&dropout))
-    }
-
-    fn init(&self, device: &Device) -> E {
-        let dim = self.dim;
-        let linear = |from, to| zero_linear(from, to, device);
-        let norm = || LayerNorm::new(dim, LAYER_NORM_EPS, true, device);
-        let layer = |_| TransformerBlock {
-            attention: MultiHeadSelfAttention {
-                q_lin: linear(dim, dim),
-                k_lin: linear(dim, dim),
-                v_lin: linear(dim, dim),
-                out_lin: linear(dim, dim),
-            },
-            sa_layer_norm: norm(),
-            ffn: FeedForward { lin1: linear(dim, self.hidden_dim), lin2: linear(self.hidden_dim, dim) },
-            output_layer_norm: norm(),
-        };
-        E::from(DistilBert {
-            embeddings: DistilBertEmbeddings {
-                word_embeddings: Table::zeros(self.vocab_size, dim, device),
-                position_embeddings: Table::zeros(self.max_position_embeddings, dim, device),
-                layer_norm: norm(),
-            },
-            transformer: Transformer { layer: (0..self.n_layers).map(layer).collect() },
-            heads: self.n_heads,
-            activation: Activation::from_name(&self.activation).unwrap_or(Activation::Gelu),
-            dropout: self.dropout,
-            attention_dropout: self.attention_dropout,
-            padding: self.pad_token_id,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -135,6 +105,40 @@ impl<E: From<DistilBert>> FamilyConfig<E> for DistilBertConfig {
             prefix: "distilbert.",
             kept: &[],
             heads: &["vocab_", "pre_classifier.", "classifier.", "qa_outputs."],
+        }
+    }
+}
+
+impl Zeros for DistilBertConfig {
+    type Model = DistilBert;
+
+    fn zeros(&self, device: &Device) -> DistilBert {
+        let dim = self.dim;
+        let linear = |from, to| zero_linear(from, to, device);
+        let norm = || LayerNorm::new(dim, LAYER_NORM_EPS, true, device);
+        let layer = |_| TransformerBlock {
+            attention: MultiHeadSelfAttention {
+                q_lin: linear(dim, dim),
+                k_lin: linear(dim, dim),
+                v_lin: linear(dim, dim),
+                out_lin: linear(dim, dim),
+            },
+            sa_layer_norm: norm(),
+            ffn: FeedForward { lin1: linear(dim, self.hidden_dim), lin2: linear(self.hidden_dim, dim) },
+            output_layer_norm: norm(),
+        };
+        DistilBert {
+            embeddings: DistilBertEmbeddings {
+                word_embeddings: Table::zeros(self.vocab_size, dim, device),
+                position_embeddings: Table::zeros(self.max_position_embeddings, dim, device),
+                layer_norm: norm(),
+            },
+            transformer: Transformer { layer: (0..self.n_layers).map(layer).collect() },
+            heads: self.n_heads,
+            activation: Activation::from_name(&self.activation).unwrap_or(Activation::Gelu),
+            dropout: self.dropout,
+            attention_dropout: self.attention_dropout,
+            padding: self.pad_token_id,
         }
     }
 }

@@ -8,10 +8,10 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    EncoderContext,
     bert::{BertEmbeddings, BertShape, BertStack, zero_linear},
     check,
-    family::{Checkpoint, Family, FamilyConfig},
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     table::Table,
 };
 
@@ -89,7 +89,7 @@ impl ElectraConfig {
     }
 }
 
-impl<E: From<Electra>> FamilyConfig<E> for ElectraConfig {
+impl Configuration for ElectraConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -98,22 +98,6 @@ impl<E: From<Electra>> FamilyConfig<E> for ElectraConfig {
             ("type_vocab_size", self.type_vocab_size),
         ];
         self.shape().problem(&sizes).or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
-    }
-
-    fn init(&self, device: &Device) -> E {
-        let narrower = self.embedding_size != self.hidden_size;
-        E::from(Electra {
-            embeddings: BertEmbeddings::new(
-                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
-                self.embedding_size,
-                self.layer_norm_eps,
-                device,
-            ),
-            embeddings_project: narrower.then(|| zero_linear(self.embedding_size, self.hidden_size, device)),
-            encoder: BertStack::new(&self.shape(), device),
-            hidden_dropout: self.hidden_dropout_prob,
-            padding: self.pad_token_id,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -143,6 +127,26 @@ impl<E: From<Electra>> FamilyConfig<E> for ElectraConfig {
                 "classifier.",
                 "qa_outputs.",
             ],
+        }
+    }
+}
+
+impl Zeros for ElectraConfig {
+    type Model = Electra;
+
+    fn zeros(&self, device: &Device) -> Electra {
+        let narrower = self.embedding_size != self.hidden_size;
+        Electra {
+            embeddings: BertEmbeddings::new(
+                [self.vocab_size, self.max_position_embeddings, self.type_vocab_size],
+                self.embedding_size,
+                self.layer_norm_eps,
+                device,
+            ),
+            embeddings_project: narrower.then(|| zero_linear(self.embedding_size, self.hidden_size, device)),
+            encoder: BertStack::new(&self.shape(), device),
+            hidden_dropout: self.hidden_dropout_prob,
+            padding: self.pad_token_id,
         }
     }
 }

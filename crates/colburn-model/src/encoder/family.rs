@@ -1,11 +1,10 @@
-//! The traits of an encoder family: its forward pass, its configuration, and the tensor names of its checkpoints.
-
-use std::fmt::Debug;
+//! The interface of an encoder family: its encoder, its configuration and the tensor names of its checkpoints.
 
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
-use super::{context::EncoderContext, table::Table};
+use super::context::EncoderContext;
+use super::table::Table;
 
 /// The capabilities of an encoder of any family.
 pub(super) trait Family {
@@ -19,14 +18,10 @@ pub(super) trait Family {
     fn words_mut(&mut self) -> &mut Table;
 }
 
-/// The configuration of a family: the fields of its `config.json` that matter, with transformers' defaults. `E` is the type that holds the
-/// encoders of all families.
-pub(crate) trait FamilyConfig<E>: Debug {
+/// The configuration of an encoder of any family: the fields of its `config.json` that matter, with transformers' defaults.
+pub(crate) trait Configuration: std::fmt::Debug {
     /// The fault that makes this configuration unusable, with the key, its value and what would be right.
     fn problem(&self) -> Option<String>;
-
-    /// An encoder of these shapes, all zero (weights of norms: one): weights are loaded or drawn into it.
-    fn init(&self, device: &Device) -> E;
 
     /// Width of the hidden states.
     fn hidden_size(&self) -> usize;
@@ -47,6 +42,15 @@ pub(crate) trait FamilyConfig<E>: Debug {
     fn older_keys(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
+}
+
+/// A configuration that makes an encoder of its family.
+pub(super) trait Zeros: Configuration {
+    /// The encoder.
+    type Model: Family;
+
+    /// An encoder of these shapes, all zero (weights of norms: one). Weights are loaded or drawn into it.
+    fn zeros(&self, device: &Device) -> Self::Model;
 }
 
 /// The tensor names of a family's checkpoints.

@@ -1,7 +1,7 @@
 //! The encoder families, chosen by `model_type` in `config.json`.
 //!
 //! A family is one file: a configuration that mirrors `config.json`, and modules whose fields spell the tensor names of the checkpoint.
-//! To add one, write that file, its `mod`, and its line in `families!` below.
+//! To add one, write that file, and name it in [`FAMILIES`], [`Encoder`], `families!` and [`read_config`].
 
 mod albert;
 mod bert;
@@ -28,70 +28,31 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use self::context::EncoderContext;
-use self::family::{Checkpoint, Family, FamilyConfig};
+use self::{
+    albert::{Albert, AlbertConfig},
+    bert::{Bert, BertConfig},
+    distilbert::{DistilBert, DistilBertConfig},
+    electra::{Electra, ElectraConfig},
+    family::{Checkpoint, Configuration, Family, Zeros},
+    modernbert::{ModernBert, ModernBertConfig},
+    mpnet::{Mpnet, MpnetConfig},
+    roberta::{Roberta, RobertaConfig},
+    table::Table,
+};
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 
-/// The configuration of an encoder of any family.
-pub(crate) type EncoderConfig = dyn FamilyConfig<Encoder>;
-
-/// Makes [`Encoder`] and the choices among the families from one line for each: its module, its types, the values of `model_type` that
-/// name it, and transformers' class of the bare encoder, which it writes into `config.json` when it saves.
-macro_rules! families {
-    ($($module:ident::{$family:ident, $config:ident}: $($model_type:literal => $class:literal),+;)+) => {
-        /// A pretrained encoder.
-        #[derive(Module, Debug)]
-        pub enum Encoder {
-            $(
-                #[doc = concat!("`model_type`", $(" `", $model_type, "`",)+ ".")]
-                $family($module::$family),
-            )+
-        }
-
-        $(
-            impl From<$module::$family> for Encoder {
-                fn from(encoder: $module::$family) -> Self {
-                    Self::$family(encoder)
-                }
-            }
-        )+
-
-        impl Encoder {
-            fn family(&self) -> &dyn Family {
-                match self {
-                    $(Self::$family(encoder) => encoder,)+
-                }
-            }
-
-            fn family_mut(&mut self) -> &mut dyn Family {
-                match self {
-                    $(Self::$family(encoder) => encoder,)+
-                }
-            }
-        }
-
-        /// The known values of `model_type`, with the class of each.
-        const FAMILIES: &[(&str, &str)] = &[$($(($model_type, $class),)+)+];
-
-        /// Reads the configuration at `path` as that of a `model_type`; `None` if it is not known.
-        fn config_of(model_type: &str, path: &Path) -> Option<Result<Box<EncoderConfig>>> {
-            match model_type {
-                $($($model_type)|+ => Some(checked::<$module::$config>(path)),)+
-                _ => None,
-            }
-        }
-    };
-}
-
-families! {
-    albert::{Albert, AlbertConfig}: "albert" => "AlbertModel";
-    bert::{Bert, BertConfig}: "bert" => "BertModel";
-    distilbert::{DistilBert, DistilBertConfig}: "distilbert" => "DistilBertModel";
-    electra::{Electra, ElectraConfig}: "electra" => "ElectraModel";
-    modernbert::{ModernBert, ModernBertConfig}: "modernbert" => "ModernBertModel";
-    mpnet::{Mpnet, MpnetConfig}: "mpnet" => "MPNetModel";
-    roberta::{Roberta, RobertaConfig}:
-        "roberta" => "RobertaModel", "camembert" => "CamembertModel", "xlm-roberta" => "XLMRobertaModel";
-}
+/// The known values of `model_type`, with transformers' class of the bare encoder, which it writes into `config.json` when it saves.
+const FAMILIES: [(&str, &str); 9] = [
+    ("albert", "AlbertModel"),
+    ("bert", "BertModel"),
+    ("camembert", "CamembertModel"),
+    ("distilbert", "DistilBertModel"),
+    ("electra", "ElectraModel"),
+    ("modernbert", "ModernBertModel"),
+    ("mpnet", "MPNetModel"),
+    ("roberta", "RobertaModel"),
+    ("xlm-roberta", "XLMRobertaModel"),
+];
 
 /// The class of a bare encoder of this `model_type`.
 pub(crate) fn model_class(model_type: &str) -> Option<&'static str> {
@@ -99,28 +60,69 @@ pub(crate) fn model_class(model_type: &str) -> Option<&'static str> {
 }
 
 fn supported() -> String {
-    let mut model_types: Vec<&str> = FAMILIES.iter().map(|(model_type, _)| *model_type).collect();
-    model_types.sort_unstable();
-    model_types.join(", ")
+    FAMILIES.map(|(model_type, _)| model_type).join(", ")
+}
+
+/// A pretrained encoder.
+#[derive(Module, Debug)]
+pub enum Encoder {
+    /// `model_type` `albert`.
+    Albert(Albert),
+    /// `model_type` `bert`.
+    Bert(Bert),
+    /// `model_type` `distilbert`.
+    DistilBert(DistilBert),
+    /// `model_type` `electra`.
+    Electra(Electra),
+    /// `model_type` `modernbert`.
+    ModernBert(ModernBert),
+    /// `model_type` `mpnet`.
+    Mpnet(Mpnet),
+    /// `model_type` `roberta`, `xlm-roberta`, `camembert`.
+    Roberta(Roberta),
+}
+
+/// The configuration of an encoder of any family, which makes the encoder.
+pub(crate) trait FamilyConfig: Configuration {
+    /// An encoder of these shapes, all zero (weights of norms: one): weights are loaded or drawn into it.
+    fn init(&self, device: &Device) -> Encoder;
+}
+
+impl<C: Zeros> FamilyConfig for C
+where
+    Encoder: From<C::Model>,
+{
+    fn init(&self, device: &Device) -> Encoder {
+        self.zeros(device).into()
+    }
 }
 
 /// Reads the parsed `config.json` that lies at `path`.
-pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<EncoderConfig>> {
+pub(crate) fn read_config(path: &Path, json: &Value) -> Result<Box<dyn FamilyConfig>> {
     if json.get("is_decoder").and_then(Value::as_bool) == Some(true) {
         let message = "is_decoder = true: tokens would attend to those before them only; encoders are supported";
         return Err(Error::config(path, message));
     }
-    let Some(model_type) = json.get("model_type").and_then(Value::as_str) else {
-        let message = "no model_type; a Hugging Face encoder's config.json is expected";
-        return Err(Error::config(path, format!("{message} (supported: {})", supported())));
-    };
-    config_of(model_type, path).unwrap_or_else(|| {
-        Err(Error::config(path, format!("model_type = \"{model_type}\" is not supported; supported: {}", supported())))
-    })
+    match json.get("model_type").and_then(Value::as_str) {
+        Some("albert") => checked::<AlbertConfig>(path),
+        Some("bert") => checked::<BertConfig>(path),
+        Some("distilbert") => checked::<DistilBertConfig>(path),
+        Some("electra") => checked::<ElectraConfig>(path),
+        Some("modernbert") => checked::<ModernBertConfig>(path),
+        Some("mpnet") => checked::<MpnetConfig>(path),
+        Some("roberta" | "xlm-roberta" | "camembert") => checked::<RobertaConfig>(path),
+        Some(other) => {
+            Err(Error::config(path, format!("model_type = \"{other}\" is not supported; supported: {}", supported())))
+        }
+        None => {
+            let message = "no model_type; a Hugging Face encoder's config.json is expected";
+            Err(Error::config(path, format!("{message} (supported: {})", supported())))
+        }
+    }
 }
 
 /// The configuration, parsed from the file once more so that an error names line and column.
-fn checked<C: FamilyConfig<Encoder> + DeserializeOwned + 'static>(path: &Path) -> Result<Box<EncoderConfig>> {
+fn checked<C: FamilyConfig + DeserializeOwned + 'static>(path: &Path) -> Result<Box<dyn FamilyConfig>> {
     let config: C = files::read_json(path)?;
     match config.problem() {
         Some(problem) => Err(Error::config(path, problem)),
@@ -128,7 +130,7 @@ fn checked<C: FamilyConfig<Encoder> + DeserializeOwned + 'static>(path: &Path) -
     }
 }
 
-impl EncoderConfig {
+impl dyn FamilyConfig + '_ {
     /// The encoder with weights from a file, and the other tensors of the checkpoint's own layout (the pooler), to be saved again.
     pub fn load(&self, weights: Weights, device: &Device) -> Result<(Encoder, Vec<(String, TensorData)>)> {
         let Checkpoint { prefix, kept, heads } = self.checkpoint();
@@ -144,6 +146,32 @@ impl EncoderConfig {
         names::replace(self.init(device), value)
     }
 }
+
+macro_rules! families {
+    ($($family:ident)+) => {
+        impl Encoder {
+            fn family(&self) -> &dyn Family {
+                match self {
+                    $(Self::$family(encoder) => encoder,)+
+                }
+            }
+
+            fn family_mut(&mut self) -> &mut dyn Family {
+                match self {
+                    $(Self::$family(encoder) => encoder,)+
+                }
+            }
+        }
+
+        $(impl From<$family> for Encoder {
+            fn from(encoder: $family) -> Self {
+                Self::$family(encoder)
+            }
+        })+
+    };
+}
+
+families! { Albert Bert DistilBert Electra ModernBert Mpnet Roberta }
 
 impl Encoder {
     /// Hidden states of a packed run, `[tokens, hidden]`.
@@ -189,6 +217,5 @@ impl Encoder {
     }
 }
 
-#[cfg(test)]
-#[cfg(feature = "flex")]
+#[cfg(all(test, feature = "flex"))]
 mod tests;

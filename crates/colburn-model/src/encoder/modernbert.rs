@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    EncoderContext, check,
-    family::{Checkpoint, Family, FamilyConfig},
+    check,
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     norm::LayerNorm,
     table::Table,
 };
@@ -184,7 +185,7 @@ impl ModernBertConfig {
     }
 }
 
-impl<E: From<ModernBert>> FamilyConfig<E> for ModernBertConfig {
+impl Configuration for ModernBertConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -217,42 +218,6 @@ impl<E: From<ModernBert>> FamilyConfig<E> for ModernBertConfig {
             .or_else(|| self.rope_problem())
     }
 
-    fn init(&self, device: &Device) -> E {
-        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
-        let norm = || LayerNorm::new(hidden, self.norm_eps, self.norm_bias, device);
-        let linear = |from, to, bias| {
-            LinearConfig::new(from, to).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
-        };
-        let layer = |layer| ModernBertLayer {
-            attn_norm: (layer > 0).then(norm),
-            attn: ModernBertAttention {
-                wqkv: linear(hidden, 3 * hidden, self.attention_bias),
-                wo: linear(hidden, hidden, self.attention_bias),
-            },
-            mlp_norm: norm(),
-            mlp: ModernBertMlp {
-                wi: linear(hidden, 2 * inner, self.mlp_bias),
-                wo: linear(inner, hidden, self.mlp_bias),
-            },
-            window: (!self.is_global(layer)).then_some(self.local_attention / 2),
-        };
-        E::from(ModernBert {
-            embeddings: ModernBertEmbeddings {
-                tok_embeddings: Table::zeros(self.vocab_size, hidden, device),
-                norm: norm(),
-            },
-            layers: (0..self.num_hidden_layers).map(layer).collect(),
-            final_norm: norm(),
-            heads: self.num_attention_heads,
-            activation: Activation::from_name(&self.hidden_activation).unwrap_or(Activation::Gelu),
-            thetas: self.thetas(),
-            embedding_dropout: self.embedding_dropout,
-            attention_dropout: self.attention_dropout,
-            mlp_dropout: self.mlp_dropout,
-            padding: self.pad_token_id,
-        })
-    }
-
     fn hidden_size(&self) -> usize {
         self.hidden_size
     }
@@ -281,6 +246,46 @@ impl<E: From<ModernBert>> FamilyConfig<E> for ModernBertConfig {
 
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { prefix: "model.", kept: &[], heads: &["head.", "decoder.", "classifier."] }
+    }
+}
+
+impl Zeros for ModernBertConfig {
+    type Model = ModernBert;
+
+    fn zeros(&self, device: &Device) -> ModernBert {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        let norm = || LayerNorm::new(hidden, self.norm_eps, self.norm_bias, device);
+        let linear = |from, to, bias| {
+            LinearConfig::new(from, to).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
+        };
+        let layer = |layer| ModernBertLayer {
+            attn_norm: (layer > 0).then(norm),
+            attn: ModernBertAttention {
+                wqkv: linear(hidden, 3 * hidden, self.attention_bias),
+                wo: linear(hidden, hidden, self.attention_bias),
+            },
+            mlp_norm: norm(),
+            mlp: ModernBertMlp {
+                wi: linear(hidden, 2 * inner, self.mlp_bias),
+                wo: linear(inner, hidden, self.mlp_bias),
+            },
+            window: (!self.is_global(layer)).then_some(self.local_attention / 2),
+        };
+        ModernBert {
+            embeddings: ModernBertEmbeddings {
+                tok_embeddings: Table::zeros(self.vocab_size, hidden, device),
+                norm: norm(),
+            },
+            layers: (0..self.num_hidden_layers).map(layer).collect(),
+            final_norm: norm(),
+            heads: self.num_attention_heads,
+            activation: Activation::from_name(&self.hidden_activation).unwrap_or(Activation::Gelu),
+            thetas: self.thetas(),
+            embedding_dropout: self.embedding_dropout,
+            attention_dropout: self.attention_dropout,
+            mlp_dropout: self.mlp_dropout,
+            padding: self.pad_token_id,
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use colburn_ops::{Activation, AttentionOptions, RelativeBias};
 use serde::Deserialize;
 
 use super::{
-    EncoderContext,
     bert::{BertIntermediate, BertOutput, BertShape, zero_linear},
-    family::{Checkpoint, Family, FamilyConfig},
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     norm::LayerNorm,
     positions,
     table::Table,
@@ -93,7 +93,7 @@ impl MpnetConfig {
     }
 }
 
-impl<E: From<Mpnet>> FamilyConfig<E> for MpnetConfig {
+impl Configuration for MpnetConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -107,44 +107,6 @@ impl<E: From<Mpnet>> FamilyConfig<E> for MpnetConfig {
                     .then(|| format!("relative_attention_num_buckets = {buckets}; at least {BUCKETS} are expected"))
             },
         )
-    }
-
-    fn init(&self, device: &Device) -> E {
-        let (hidden, eps) = (self.hidden_size, self.layer_norm_eps);
-        let norm = || LayerNorm::new(hidden, eps, true, device);
-        let linear = |from, to| zero_linear(from, to, device);
-        let layer = |_| MpnetLayer {
-            attention: MpnetAttention {
-                attn: MpnetSelfAttention {
-                    q: linear(hidden, hidden),
-                    k: linear(hidden, hidden),
-                    v: linear(hidden, hidden),
-                    o: linear(hidden, hidden),
-                },
-                layer_norm: norm(),
-            },
-            intermediate: BertIntermediate { dense: linear(hidden, self.intermediate_size) },
-            output: BertOutput::new(self.intermediate_size, hidden, eps, device),
-        };
-        E::from(Mpnet {
-            embeddings: MpnetEmbeddings {
-                word_embeddings: Table::zeros(self.vocab_size, hidden, device),
-                position_embeddings: Table::zeros(self.max_position_embeddings, hidden, device),
-                layer_norm: norm(),
-            },
-            encoder: MpnetStack {
-                layer: (0..self.num_hidden_layers).map(layer).collect(),
-                relative_attention_bias: Table::zeros(
-                    self.relative_attention_num_buckets,
-                    self.num_attention_heads,
-                    device,
-                ),
-            },
-            heads: self.num_attention_heads,
-            activation: Activation::from_name(&self.hidden_act).unwrap_or(Activation::Gelu),
-            hidden_dropout: self.hidden_dropout_prob,
-            attention_dropout: self.attention_probs_dropout_prob,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -165,6 +127,48 @@ impl<E: From<Mpnet>> FamilyConfig<E> for MpnetConfig {
 
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { prefix: "mpnet.", kept: &["pooler."], heads: &["lm_head.", "classifier.", "qa_outputs."] }
+    }
+}
+
+impl Zeros for MpnetConfig {
+    type Model = Mpnet;
+
+    fn zeros(&self, device: &Device) -> Mpnet {
+        let (hidden, eps) = (self.hidden_size, self.layer_norm_eps);
+        let norm = || LayerNorm::new(hidden, eps, true, device);
+        let linear = |from, to| zero_linear(from, to, device);
+        let layer = |_| MpnetLayer {
+            attention: MpnetAttention {
+                attn: MpnetSelfAttention {
+                    q: linear(hidden, hidden),
+                    k: linear(hidden, hidden),
+                    v: linear(hidden, hidden),
+                    o: linear(hidden, hidden),
+                },
+                layer_norm: norm(),
+            },
+            intermediate: BertIntermediate { dense: linear(hidden, self.intermediate_size) },
+            output: BertOutput::new(self.intermediate_size, hidden, eps, device),
+        };
+        Mpnet {
+            embeddings: MpnetEmbeddings {
+                word_embeddings: Table::zeros(self.vocab_size, hidden, device),
+                position_embeddings: Table::zeros(self.max_position_embeddings, hidden, device),
+                layer_norm: norm(),
+            },
+            encoder: MpnetStack {
+                layer: (0..self.num_hidden_layers).map(layer).collect(),
+                relative_attention_bias: Table::zeros(
+                    self.relative_attention_num_buckets,
+                    self.num_attention_heads,
+                    device,
+                ),
+            },
+            heads: self.num_attention_heads,
+            activation: Activation::from_name(&self.hidden_act).unwrap_or(Activation::Gelu),
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    EncoderContext,
     bert::{BertEmbeddings, BertShape, BertStack},
     check,
-    family::{Checkpoint, Family, FamilyConfig},
+    context::EncoderContext,
+    family::{Checkpoint, Configuration, Family, Zeros},
     positions,
     table::Table,
 };
@@ -94,7 +94,7 @@ impl RobertaConfig {
     }
 }
 
-impl<E: From<Roberta>> FamilyConfig<E> for RobertaConfig {
+impl Configuration for RobertaConfig {
     fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size()),
@@ -105,20 +105,6 @@ impl<E: From<Roberta>> FamilyConfig<E> for RobertaConfig {
             .problem(&sizes)
             .or_else(|| check::absolute_positions(self.position_embedding_type.as_deref()))
             .or_else(|| positions::problem(self.max_position_embeddings, self.pad_token_id))
-    }
-
-    fn init(&self, device: &Device) -> E {
-        E::from(Roberta {
-            embeddings: BertEmbeddings::new(
-                [self.vocab_size(), self.max_position_embeddings, self.type_vocab_size],
-                self.hidden_size,
-                self.layer_norm_eps,
-                device,
-            ),
-            encoder: BertStack::new(&self.shape(), device),
-            hidden_dropout: self.hidden_dropout_prob,
-            padding: self.pad_token_id,
-        })
     }
 
     fn hidden_size(&self) -> usize {
@@ -139,6 +125,24 @@ impl<E: From<Roberta>> FamilyConfig<E> for RobertaConfig {
 
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { prefix: "roberta.", kept: &["pooler."], heads: &["lm_head.", "classifier.", "qa_outputs."] }
+    }
+}
+
+impl Zeros for RobertaConfig {
+    type Model = Roberta;
+
+    fn zeros(&self, device: &Device) -> Roberta {
+        Roberta {
+            embeddings: BertEmbeddings::new(
+                [self.vocab_size(), self.max_position_embeddings, self.type_vocab_size],
+                self.hidden_size,
+                self.layer_norm_eps,
+                device,
+            ),
+            encoder: BertStack::new(&self.shape(), device),
+            hidden_dropout: self.hidden_dropout_prob,
+            padding: self.pad_token_id,
+        }
     }
 }
 

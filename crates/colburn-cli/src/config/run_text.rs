@@ -12,7 +12,7 @@ pub struct KnownSection {
 }
 
 /// The file of a run and the assignments of `--set`.
-pub struct Source<'a> {
+pub struct RunText<'a> {
     /// The file as it was named on the command line.
     pub file: &'a str,
     pub text: &'a str,
@@ -21,7 +21,7 @@ pub struct Source<'a> {
     pub sections: &'a [KnownSection],
 }
 
-impl Source<'_> {
+impl RunText<'_> {
     /// The position of an assignment.
     pub fn start(&self, assignment: usize) -> usize {
         // One position between the parts, because an error at the end of a part stands behind it.
@@ -54,13 +54,13 @@ mod tests {
     #[test]
     fn a_position_is_a_line_or_an_assignment() {
         let assignments = ["a.b=1".to_owned(), "c.d=2".to_owned()];
-        let source = Source { file: "RUN.toml", text: "one\ntwo", assignments: &assignments, sections: &[] };
+        let run_text = RunText { file: "RUN.toml", text: "one\ntwo", assignments: &assignments, sections: &[] };
         for (position, place) in [(0, "RUN.toml:1"), (3, "RUN.toml:1"), (4, "RUN.toml:2"), (7, "RUN.toml:2")] {
-            assert_eq!(source.place(position), place);
+            assert_eq!(run_text.place(position), place);
         }
         for (assignment, place) in [(0, "--set a.b=1"), (1, "--set c.d=2")] {
-            let start = source.start(assignment);
-            assert_eq!((source.place(start), source.place(start + 5)), (place.to_owned(), place.to_owned()));
+            let start = run_text.start(assignment);
+            assert_eq!((run_text.place(start), run_text.place(start + 5)), (place.to_owned(), place.to_owned()));
         }
     }
 }
