@@ -141,7 +141,7 @@ mod tests {
         let nan = message(&[vec![1], vec![2, 3]], &[one.clone(), vec![document.clone(), text(&[f32::NAN, 1.0], 2)]]);
         assert!(nan.starts_with("the score of query 1 with document 1 is NaN"), "{nan}");
         let wrong = text(&[0.0, f32::NAN], 2);
-        let nan = rerank(&[vec![1]], &[wrong], &[one.clone()]).unwrap_err().to_string();
+        let nan = rerank(&[vec![1]], &[wrong], std::slice::from_ref(&one)).unwrap_err().to_string();
         assert!(nan.starts_with("the score of query 0 with document 0 is NaN"), "{nan}");
     }
 
