@@ -37,7 +37,6 @@ use self::{
     modernbert::{ModernBert, ModernBertConfig},
     mpnet::{Mpnet, MpnetConfig},
     roberta::{Roberta, RobertaConfig},
-    table::Table,
 };
 use crate::{Error, Parameter, Result, draw::Draw, files, names, weights::Weights};
 

@@ -61,10 +61,9 @@ fn what_is_wrong_is_named_with_its_key() {
 #[test]
 fn the_default_vocabulary_of_robertas_goes_by_their_model_type() {
     for (family, rows) in [("roberta", 50265), ("xlm-roberta", 30522), ("camembert", 30522)] {
-        let config: roberta::RobertaConfig =
+        let config: RobertaConfig =
             serde_json::from_value(json!({"model_type": family, "num_hidden_layers": 0})).unwrap();
-        let encoder: Encoder = config.init(&Device::flex());
-        assert_eq!(encoder.vocabulary(), rows, "{family}");
+        assert_eq!(config.init(&Device::flex()).vocabulary(), rows, "{family}");
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     colbert::Parts,
     config::{self, PartialConfig},
     draw::Draw,
-    encoder::{Encoder, EncoderConfig, read_config},
+    encoder::{Encoder, FamilyConfig, read_config},
     files,
     weights::Weights,
 };
@@ -163,7 +163,7 @@ fn limit_lengths(config: &mut ColBertConfig, longest: usize, config_path: &Path)
 }
 
 /// A new encoder of these shapes with drawn weights.
-fn drawn(config: &EncoderConfig, path: &Path, draw: &mut Draw, device: &Device) -> Result<Encoder> {
+fn drawn(config: &dyn FamilyConfig, path: &Path, draw: &mut Draw, device: &Device) -> Result<Encoder> {
     let shapes = config.init(device).parameters().into_iter().map(|parameter| parameter.shape);
     let size = shapes.fold(0usize, |sum, shape| {
         sum.saturating_add(shape.into_iter().fold(1, |product: usize, width| product.saturating_mul(width)))

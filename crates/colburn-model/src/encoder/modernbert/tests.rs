@@ -6,10 +6,6 @@ fn read(json: &str) -> ModernBertConfig {
     serde_json::from_str(json).unwrap()
 }
 
-fn problem(config: &ModernBertConfig) -> Option<String> {
-    FamilyConfig::<ModernBert>::problem(config)
-}
-
 #[test]
 fn old_and_new_spellings_say_the_same() {
     let old = read(
@@ -23,7 +19,7 @@ fn old_and_new_spellings_say_the_same() {
                                 "sliding_attention": {"rope_theta": 5000.0, "rope_type": "default"}}}"#,
     );
     for config in [old, new] {
-        assert_eq!(problem(&config), None);
+        assert_eq!(config.problem(), None);
         assert_eq!([0, 1, 2, 3].map(|layer| config.is_global(layer)), [true, false, true, false]);
         assert_eq!((config.thetas().global, config.thetas().local), (80_000.0, 5000.0));
     }
@@ -45,7 +41,7 @@ fn problems_name_the_key() {
         (r#"{"hidden_activation": "prelu"}"#, "hidden_activation = \"prelu\""),
     ];
     for (json, expected) in cases {
-        let problem = problem(&read(json)).unwrap();
+        let problem = read(json).problem().unwrap();
         assert!(problem.contains(expected), "{problem}");
     }
 }
