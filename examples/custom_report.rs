@@ -30,8 +30,7 @@ impl Reporter for MarkdownTable {
         for (step, loss) in &self.rows {
             let _ = writeln!(table, "| {step} | {loss:.4} |");
         }
-        let failed = |message| colburn::report::Error::Reporter { name: self.name(), message };
-        std::fs::write(run.info.output_dir.join("losses.md"), table).map_err(|error| failed(error.to_string()))
+        std::fs::write(run.info.output_dir.join("losses.md"), table).map_err(colburn::report::Error::other)
     }
 
     /// The rows go into every checkpoint, so that the table of a resumed run is complete.

@@ -1,4 +1,4 @@
-//! The errors of this crate: each is one line and names the file, the name or the reporter.
+//! The errors of this crate: each is one line and names the file, the name or the argument.
 
 use std::path::{Path, PathBuf};
 
@@ -35,14 +35,6 @@ pub enum Error {
     /// The page of a run cannot be made.
     #[error("report.html: {0}")]
     Page(#[from] minijinja::Error),
-    /// An error of a reporter that this crate does not know.
-    #[error("reporter `{name}`: {message}")]
-    Reporter {
-        /// Its name.
-        name: String,
-        /// The reason.
-        message: String,
-    },
     /// A training argument has a value that it cannot have.
     #[cfg(feature = "hub")]
     #[error("training argument `{key}` is {value}; {expected}")]
@@ -64,12 +56,20 @@ pub enum Error {
     /// The model.
     #[error(transparent)]
     Model(#[from] colburn_model::Error),
+    /// An error of a user's own reporter.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// An error of a user's own reporter: a message, or any other error.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
     /// Names the path in an input or output error.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.as_ref().to_owned(), source }
