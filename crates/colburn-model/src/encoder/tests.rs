@@ -17,7 +17,7 @@ fn refused(config: Value) -> String {
 fn an_unknown_family_is_answered_with_those_that_there_are() {
     let error = refused(json!({"model_type": "llama"}));
     assert!(error.contains("model_type = \"llama\" is not supported; supported: albert, bert, camembert"), "{error}");
-    for (family, _) in FAMILIES.iter().copied() {
+    for (family, _) in FAMILIES {
         let config = json!({"model_type": family});
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
@@ -87,7 +87,7 @@ fn preparations(family: &str, layers: usize) -> usize {
 
 #[test]
 fn layers_share_what_follows_from_the_texts() {
-    for (family, _) in FAMILIES.iter().copied() {
+    for (family, _) in FAMILIES {
         let few = preparations(family, 2);
         assert!(few > 0, "{family}");
         assert_eq!(preparations(family, 6), few, "{family}");
