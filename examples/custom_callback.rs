@@ -1,6 +1,8 @@
 //! A callback of your own: it encodes a probe text at each log, and ends the run once the loss is low enough. It sees the arguments, the
 //! state and the model, asks for actions through `TrainerControl`, and keeps its own state over a resume.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use colburn::prelude::*;
 use serde_json::{Value, json};
 

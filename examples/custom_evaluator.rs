@@ -1,6 +1,8 @@
 //! An evaluator of your own: the mean margin between the scores of positives and negatives. The trainer runs it beside the others, and it
 //! can choose the best model.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use colburn::prelude::*;
 
 /// The mean of MaxSim(query, positive) - MaxSim(query, negative).

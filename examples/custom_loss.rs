@@ -4,6 +4,8 @@
 //! A loss sees embeddings and nothing of the encoder, so gradient caching (`mini_batch_size`), accumulation and checkpoints work for it
 //! as for any other.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use colburn::burn::tensor::activation::softplus;
 use colburn::prelude::*;
 

@@ -2,6 +2,8 @@
 //!
 //! Burn's own optimizers work as they are: `Trainer::optimizer(burn::optim::SgdConfig::new().init())`.
 
+#![expect(clippy::print_stdout, reason = "a program writes to the terminal")]
+
 use std::path::Path;
 
 use colburn::burn::module::{Module, ModuleMapper, Param};

@@ -39,16 +39,10 @@ pub enum Error {
     Data(#[from] colburn::data::Error),
 
     #[error(transparent)]
-    Loss(#[from] colburn::loss::Error),
-
-    #[error(transparent)]
     Evaluation(#[from] colburn::eval::Error),
 
     #[error(transparent)]
     Search(#[from] colburn::search::Error),
-
-    #[error("the loss could not be read from the device: {0}")]
-    Reading(String),
 
     #[error(transparent)]
     Training(#[from] colburn::train::Error),

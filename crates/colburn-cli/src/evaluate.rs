@@ -90,7 +90,7 @@ fn named_or_folder(dir: &Path) -> Result<Collection> {
 }
 
 /// Runs an evaluator, and logs its progress now and then.
-pub fn evaluate(evaluator: &dyn Evaluator, model: &ColBert) -> Result<Report> {
+fn evaluate(evaluator: &dyn Evaluator, model: &ColBert) -> Result<Report> {
     let mut logged = Instant::now();
     Ok(evaluator.evaluate_with(model, &mut |Progress { what, done, total }| {
         if logged.elapsed() >= INTERVAL {

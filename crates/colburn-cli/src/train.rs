@@ -32,7 +32,7 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     let options = ColBertOptions { seed, ..run.model.options.clone() };
     let model = ColBert::from_pretrained_with(&run.model.name_or_path, &options, &device)?;
     if !run.training.trains() {
-        evaluation::run(&run, &rows, &model)?;
+        evaluation::run(&trainer(&run, &rows, model)?, &run.training.output_dir)?;
         return Ok(Outcome::Done);
     }
     warn_of_checkpoints(&run.training);
@@ -51,7 +51,7 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
         output::say(&format!("uploaded: {url}"));
     }
     if run.training.do_eval {
-        evaluation::run(&run, &rows, &trained.model)?;
+        evaluation::run(&trainer(&run, &rows, trained.model)?, &run.training.output_dir)?;
     }
     Ok(Outcome::Done)
 }

@@ -8,6 +8,7 @@ use colburn_loss::Loss;
 use colburn_model::ColBert;
 use colburn_model::card::ModelCardData;
 use colburn_report::card::NamedExamples;
+use colburn_report::{NonFatal, Reporter};
 
 use crate::data::datasets::Datasets;
 use crate::run::parts::TrainerParts;
@@ -57,6 +58,7 @@ impl Trainer {
             datasets,
             evaluators: Vec::new(),
             callbacks: Vec::new(),
+            reporters: Vec::new(),
             optimizer: None,
             schedule: None,
             ranks: Arc::new(Alone),
@@ -113,6 +115,13 @@ impl Trainer {
     #[must_use]
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.parts.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// A report beside those that `report_to` names. Its errors end no run that has begun.
+    #[must_use]
+    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.parts.reporters.push(Box::new(NonFatal::new(reporter)));
         self
     }
 

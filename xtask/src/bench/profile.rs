@@ -73,7 +73,7 @@ fn shares(stacks: &[Vec<&str>]) -> Vec<(String, f64)> {
     let of_steps = (stacks.len() as f64 - reading).max(1.0);
     let names = GROUPS.iter().map(|group| group.name).chain([OTHER]);
     let mut shares: Vec<(String, f64)> = names.map(|name| (name.to_owned(), count(name) / of_steps)).collect();
-    shares.push((format!("besides, of all samples: {}", READING.name), reading / stacks.len().max(1) as f64));
+    shares.push((format!("in addition, of all samples: {}", READING.name), reading / stacks.len().max(1) as f64));
     shares
 }
 

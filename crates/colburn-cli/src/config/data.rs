@@ -95,12 +95,6 @@ impl DataConfig {
         DATASETS.contains(&key) || section::has_key(key, Keys::deserialize)
     }
 
-    /// The names of all datasets that have one.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.train.iter().chain(&self.eval).map(|dataset| dataset.name.as_str());
-        names.filter(|name| !name.is_empty())
-    }
-
     /// The kinds of the datasets that are evaluated on: those of `eval`, or the rows that are held out.
     pub fn eval_rows(&self) -> Vec<EvalRows> {
         let eval = if self.test_size.is_some() { &self.train } else { &self.eval };

@@ -117,7 +117,9 @@ fn every_element_agrees_with_its_twin() {
 
 #[test]
 fn every_element_is_the_same_on_any_number_of_threads() {
-    same_on_any_threads([random([70, 1536], 1)], |[x]| flex::activate(SimdActivation::Gelu, x));
+    same_on_any_threads([random([70, 1536], 1)], |[x]| {
+        flex::activate(SimdActivation::of(Activation::Gelu).unwrap(), x)
+    });
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn a_gated_unit_agrees_with_its_twin() {
 fn a_gated_unit_of_nothing_is_nothing() {
     for (shape, expected) in [([0, 6], [0, 3]), ([2, 0], [2, 0]), ([2, 1], [2, 0])] {
         let x = random(shape, 1).autodiff().require_grad();
-        let y = flex::gated(SimdActivation::Gelu, x.clone());
+        let y = flex::gated(SimdActivation::of(Activation::Gelu).unwrap(), x.clone());
         assert_eq!(y.dims(), expected);
         let gradient = x.grad(&y.sum().backward()).unwrap();
         assert_eq!(gradient.into_data().try_to_vec::<f32>().unwrap(), vec![0.0; shape[0] * shape[1]]);
@@ -163,5 +165,5 @@ fn a_gated_unit_of_nothing_is_nothing() {
 
 #[test]
 fn a_gated_unit_is_the_same_on_any_number_of_threads() {
-    same_on_any_threads([random([70, 768], 1)], |[x]| flex::gated(SimdActivation::Gelu, x));
+    same_on_any_threads([random([70, 768], 1)], |[x]| flex::gated(SimdActivation::of(Activation::Gelu).unwrap(), x));
 }

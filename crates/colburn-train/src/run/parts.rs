@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use colburn_eval::Evaluator;
 use colburn_model::card::ModelCardData;
+use colburn_report::Reporter;
 
 use crate::callback::Callback;
 use crate::data::datasets::Datasets;
@@ -16,6 +17,8 @@ pub(crate) struct TrainerParts {
     pub datasets: Datasets,
     pub evaluators: Vec<Arc<dyn Evaluator>>,
     pub callbacks: Vec<Box<dyn Callback>>,
+    /// The reporters beside those that `report_to` names.
+    pub reporters: Vec<Box<dyn Reporter>>,
     /// The optimizer in place of the one that the arguments name.
     pub optimizer: Option<Box<dyn Optimizer>>,
     /// The learning rates in place of those of the arguments.

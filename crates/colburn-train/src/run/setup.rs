@@ -176,6 +176,7 @@ impl Reports {
         }
         let mut callbacks = std::mem::take(&mut parts.callbacks);
         let reporters = colburn_report::reporters(&parts.args.reporters()?);
+        let reporters = reporters.into_iter().chain(std::mem::take(&mut parts.reporters));
         let info = run_info(model, parts, data);
         #[cfg(feature = "hub")]
         let push = push(parts, console)?;
@@ -186,7 +187,7 @@ impl Reports {
         let (repo, _) = (None, console);
         // The last reporter uploads the files of the others.
         #[cfg(feature = "hub")]
-        let reporters = reporters.into_iter().chain(push.map(|push| Box::new(push) as Box<dyn Reporter>)).collect();
+        let reporters = reporters.chain(push.map(|push| Box::new(push) as Box<dyn Reporter>));
         let card = RunCard::new(CardInput {
             model,
             arguments: &info.arguments,
@@ -199,7 +200,7 @@ impl Reports {
             losses: &data.losses,
             evaluators: parts.evaluators.iter().map(|evaluator| EvaluatorInfo::new(evaluator)).collect(),
         });
-        callbacks.extend(reporting::callbacks(reporters, info));
+        callbacks.extend(reporting::callbacks(reporters.collect(), info));
         Ok(Self {
             callbacks: Callbacks::new(callbacks, &loop_state::KEYS)?,
             card: card.map(Arc::new),

@@ -140,15 +140,15 @@ fn an_error_of_the_ranks_ends_the_run() {
     assert_eq!(message, "rank 1 cannot be reached");
 }
 
-/// The value that a rank gives to the other.
-type Slot = Option<Box<dyn Any + Send>>;
+/// The value that each of two ranks has put down for the other.
+type Slots = [Option<Box<dyn Any + Send>>; 2];
 
 /// One of two ranks, which are threads.
 #[derive(Clone)]
 struct Thread {
     rank: usize,
     barrier: Arc<Barrier>,
-    slots: Arc<Mutex<[Slot; 2]>>,
+    slots: Arc<Mutex<Slots>>,
 }
 
 impl Thread {
