@@ -69,7 +69,10 @@ fn what_there_is_not_is_told_with_what_there_is() {
     }
     server.state().repository("datasets", "org/data").commit("main", &[("README.md", b"---\nconfigs: 3\n---\n")]);
     let error = rows(&server, "org/data", None, None).unwrap_err();
-    assert!(error.starts_with("data set org/data, revision main: README.md: the metadata are not the expected YAML"), "{error}");
+    assert!(
+        error.starts_with("data set org/data, revision main: README.md: the metadata are not the expected YAML"),
+        "{error}"
+    );
 }
 
 #[test]
