@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use colburn_data::Examples;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
 use colburn_report::card::NamedExamples;
@@ -46,6 +45,13 @@ struct DatasetInput {
     loss_settings: BTreeMap<String, String>,
 }
 
+impl DatasetInput {
+    /// The name as the end of a phrase; nothing for the only dataset.
+    fn of_name(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" of {}", self.name) }
+    }
+}
+
 impl RunInputs {
     /// Reads a sample of the rows of each dataset.
     ///
@@ -59,7 +65,7 @@ impl RunInputs {
                     split: split.to_owned(),
                     name: named.name.clone(),
                     rows: named.examples.len(),
-                    fingerprint: fingerprint(&named.examples)?,
+                    fingerprint: named.examples.fingerprint()?,
                     loss: loss.name().to_owned(),
                     loss_settings: settings.collect(),
                 })
@@ -76,10 +82,19 @@ impl RunInputs {
     /// The differences from the inputs in a checkpoint, which has none in format version 1.
     fn changes_from(&self, earlier: &Self) -> Vec<String> {
         let mut changes = Vec::new();
+        if earlier.datasets.is_empty() {
+            return changes;
+        }
+        let is = |one: &DatasetInput, other: &DatasetInput| one.split == other.split && one.name == other.name;
+        for then in earlier.datasets.iter().filter(|then| !self.datasets.iter().any(|now| is(now, then))) {
+            changes.push(format!("{} data{} removed", then.split, then.of_name()));
+        }
         for now in &self.datasets {
-            let same = |then: &&DatasetInput| then.split == now.split && then.name == now.name;
-            let Some(then) = earlier.datasets.iter().find(same) else { continue };
-            let of = if now.name.is_empty() { String::new() } else { format!(" of {}", now.name) };
+            let of = now.of_name();
+            let Some(then) = earlier.datasets.iter().find(|then| is(now, then)) else {
+                changes.push(format!("{} data{of} added", now.split));
+                continue;
+            };
             if now.fingerprint != then.fingerprint {
                 changes.push(format!("rows of the {} data{of}", now.split));
             }
@@ -98,10 +113,6 @@ impl RunInputs {
         }
         changes
     }
-}
-
-fn fingerprint(examples: &Examples) -> Result<String> {
-    Ok(examples.fingerprint()?)
 }
 
 /// The checkpoint that the arguments ask for, if any: the one that they name, or else the newest complete one in `output_dir`.
@@ -346,5 +357,8 @@ mod tests {
                 "eval loss distillation -> contrastive"
             ]
         );
+        let named = DatasetInput { name: "old".to_owned(), ..input("eval", "b", "1.0") };
+        let earlier = RunInputs { datasets: vec![input("train", "a", "0.5"), named] };
+        assert_eq!(now.changes_from(&earlier), ["eval data of old removed", "eval data added"]);
     }
 }
