@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::{Error, Floor, Index, IndexKind, Packed, RerankResult, search};
+use crate::{Added, Error, Floor, Index, IndexKind, Packed, search};
 
 const DIM: usize = 32;
 
