@@ -22,7 +22,7 @@ pub fn run(stand_in: Option<&Path>) -> Result<()> {
     let lock = LockFile::keep(&repository().join("Cargo.lock"))?;
     let built = process::run(
         "cuda, with a stand-in for cubecl-llvm",
-        &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda,cuda-nvrtc", "--config", &patch]),
+        &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda", "--config", &patch]),
     );
     lock.restore()?;
     built.map(|_| ())

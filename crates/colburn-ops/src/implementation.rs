@@ -3,11 +3,11 @@
 //! Every operation has a composed form, made of Burn's operations, which runs on any backend; it is the twin that tests hold the kernels to.
 //! On some backends an operation also has a kernel. Each operation's `mod.rs` asks [`Implementation::of`] once and matches on the answer.
 
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 use burn::tensor::DType;
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 use crate::{
     device::{Backend, backend},
     kernel::switch,
@@ -19,25 +19,31 @@ pub(crate) enum Implementation {
     /// The kernels of the CPU backend flex.
     #[cfg(feature = "flex")]
     Flex,
+    /// The kernels of the CubeCL backends: cuda and wgpu.
+    #[cfg(feature = "cube")]
+    Cube,
     /// Burn's operations.
     Composed,
 }
 
 impl Implementation {
     /// The implementation for a tensor: kernels if its backend has them, it holds f32, and they are not [switched off](crate::kernels).
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cube"))]
     pub fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
         if !switch::enabled() || tensor.dtype() != DType::F32 {
             return Self::Composed;
         }
         match backend(&tensor.device()) {
+            #[cfg(feature = "flex")]
             Backend::Flex => Self::Flex,
+            #[cfg(feature = "cube")]
+            Backend::Wgpu | Backend::Cuda => Self::Cube,
             _ => Self::Composed,
         }
     }
 
     /// The implementation for a tensor. This build has no kernels.
-    #[cfg(not(feature = "flex"))]
+    #[cfg(not(any(feature = "flex", feature = "cube")))]
     pub fn of<const D: usize>(_: &Tensor<D>) -> Self {
         Self::Composed
     }

@@ -18,6 +18,8 @@ mod attention;
 mod batch;
 #[cfg(feature = "flex")]
 mod cpu;
+#[cfg(feature = "cube")]
+mod cube;
 pub mod device;
 mod dropout;
 mod embeddings;

@@ -74,6 +74,18 @@ impl Masks {
         Self { seeds, site, threshold, scale: (1.0 / (1.0 - p)) as f32 }
     }
 
+    /// The seed of each text.
+    #[cfg(feature = "cube")]
+    pub fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// The number of the place.
+    #[cfg(feature = "cube")]
+    pub fn site(&self) -> u64 {
+        self.site
+    }
+
     /// Writes the factors of the elements of a text from `start` on: 0 or the scale.
     pub fn fill(&self, text: usize, start: usize, mask: &mut [f32]) {
         #[cfg(feature = "flex")]
@@ -135,6 +147,12 @@ pub(crate) struct RowMasks {
 impl RowMasks {
     pub fn new(masks: Masks, ends: Arc<Vec<usize>>) -> Self {
         Self { masks, ends }
+    }
+
+    /// The masks by text.
+    #[cfg(feature = "cube")]
+    pub fn by_text(&self) -> &Masks {
+        &self.masks
     }
 
     /// Writes the factors of the rows from `row` on, of `width` elements each.

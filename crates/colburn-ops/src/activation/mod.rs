@@ -27,7 +27,7 @@ impl Activation {
                 Some(activation) => flex::activate(activation, x),
                 None => composed::activate(self, x),
             },
-            Implementation::Composed => composed::activate(self, x),
+            _ => composed::activate(self, x),
         }
     }
 
@@ -42,7 +42,7 @@ impl Activation {
                 Some(activation) => flex::gated(activation, x),
                 None => composed::gated(self, x),
             },
-            Implementation::Composed => composed::gated(self, x),
+            _ => composed::gated(self, x),
         }
     }
 }

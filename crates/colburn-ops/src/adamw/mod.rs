@@ -25,7 +25,7 @@ pub fn squared_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::squared_norm(x),
-        Implementation::Composed => composed::squared_norm(x),
+        _ => composed::squared_norm(x),
     }
 }
 
@@ -45,6 +45,6 @@ pub fn adamw<const D: usize>(
     match Implementation::of_all([&weight, &gradient, &moments[0], &moments[1]]) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::adamw(update, weight, gradient, moments),
-        Implementation::Composed => composed::adamw(update, weight, gradient, moments),
+        _ => composed::adamw(update, weight, gradient, moments),
     }
 }

@@ -41,7 +41,7 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, options: AttentionOpt
     match Implementation::of(&q) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::attention([q, k, v], options, masks, batch),
-        Implementation::Composed => composed::attention([q, k, v], &options, masks, batch),
+        _ => composed::attention([q, k, v], &options, masks, batch),
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::{interface::Kernel, node::extension};
 
 extension! {
-    Flex, FlexKernels {
+    Flex: Flex, FlexKernels {
         of_1: 1, a;
         of_2: 2, a, b;
         of_3: 3, a, b, c;

@@ -5,13 +5,15 @@
 //! file such as [`flex`], which names it to Burn's dispatch. An operation takes part with an implementation of [`Kernel`] for each backend
 //! that has a kernel of it; several backends may share the kernel's type.
 
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod interface;
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod node;
 pub mod switch;
 
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 pub(crate) use self::interface::{Kernel, KernelBackend};

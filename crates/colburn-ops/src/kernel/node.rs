@@ -59,17 +59,17 @@ pub(super) fn tracked<B: KernelBackend, K: Kernel<B, N>, C: CheckpointStrategy, 
 /// Writes the extension by which Burn's dispatch finds the kernels of a backend, under the given name, and its implementations for the
 /// backend and for the backend with a graph. Each function takes a kernel and as many tensors as it has letters.
 macro_rules! extension {
-    ($backend:ident, $extension:ident { $($name:ident: $count:literal, $($input:ident),+;)+ }) => {
+    ($selector:ident: $backend:ty, $extension:ident { $($name:ident: $count:literal, $($input:ident),+;)+ }) => {
         /// Kernels by their number of inputs, for a function of an extension takes its tensors one by one.
-        #[::burn::backend::backend_extension($backend, Autodiff)]
+        #[::burn::backend::backend_extension($selector, Autodiff)]
         pub(crate) trait $extension: ::burn::backend::Backend {
-            $(fn $name<K: $crate::kernel::Kernel<::burn::backend::$backend, $count>>(
+            $(fn $name<K: $crate::kernel::Kernel<$backend, $count>>(
                 kernel: K,
                 $($input: ::burn::backend::tensor::FloatTensor<Self>),+
             ) -> ::burn::backend::tensor::FloatTensor<Self>;)+
         }
 
-        impl $extension for ::burn::backend::$backend {
+        impl $extension for $backend {
             $(fn $name<K: $crate::kernel::Kernel<Self, $count>>(
                 kernel: K,
                 $($input: ::burn::backend::tensor::FloatTensor<Self>),+
@@ -79,13 +79,13 @@ macro_rules! extension {
         }
 
         impl<C: ::burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy> $extension
-            for ::burn::backend::Autodiff<::burn::backend::$backend, C>
+            for ::burn::backend::Autodiff<$backend, C>
         {
-            $(fn $name<K: $crate::kernel::Kernel<::burn::backend::$backend, $count>>(
+            $(fn $name<K: $crate::kernel::Kernel<$backend, $count>>(
                 kernel: K,
                 $($input: ::burn::backend::tensor::FloatTensor<Self>),+
             ) -> ::burn::backend::tensor::FloatTensor<Self> {
-                $crate::kernel::node::tracked::<::burn::backend::$backend, K, C, $count>(kernel, [$($input),+])
+                $crate::kernel::node::tracked::<$backend, K, C, $count>(kernel, [$($input),+])
             })+
         }
     };

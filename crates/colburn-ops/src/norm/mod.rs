@@ -21,7 +21,7 @@ pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Option<Tensor<1>>, eps:
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::layer_norm(x, weight, bias, eps),
-        Implementation::Composed => composed::layer_norm(x, weight, bias, eps),
+        _ => composed::layer_norm(x, weight, bias, eps),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn drop_add_norm(
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::drop_add_norm(x, residual, weight, bias, eps, masks),
-        Implementation::Composed => {
+        _ => {
             composed::layer_norm(dropout::composed::dropout(x, masks.as_ref()) + residual, weight, bias, eps)
         }
     }

@@ -87,7 +87,7 @@ impl Rotary {
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
             Implementation::Flex => flex::rotate(x, columns, cos, sin),
-            Implementation::Composed => composed::rotate(x, columns, cos, sin),
+            _ => composed::rotate(x, columns, cos, sin),
         }
     }
 }

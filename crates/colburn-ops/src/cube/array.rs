@@ -1,0 +1,64 @@
+//! Arrays of kernels: contiguous tensors of f32 or bf16, and lists of integers.
+
+use burn::tensor::{DType, Device};
+use burn::backend::DispatchDevice;
+use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
+use cubecl::ir::ElemType;
+
+/// The sizes of an array of two dimensions.
+///
+/// # Panics
+/// When it has another number of dimensions.
+pub(crate) fn sizes<const D: usize>(x: &CubeTensor) -> [usize; D] {
+    let shape = x.meta.shape();
+    assert_eq!(shape.num_dims(), D, "the dimensions of an array");
+    std::array::from_fn(|dimension| shape[dimension])
+}
+
+/// Number of elements.
+pub(crate) fn len(x: &CubeTensor) -> usize {
+    x.meta.num_elements()
+}
+
+/// A contiguous array on the device of `like`, of undefined content.
+pub(crate) fn empty<const D: usize>(like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), sizes.into(), dtype)
+}
+
+/// The type of the elements, as kernels take it.
+pub(crate) fn element(x: &CubeTensor) -> ElemType {
+    burn::backend::cubecl::dtype_to_elem_type(x.dtype)
+}
+
+/// The CubeCL device of a device, with or without a graph.
+///
+/// # Panics
+/// When it is one of another backend.
+pub(crate) fn cube_device(device: &Device) -> CubeDevice {
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => device.clone(),
+        DispatchDevice::Autodiff(inner) => match &**inner {
+            DispatchDevice::Cube(device) => device.clone(),
+            other => panic!("{other:?} has no CubeCL kernels"),
+        },
+        other => panic!("{other:?} has no CubeCL kernels"),
+    }
+}
+
+/// Numbers of the host in an array of the device. They are copied without waiting.
+pub(crate) fn upload(device: &CubeDevice, numbers: &[u32]) -> CubeTensor {
+    let client = device.client();
+    // A buffer of nothing cannot be bound.
+    let numbers = if numbers.is_empty() { &[0] } else { numbers };
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+    let handle = client.create_from_slice(&bytes);
+    CubeTensor::new_contiguous(client, device.clone(), [numbers.len()].into(), handle, DType::U32)
+}
+
+/// So many bytes of undefined content.
+#[cfg(feature = "cuda")]
+pub(crate) fn bytes(device: &CubeDevice, count: usize) -> CubeTensor {
+    let client = device.client();
+    let handle = client.empty(count);
+    CubeTensor::new_contiguous(client, device.clone(), [count].into(), handle, DType::U8)
+}

@@ -1,0 +1,10 @@
+//! Parts that the kernels of the CubeCL backends, cuda and wgpu, are made of: arrays, the texts of a batch on the device, and the hash of
+//! dropout. There is one source for all of these backends. No kernel needs operations of planes, which software renderers lack.
+
+pub(crate) mod array;
+pub(crate) mod copy;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
+pub(crate) mod product;
+pub(crate) mod random;
+pub(crate) mod texts;
