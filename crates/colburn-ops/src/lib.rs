@@ -16,6 +16,7 @@ mod activation;
 mod adamw;
 mod attention;
 mod batch;
+mod blocks;
 #[cfg(feature = "flex")]
 mod cpu;
 #[cfg(feature = "cube")]
@@ -47,6 +48,9 @@ pub use activation::{Activation, gelu, gelu_new};
 pub use adamw::{AdamWUpdate, adamw, squared_norm};
 pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use batch::Batch;
+pub use blocks::{
+    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block,
+};
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
