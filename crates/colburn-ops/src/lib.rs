@@ -19,6 +19,7 @@ mod batch;
 mod blocks;
 #[cfg(feature = "flex")]
 mod cpu;
+mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
 pub mod device;
@@ -51,6 +52,7 @@ pub use batch::Batch;
 pub use blocks::{
     AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block,
 };
+pub use cross_entropy::cross_entropy;
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
