@@ -7,13 +7,10 @@
 
 mod attention;
 mod feed_forward;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod post_norm;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod projection;
-#[cfg(test)]
-#[cfg(feature = "flex")]
-mod tests;
 
 use burn::tensor::Tensor;
 

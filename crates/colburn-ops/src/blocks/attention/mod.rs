@@ -1,7 +1,7 @@
 //! Attention with its projections and the norm behind it.
 
 mod composed;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod cube;
 
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use super::{LinearWeights, PostNorm};
 use crate::attention::AttentionOptions;
 use crate::batch::Batch;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
 
@@ -39,7 +39,7 @@ pub fn attention_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(feature = "cube")]
+    #[cfg(all(feature = "cube", colburn_later))]
     if Implementation::of(&x) == Implementation::Cube && options.bias.is_none() && x.dims()[0] > 0 {
         return cube::attention_block(x, weights, options, precision, batch);
     }

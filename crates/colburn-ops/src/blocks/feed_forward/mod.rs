@@ -1,7 +1,7 @@
 //! Two linear layers with an activation between them, and the norm behind them.
 
 mod composed;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod cube;
 
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use super::{LinearWeights, PostNorm};
 use crate::activation::Activation;
 use crate::batch::Batch;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
 
@@ -38,7 +38,7 @@ pub fn feed_forward_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(feature = "cube")]
+    #[cfg(all(feature = "cube", colburn_later))]
     if Implementation::of(&x) == Implementation::Cube && x.dims()[0] > 0 {
         return cube::feed_forward_block(x, weights, activation, precision, batch);
     }

@@ -109,8 +109,9 @@ impl Side {
         }
     }
 
-    fn operation(&self) -> sys::cublasOperation_t {
-        if self.transposed { sys::cublasOperation_t::CUBLAS_OP_T } else { sys::cublasOperation_t::CUBLAS_OP_N }
+    /// `cublasOperation_t`, which cudarc's bindings of this library do not name: as it lies, or transposed.
+    fn operation(&self) -> i32 {
+        i32::from(self.transposed)
     }
 }
 
