@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod built;
 mod ci;
 mod commands;
 mod cuda;
@@ -14,6 +15,7 @@ mod process;
 mod result;
 mod sanitize;
 mod tidy;
+mod vulkan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +40,7 @@ enum Command {
     Ci,
     Tidy,
     Fixtures { python: Option<PathBuf> },
-    Parity { device: parity::Device, minilm: Option<PathBuf> },
+    Parity(parity::Suite),
     Bench(Box<bench::Options>),
     Sanitize,
     Cuda { stand_in: Option<PathBuf> },
@@ -51,10 +53,7 @@ impl Command {
             Some("ci") => Self::Ci,
             Some("tidy") => Self::Tidy,
             Some("fixtures") => Self::Fixtures { python: arguments.option("--python")?.map(PathBuf::from) },
-            Some("parity") => Self::Parity {
-                device: arguments.option("--device")?.ok_or("parity needs --device flex|ndarray|wgpu")?.parse()?,
-                minilm: arguments.option("--minilm")?.map(PathBuf::from),
-            },
+            Some("parity") => Self::Parity(parity::Suite::parse(&mut arguments)?),
             Some("bench") => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
             Some("sanitize") => Self::Sanitize,
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
@@ -73,7 +72,7 @@ impl Command {
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
-            Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
+            Self::Parity(suite) => suite.run().map(drop),
             Self::Bench(options) => bench::run(*options),
             Self::Sanitize => sanitize::run(),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
