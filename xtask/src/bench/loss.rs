@@ -5,10 +5,11 @@ use std::process::Command;
 
 use super::child;
 use super::floor::{self, Tokens};
+use super::job::{DOCUMENT_LENGTH, QUERY_LENGTH};
 use super::pylate::{self, words};
 use super::setup::Setup;
 use super::table::{Row, Sample};
-use super::training::{DOCUMENT_LENGTH, QUERY_LENGTH};
+
 use crate::result::Result;
 
 const GROUP: usize = 2;

@@ -5,6 +5,7 @@ mod child;
 mod encoding;
 mod floor;
 mod full_length;
+mod job;
 mod loss;
 mod machine;
 mod options;
