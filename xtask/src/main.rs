@@ -42,6 +42,7 @@ enum Command {
     Fixtures { python: Option<PathBuf> },
     Parity(parity::Suite),
     Bench(Box<bench::Options>),
+    GpuBench(Box<bench::gpu::Options>),
     Sanitize,
     Cuda { stand_in: Option<PathBuf> },
 }
@@ -54,7 +55,10 @@ impl Command {
             Some("tidy") => Self::Tidy,
             Some("fixtures") => Self::Fixtures { python: arguments.option("--python")?.map(PathBuf::from) },
             Some("parity") => Self::Parity(parity::Suite::parse(&mut arguments)?),
-            Some("bench") => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
+            Some("bench") => match arguments.option("--device")? {
+                None => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
+                Some(device) => Self::GpuBench(Box::new(bench::gpu::Options::parse(device, &mut arguments)?)),
+            },
             Some("sanitize") => Self::Sanitize,
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
             Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
@@ -74,6 +78,7 @@ impl Command {
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
             Self::Parity(suite) => suite.run().map(drop),
             Self::Bench(options) => bench::run(*options),
+            Self::GpuBench(options) => bench::gpu::run(*options),
             Self::Sanitize => sanitize::run(),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }

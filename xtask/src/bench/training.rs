@@ -13,7 +13,8 @@ use super::full_length;
 use super::job::{DOCUMENT_LENGTH, Job, Precision, QUERY_LENGTH, Step};
 use super::options::Workload;
 use super::paths::absolute;
-use super::pylate::{self, words};
+use super::pylate;
+use super::python::words;
 use super::setup::Setup;
 use super::table::{Row, Sample};
 use crate::result::Result;
@@ -46,7 +47,7 @@ pub fn measure(setup: &Setup, workload: Workload) -> Result<Vec<Row>> {
                 ("--batch-size", batch_size.to_string()),
             ]);
             arguments.extend((workload == Workload::TrainBf16).then(|| "--bf16".to_owned()));
-            let (report, finished) = pylate.run(&step("PyLate"), "bench_train.py", &arguments, &setup.folder)?;
+            let (report, finished) = pylate.python.run(&step("PyLate"), "bench_train.py", &arguments, &setup.folder)?;
             theirs.push(pylate::steps(report, &finished, warmup, batch_size)?);
         }
         if workload == Workload::TrainBf16 && missing.is_none() {
