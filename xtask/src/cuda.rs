@@ -9,9 +9,11 @@ use std::process::Command;
 use crate::process::{self, cargo, repository};
 use crate::result::Result;
 
+/// The arguments of the binary's build.
+pub const BINARY: [&str; 6] = ["build", "--release", "-p", "colburn-cli", "--features", "cuda"];
+
 pub fn run(stand_in: Option<&Path>) -> Result<()> {
-    let arguments = ["build", "--release", "-p", "colburn-cli", "--features", "cuda"];
-    build(stand_in, |cargo| process::run("cuda", &mut cargo.command(&arguments))).map(drop)
+    build(stand_in, |cargo| process::run("cuda", &mut cargo.command(&BINARY))).map(drop)
 }
 
 /// Runs builds with the CUDA backend. The lock file is as before afterwards.

@@ -44,6 +44,12 @@ impl FromStr for Device {
     }
 }
 
+/// The arguments of the suite's build: the whole workspace with one more backend, so that what the other tests built serves here
+/// too.
+pub fn build(device: Device) -> [&'static str; 7] {
+    ["test", "--release", "--workspace", "--features", device.name(), "--test", "parity"]
+}
+
 /// The command line.
 #[derive(Debug, PartialEq)]
 pub struct Suite {
@@ -88,8 +94,7 @@ impl Suite {
             self.configure(&mut tests)?;
             return process::run(&step, &mut tests);
         }
-        // The whole workspace with one more backend, so that what the other tests built serves here too.
-        let build = ["test", "--release", "--workspace", "--features", self.device.name(), "--test", "parity", "--"];
+        let build = [build(self.device).as_slice(), &["--"]].concat();
         if self.device == Device::Cuda {
             return cuda::build(self.stand_in.as_deref(), |cargo| {
                 let mut tests = cargo.command(&build);

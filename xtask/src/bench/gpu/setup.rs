@@ -31,7 +31,7 @@ impl Setup {
         if !options.triplets.is_file() {
             return Err(format!("--triplets {}: no such file", options.triplets.display()));
         }
-        let how = "install xtask/gpu/wheels.txt beside a torch with CUDA";
+        let how = "install xtask/gpu/requirements.txt beside a torch with CUDA";
         let modules = ["torch", "pylate", "late_interaction_kernels"];
         let python =
             options.python.clone().map(|python| Python::new(python, "xtask/gpu", &modules, how)).transpose()?;
@@ -58,8 +58,7 @@ fn binary(options: &Options) -> Result<PathBuf> {
             Err(format!("--binary {}: no such file", binary.display()))
         };
     }
-    let mut arguments = vec!["build", "--release", "-p", "colburn-cli", "--features", "cuda"];
-    arguments.extend(MESSAGES);
+    let arguments = [cuda::BINARY.as_slice(), &MESSAGES].concat();
     let build = |cargo: &cuda::Cargo| Programs::build("build", &mut cargo.command(&arguments));
     cuda::build(options.stand_in.as_deref(), build)?.find("colburn")
 }

@@ -20,7 +20,7 @@ pub struct Throughput {
     size: Encoder,
     colburn: Vec<Sample>,
     pylate: Vec<Sample>,
-    /// The first line of the message of a failed run.
+    /// The reason for which a run failed.
     failed: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Throughput {
     pub fn run(&mut self, setup: &Setup, turn: usize) -> Result<()> {
         let done = self.run_both(setup, turn);
         if let Err(message) = &done {
-            self.failed = message.lines().next().map(str::to_owned);
+            self.failed = Some(cell(message));
         }
         done
     }
@@ -101,6 +101,11 @@ pub fn markdown(throughputs: &[Throughput], setup: &Setup) -> String {
     grid(&head, throughputs.iter().map(|throughput| throughput.cells(setup)).collect())
 }
 
+/// A message as a cell of a table.
+fn cell(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/").chars().take(200).collect()
+}
+
 /// The operations of a step. Of the documents only the number of tokens is known, so they count as equally long.
 fn flop(size: &Encoder, batch_size: usize, tokens: f64) -> f64 {
     let documents = (tokens - (batch_size * QUERY_LENGTH) as f64).max(0.0);
@@ -137,6 +142,12 @@ fn theirs(report: Value, batch_size: usize, peak_mib: Option<f64>) -> Result<Sam
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_fits_into_a_cell() {
+        assert_eq!(cell("colburn failed:\nerror: a | b\n"), "colburn failed: error: a / b");
+        assert_eq!(cell(&"x".repeat(300)).len(), 200);
+    }
 
     #[test]
     fn the_second_half_counts() {
