@@ -67,8 +67,8 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 for name in "$@"; do
     case "$name" in
         kernels)
-            # The tests choose their device.
-            unset BURN_DEVICE
+            # A build may hold wgpu too.
+            export BURN_DEVICE="${BURN_DEVICE:-cuda}"
             read -r -a options <<<"${KERNELS-cube}"
             part kernels "${KERNELS_MINUTES:-3}" bin/kernels "${options[@]}"
             ;;
