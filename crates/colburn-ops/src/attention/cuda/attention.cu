@@ -50,10 +50,13 @@ typedef unsigned long long u64;
 
 #define INFINITY_ __int_as_float(0x7f800000)
 #define NAN_ __int_as_float(0x7fffffff)
+// 1 over the square root of the head's dimension.
+#define SCALE (HEAD_DIM == 64 ? 0.125f : HEAD_DIM == 32 ? 0.17677669529663687f : 0.08838834764831845f)
 #define LOG2E 1.4426950408889634f
 #define LN2 0.6931471805599453f
 
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
 
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Instructions.
@@ -111,11 +114,13 @@ DEVICE void store_shared_half(u32 to, u32 value) {
     asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"((u16)value) : "memory");
 }
 
-DEVICE void store_shared_pair(u32 to, float first, float second) {
-    asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(first), "f"(second) : "memory");
+DEVICE void store_shared(u32 to, float value) { asm volatile("st.shared.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory"); }
+
+DEVICE void load_shared_pair(float (&to)[2], u32 from) {
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(to[0]), "=f"(to[1]) : "r"(from));
 }
 
-DEVICE uint4 load_global_16(const u16* from) {
+DEVICE uint4 load_global_16(const void* from) {
     uint4 to;
     asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(to.x), "=r"(to.y), "=r"(to.z), "=r"(to.w) : "l"(from));
     return to;
@@ -126,15 +131,21 @@ DEVICE void store_global_16(u16* to, uint4 value) {
                  : "memory");
 }
 
+// sum = start + left (16 x 16) * right (16 x 8)
+DEVICE void multiply_from(float (&sum)[4], const u32 (&left)[4], u32 right_0, u32 right_1, const float (&start)[4]) {
+#if HALF
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+#else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+#endif
+        : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1), "f"(start[0]), "f"(start[1]),
+          "f"(start[2]), "f"(start[3]));
+}
+
 // sum += left (16 x 16) * right (16 x 8)
 DEVICE void multiply(float (&sum)[4], const u32 (&left)[4], u32 right_0, u32 right_1) {
-#if HALF
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-#else
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-#endif
-        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1));
+    multiply_from(sum, left, right_0, right_1, sum);
 }
 
 // Two halves of a word, the first in the low bits.
@@ -147,30 +158,6 @@ DEVICE u32 pack(float first, float second) {
 #endif
     return word;
 }
-
-DEVICE float first_half(u32 word) {
-#if HALF
-    float value;
-    asm("{ .reg .f16 a, b; mov.b32 {a, b}, %1; cvt.f32.f16 %0, a; }" : "=f"(value) : "r"(word));
-    return value;
-#else
-    return __int_as_float(word << 16);
-#endif
-}
-
-DEVICE float second_half(u32 word) {
-#if HALF
-    float value;
-    asm("{ .reg .f16 a, b; mov.b32 {a, b}, %1; cvt.f32.f16 %0, b; }" : "=f"(value) : "r"(word));
-    return value;
-#else
-    return __int_as_float(word & 0xffff0000);
-#endif
-}
-
-DEVICE float dot(u32 a, u32 b) { return first_half(a) * first_half(b) + second_half(a) * second_half(b); }
-
-DEVICE float dot(uint4 a, uint4 b) { return dot(a.x, b.x) + dot(a.y, b.y) + dot(a.z, b.z) + dot(a.w, b.w); }
 
 // 2 to the power x.
 DEVICE float exp2_(float x) {
@@ -268,56 +255,34 @@ DEVICE Lane lane_of(u32 lane) {
     return at;
 }
 
-// The text of a warp and its 16 rows.
+// 16 rows of a text, the work of a warp.
 struct Slot {
-    bool active;
-    // Whether all warps work at one text that does not fit into a tile.
-    bool alone;
-    u32 text, start, length, keys;
+    // The first row of the text in the run, its length, and its number of keys.
+    u32 start, length, keys;
     // The first of the 16 rows in the text.
     u32 row;
-    // The chunk of the tile that holds the first row of the text, if not alone.
+    u32 text;
+    // The chunk of the tile that holds the first row of the text, if the text fits into a tile.
     u32 base;
-};
 
-template <int WARPS>
-DEVICE Slot slot_of(const u32* tiles, const u32* offsets, const u32* keys, u32 tile, u32 warp) {
-    Slot slot;
-    const u32* pairs = tiles + 2 * tile * WARPS;
-    slot.text = pairs[0];
-    slot.start = offsets[slot.text];
-    slot.length = offsets[slot.text + 1] - slot.start;
-    slot.alone = slot.length > 16 * WARPS;
-    slot.active = true;
-    slot.row = pairs[1] + 16 * warp;
-    slot.base = 0;
-    if (!slot.alone) {
-        slot.text = pairs[2 * warp];
-        slot.row = pairs[2 * warp + 1];
-        slot.active = slot.text != 0xffffffff;
-        slot.base = warp - slot.row / 16;
-        u32 text = slot.active ? slot.text : pairs[0];
-        slot.start = offsets[text];
-        slot.length = offsets[text + 1] - slot.start;
-        slot.text = text;
+    DEVICE_MEMBER Slot(const u32* slots, u32 number) {
+        uint4 first = load_global_16(slots + 8 * number), second = load_global_16(slots + 8 * number + 4);
+        start = first.x, length = first.y, keys = first.z, row = first.w;
+        text = second.x, base = second.y;
     }
-    slot.keys = keys[slot.text];
-    return slot;
-}
+};
 
 // The number of rows from `first` on, below `end`.
 DEVICE u32 rows_from(u32 first, u32 end) { return end > first ? end - first : 0; }
 
-// Copies 16 rows of a head, with zeros for those that are not valid.
-DEVICE void load_rows(u32 to, const u16* all, u64 first, u32 stride, u32 column, u32 valid, const Lane& at) {
+// Copies 16 rows of a head, with zeros for those that are not valid. Of these nothing is read.
+DEVICE void load_rows(u32 to, const u16* from, u32 stride, u32 valid, const Lane& at) {
     u32 line = at.lane / CHUNKS, chunk = at.lane % CHUNKS;
-    const u16* from = all + (first + line) * stride + column + 8 * chunk;
+    from += (u64)line * stride + 8 * chunk;
 #pragma unroll
     for (u32 i = 0; i < CHUNKS / 2; i++) {
         u32 row = i * (32 / CHUNKS) + line;
-        bool here = row < valid;
-        const u16* place = from + (u64)i * (32 / CHUNKS) * stride;
-        copy_async(to + row * ROW_BYTES + ((chunk ^ swizzle(row)) << 4), here ? place : all, here);
+        copy_async(to + row * ROW_BYTES + ((chunk ^ swizzle(row)) << 4), from + (u64)i * (32 / CHUNKS) * stride, row < valid);
     }
 }
 
@@ -341,7 +306,7 @@ DEVICE void flush(u32 area, const float (&values)[CHUNKS][4], float upper, float
     __syncwarp();
 #pragma unroll
     for (u32 i = 0; i < STEPS; i++) {
-        const float(&left)[4] = values[2 * i], (&right)[4] = values[2 * i + 1];
+        const float (&left)[4] = values[2 * i], (&right)[4] = values[2 * i + 1];
         u32 words[4] = {pack(left[0] * upper, left[1] * upper), pack(left[2] * lower, left[3] * lower),
                         pack(right[0] * upper, right[1] * upper), pack(right[2] * lower, right[3] * lower)};
         store_matrices(area + (at.by_row ^ i << 5), words);
@@ -378,15 +343,17 @@ DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u
 #if PASS & 1
 
 extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
-    attention_forward(const u16* qkv, u16* ctx, float* lse, const u32* offsets, const u32* keys, const u32* tiles, const u64* seeds,
-                      u64 site, u32 heads, u32 tokens, u32 window, u32 stages, u32 threshold, float keep) {
+    attention_forward(const u16* qkv, u16* ctx, float* lse, const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens,
+                      u32 window, u32 stages, u32 threshold, float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const u32 head = blockIdx.x % heads;
-    const Slot slot = slot_of<WARPS>(tiles, offsets, keys, blockIdx.x / heads, warp);
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    // Whether all warps work at one text that does not fit into a tile.
+    const bool alone = slot.length > ROWS;
 
     // Shared memory: the queries of each warp, stages of keys and values, and the bits of dropout of each warp.
     const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
@@ -396,23 +363,24 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
     // The keys that any row of the tile sees.
     u32 first = 0, end = slot.keys;
 #if WINDOW
-    if (slot.alone) {
+    if (alone) {
         u32 top = slot.row - 16 * warp;
         first = (top > window ? top - window : 0) / 16 * 16;
         end = min(end, top + ROWS + window);
     }
 #endif
-    const u32 count = slot.alone ? (rows_from(first, end) + ROWS - 1) / ROWS : 1;
-    const u32 queries = slot.active ? rows_from(slot.row, slot.length) : 0;
+    const u32 count = alone ? (rows_from(first, end) + ROWS - 1) / ROWS : 1;
+    const u32 queries = rows_from(slot.row, slot.length);
 
     auto load = [&](u32 tile) {
-        u32 row = slot.alone ? first + tile * ROWS + 16 * warp : slot.row;
-        u32 valid = slot.active ? rows_from(row, slot.keys) : 0;
+        u32 row = alone ? first + tile * ROWS + 16 * warp : slot.row;
+        u32 valid = rows_from(row, slot.keys);
         u32 to = stage_0 + (tile % stages) * 2 * TILE + warp * 16 * ROW_BYTES;
-        load_rows(to, qkv, slot.start + row, stride, hidden + column, valid, at);
-        load_rows(to + TILE, qkv, slot.start + row, stride, 2 * hidden + column, valid, at);
+        const u16* from = qkv + (u64)(slot.start + row) * stride + hidden + column;
+        load_rows(to, from, stride, valid, at);
+        load_rows(to + TILE, from + hidden, stride, valid, at);
     };
-    load_rows(own, qkv, slot.start + slot.row, stride, column, queries, at);
+    load_rows(own, qkv + (u64)(slot.start + slot.row) * stride + column, stride, queries, at);
     if (count > 0) load(0);
     copy_commit();
     if (count > 1) load(1);
@@ -422,7 +390,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
     const Masks masks = {mix(seeds[slot.text], site), threshold};
     const u64 element = ((u64)head * slot.length + slot.row) * slot.length;
 #endif
-    const float scale = LOG2E * rsqrtf((float)HEAD_DIM);
+    const float scale = LOG2E * SCALE;
     u32 q[STEPS][4];
     float out[CHUNKS][4] = {};
     float largest[2] = {-INFINITY_, -INFINITY_}, sum[2] = {0, 0};
@@ -570,14 +538,23 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
 struct Keys {
     u32 k[STEPS][4], v[STEPS][4];
     float dk[CHUNKS][4], dv[CHUNKS][4];
-    // What the scores of two rows start from: minus infinity where there is no key.
-    float open[2];
+    // What scores start from: minus infinity where there is no key.
+    float open[4];
 };
 
-// The statistics of queries lie side by side: minus the log-sum-exp by base 2, and minus the sum of weights times the gradient by them.
-DEVICE void store_statistics(u32 to, float lse, float constant) {
-    store_shared_pair(to, lse == -INFINITY_ ? lse : -LOG2E * lse, constant);
+// The statistics of two neighbouring queries lie side by side, 32 bytes, as they are used: what is added to their scores by base 2, and minus
+// the sums of weights times the gradient by them, twice.
+#define STATISTICS 16
+
+DEVICE void store_statistics(u32 to, u32 query, float less, float constant) {
+    to += query / 2 * 32 + query % 2 * 4;
+    store_shared(to, less);
+    store_shared(to + 16, constant);
+    store_shared(to + 24, constant);
 }
+
+// What is added to the scores of a query by base 2: minus their log-sum-exp, plus the logarithm of the scale of kept weights.
+DEVICE float less_of(float lse, float log_keep) { return lse == -INFINITY_ ? lse : log_keep - LOG2E * lse; }
 
 // Reads the keys, and clears the gradients.
 DEVICE void begin(Keys& own, u32 k, u32 valid, const Lane& at) {
@@ -585,8 +562,8 @@ DEVICE void begin(Keys& own, u32 k, u32 valid, const Lane& at) {
 #pragma unroll
     for (u32 i = 0; i < STEPS; i++) load_matrices(own.k[i], k + (at.by_row ^ i << 5));
 #endif
-    own.open[0] = at.row < valid ? 0 : -INFINITY_;
-    own.open[1] = at.row + 8 < valid ? 0 : -INFINITY_;
+    own.open[0] = own.open[1] = at.row < valid ? 0 : -INFINITY_;
+    own.open[2] = own.open[3] = at.row + 8 < valid ? 0 : -INFINITY_;
 #pragma unroll
     for (u32 n = 0; n < CHUNKS; n++) {
 #pragma unroll
@@ -597,18 +574,15 @@ DEVICE void begin(Keys& own, u32 k, u32 valid, const Lane& at) {
 // 16 keys and 16 queries: adds to the gradients by keys and values, and returns the gradient by the scores, keys by queries.
 DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out, u32 statistics, u32 bits, u32 query, u32 key,
                           u32 window, const Lane& at) {
-    const float scale = LOG2E * rsqrtf((float)HEAD_DIM);
-    float s[2][4], d[2][4], less[2][2], constant[2][2];
+    const float scale = LOG2E * SCALE;
+    float s[2][4], d[2][4], less[2][2], constant[2][4];
 #pragma unroll
     for (u32 n = 0; n < 2; n++) {
-        uint4 two = load_shared_16(statistics + (8 * n + 2 * at.column) * 8);
-        less[n][0] = __int_as_float(two.x), less[n][1] = __int_as_float(two.z);
-        constant[n][0] = __int_as_float(two.y), constant[n][1] = __int_as_float(two.w);
-#pragma unroll
-        for (u32 e = 0; e < 4; e++) {
-            s[n][e] = own.open[e / 2];
-            d[n][e] = constant[n][e % 2];
-        }
+        u32 two = statistics + (4 * n + at.column) * 32;
+        load_shared_pair(less[n], two);
+        uint4 words = load_shared_16(two + 16);
+        constant[n][0] = __int_as_float(words.x), constant[n][1] = __int_as_float(words.y);
+        constant[n][2] = __int_as_float(words.z), constant[n][3] = __int_as_float(words.w);
     }
 #pragma unroll
     for (u32 i = 0; i < STEPS; i++) {
@@ -617,15 +591,15 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 #if HEAD_DIM > 64
         load_matrices(own.k[i], k + (at.by_row ^ i << 5));
 #endif
-        multiply(s[0], own.k[i], right[0], right[1]);
-        multiply(s[1], own.k[i], right[2], right[3]);
+        multiply_from(s[0], own.k[i], right[0], right[1], i == 0 ? own.open : s[0]);
+        multiply_from(s[1], own.k[i], right[2], right[3], i == 0 ? own.open : s[1]);
     }
 #pragma unroll
     for (u32 i = 0; i < STEPS; i += 2) {
 #pragma unroll
         for (u32 n = 0; n < 2; n++) {
             uint4 right = load_shared_16(d_out + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
-            multiply(d[n], own.v[i], right.x, right.y);
+            multiply_from(d[n], own.v[i], right.x, right.y, i == 0 ? constant[n] : d[n]);
             multiply(d[n], own.v[i + 1], right.z, right.w);
         }
     }
@@ -648,7 +622,7 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
             float change = d[n][e];
 #if DROPOUT
             const bool keep = word >> (e % 2 * 16 + e / 2 * 8) & 1;
-            if (!keep) change = constant[n][e % 2];
+            if (!keep) change = constant[n][e];
 #endif
             d[n][e] = p[e] * change;
 #if DROPOUT
@@ -688,18 +662,19 @@ DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries
 #if PASS & 2
 
 extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
-    attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* offsets,
-                       const u32* keys, const u32* tiles, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 rows,
-                       u32 threshold, float keep) {
+    attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* slots,
+                       const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 rows, u32 threshold, float log_keep) {
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS;
     // A row of gradients by scores is of one key, and has the queries of a tile.
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > ROW_BYTES ? SCORES_ROW : ROW_BYTES);
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const u32 head = blockIdx.x % heads;
-    const Slot slot = slot_of<WARPS>(tiles, offsets, keys, blockIdx.x / heads, warp);
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    // Whether all warps work at one text that does not fit into a tile.
+    const bool alone = FUSED_TILES > 1 && slot.length > ROWS;
 
     // Shared memory: all queries, gradients by the result and keys; gradients by scores; statistics; bits of dropout of each warp.
     const u32 q_rows = shared_address(memory);
@@ -707,15 +682,16 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     const u32 k_rows = d_rows + rows * ROW_BYTES;
     const u32 scores = k_rows + rows * ROW_BYTES;
     const u32 statistics = scores + WARPS * SCORES;
-    const u32 bits = statistics + rows * 8 + warp * ROWS * 2;
+    const u32 bits = statistics + rows * STATISTICS + warp * ROWS * 2;
 
-    const u32 count = slot.alone ? (slot.length + ROWS - 1) / ROWS : 1;
+    const u32 count = alone ? (slot.length + ROWS - 1) / ROWS : 1;
     for (u32 tile = 0; tile < count; tile++) {
         u32 row = slot.row + tile * ROWS, to = (tile * ROWS + 16 * warp) * ROW_BYTES;
-        u32 valid = slot.active ? rows_from(row, slot.length) : 0;
-        load_rows(q_rows + to, qkv, slot.start + row, stride, column, valid, at);
-        load_rows(d_rows + to, d_ctx, slot.start + row, hidden, column, valid, at);
-        load_rows(k_rows + to, qkv, slot.start + row, stride, hidden + column, slot.active ? rows_from(row, slot.keys) : 0, at);
+        u32 valid = rows_from(row, slot.length);
+        const u16* from = qkv + (u64)(slot.start + row) * stride + column;
+        load_rows(q_rows + to, from, stride, valid, at);
+        load_rows(k_rows + to, from + hidden, stride, rows_from(row, slot.keys), at);
+        load_rows(d_rows + to, d_ctx + (u64)(slot.start + row) * hidden + column, hidden, valid, at);
     }
     copy_commit();
 
@@ -723,19 +699,19 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     const Masks masks = {mix(seeds[slot.text], site), threshold};
     const u64 element = (u64)head * slot.length * slot.length;
 #endif
-    const float scale = rsqrtf((float)HEAD_DIM) * keep;
     const u32 query_chunks = (slot.length + 15) / 16, key_chunks = (slot.keys + 15) / 16;
 #if WINDOW
     // Chunks farther apart than this have no pair within the window.
     const u32 reach = (window + 15) / 16;
 #endif
+    const float over_keep = exp2_(-log_keep);
     Keys own;
     float parts[FUSED_TILES][CHUNKS][4];
 
     for (u32 pass = 0; pass < count; pass++) {
         const bool last = pass + 1 == count;
         const u32 key = slot.row + pass * ROWS;
-        const u32 live = slot.active ? rows_from(key, slot.keys) : 0;
+        const u32 live = rows_from(key, slot.keys);
         load_left(own.v, qkv + (u64)(slot.start + key) * stride + 2 * hidden + column, stride, live, at);
         for (u32 tile = 0; tile < count; tile++) {
             const u32 query_0 = tile * ROWS;
@@ -747,30 +723,35 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
             }
 #endif
             if (pass + tile == 0) {
-                // The constants of the queries, the products of the result with the gradient by it.
-                const u32 line = at.lane / CHUNKS, chunk = at.lane % CHUNKS;
-                uint4 result[CHUNKS / 2];
                 for (u32 part = 0; part < count; part++) {
                     u32 row_0 = slot.row + part * ROWS, place_0 = part * ROWS + 16 * warp;
-                    u32 valid = slot.active ? rows_from(row_0, slot.length) : 0;
+                    u32 valid = rows_from(row_0, slot.length);
+                    // The products of the result with the gradient by it are the diagonal of a product of matrices.
+                    u32 result[STEPS][4];
+                    load_left(result, ctx + (u64)(slot.start + row_0) * hidden + column, hidden, valid, at);
+                    float its[2];
 #pragma unroll
-                    for (u32 i = 0; i < CHUNKS / 2; i++) {
-                        u32 row = i * (32 / CHUNKS) + line;
-                        result[i] = make_uint4(0, 0, 0, 0);
-                        if (row < valid) result[i] = load_global_16(ctx + (u64)(slot.start + row_0 + row) * hidden + column + 8 * chunk);
+                    for (u32 r = 0; r < 2; r++) {
+                        its[r] = -INFINITY_;
+                        if (at.row + 8 * r < valid) its[r] = lse[(u64)head * tokens + slot.start + row_0 + at.row + 8 * r];
                     }
-                    float own_lse = -INFINITY_;
-                    if (at.lane < min(valid, 16u)) own_lse = lse[(u64)head * tokens + slot.start + row_0 + at.lane];
                     copy_wait<0>();
                     __syncwarp();
+                    float sums[2][4] = {};
 #pragma unroll
-                    for (u32 i = 0; i < CHUNKS / 2; i++) {
-                        u32 row = i * (32 / CHUNKS) + line;
-                        float sum = dot(result[i], load_shared_16(d_rows + (place_0 + row) * ROW_BYTES + ((chunk ^ swizzle(row)) << 4)));
+                    for (u32 i = 0; i < STEPS; i += 2) {
 #pragma unroll
-                        for (u32 bit = 1; bit < CHUNKS; bit *= 2) sum += shuffle_xor(sum, bit);
-                        float its = __shfl_sync(0xffffffff, own_lse, row);
-                        if (chunk == 0) store_statistics(statistics + (place_0 + row) * 8, its, -sum / keep);
+                        for (u32 n = 0; n < 2; n++) {
+                            uint4 right = load_shared_16(d_rows + (place_0 + 8 * n) * ROW_BYTES + (at.by_two ^ i << 5));
+                            multiply(sums[n], result[i], right.x, right.y);
+                            multiply(sums[n], result[i + 1], right.z, right.w);
+                        }
+                    }
+                    if (at.column == at.row / 2) {
+                        float upper = at.row % 2 ? sums[0][1] : sums[0][0], lower = at.row % 2 ? sums[1][3] : sums[1][2];
+                        u32 to = statistics + place_0 * STATISTICS;
+                        store_statistics(to, at.row, less_of(its[0], log_keep), -upper * over_keep);
+                        store_statistics(to, at.row + 8, less_of(its[1], log_keep), -lower * over_keep);
                     }
                 }
                 __syncthreads();
@@ -778,7 +759,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
             if (tile == 0) begin(own, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, live, at);
             if (live > 0) {
                 // Chunks of queries, by their number in the text.
-                u32 from = slot.alone ? tile * WARPS : 0, end = slot.alone ? min(from + WARPS, query_chunks) : query_chunks;
+                u32 from = alone ? tile * WARPS : 0, end = alone ? min(from + WARPS, query_chunks) : query_chunks;
                 const u32 chunk_0 = from;
 #if WINDOW
                 from = max(from, rows_from(reach, key / 16));
@@ -788,7 +769,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                     u32 row = (slot.base + chunk) * 16;
                     u32 d_scores[4];
                     differentiate(own, d_scores, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, q_rows + row * ROW_BYTES,
-                                  d_rows + row * ROW_BYTES, statistics + row * 8, bits + (chunk - chunk_0) * 32, 16 * chunk, key, window, at);
+                                  d_rows + row * ROW_BYTES, statistics + row * STATISTICS, bits + (chunk - chunk_0) * 32, 16 * chunk, key, window, at);
                     store_matrices(scores + warp * SCORES + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW +
                                        (slot.base + chunk - chunk_0) * 32 + (at.lane >> 4) * 16,
                                    d_scores);
@@ -796,15 +777,15 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
             }
             __syncthreads();
             u16* gradient = d_qkv + (u64)(slot.start + key) * stride + column;
-            const u32 written = slot.active ? rows_from(key, slot.length) : 0;
+            const u32 written = rows_from(key, slot.length);
             if (last && tile + 1 == count && written > 0) {
                 // No warp reads queries or gradients any more.
                 u32 area = 16 * warp * ROW_BYTES;
-                flush(q_rows + area, own.dk, scale, scale, gradient + hidden, stride, written, live, at);
-                flush(d_rows + area, own.dv, keep, keep, gradient + 2 * hidden, stride, written, live, at);
+                flush(q_rows + area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+                flush(d_rows + area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
             }
             const u32 query = slot.row + query_0;
-            const u32 wanted = slot.active ? rows_from(query, slot.length) : 0;
+            const u32 wanted = rows_from(query, slot.length);
             if (wanted > 0) {
                 float dq[CHUNKS][4];
 #pragma unroll
@@ -812,14 +793,14 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 #pragma unroll
                     for (u32 e = 0; e < 4; e++) dq[n][e] = 0;
                 }
-                if (pass > 0) {
+                if (FUSED_TILES > 1 && pass > 0) {
 #pragma unroll
                     for (u32 n = 0; n < CHUNKS; n++) {
 #pragma unroll
                         for (u32 e = 0; e < 4; e++) dq[n][e] = parts[tile][n][e];
                     }
                 }
-                u32 from = slot.alone ? pass * WARPS : 0, end = slot.alone ? min(from + WARPS, key_chunks) : key_chunks;
+                u32 from = alone ? pass * WARPS : 0, end = alone ? min(from + WARPS, key_chunks) : key_chunks;
                 const u32 chunk_0 = from;
 #if WINDOW
                 from = max(from, rows_from(reach, query / 16));
@@ -837,9 +818,9 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                         multiply(dq[2 * i + 1], left, right[2], right[3]);
                     }
                 }
-                if (last) {
+                if (FUSED_TILES == 1 || last) {
                     u32 area = q_rows + (query_0 + 16 * warp) * ROW_BYTES;
-                    flush(area, dq, scale, scale, d_qkv + (u64)(slot.start + query) * stride + column, stride, wanted, 16, at);
+                    flush(area, dq, SCALE, SCALE, d_qkv + (u64)(slot.start + query) * stride + column, stride, wanted, 16, at);
                 } else {
 #pragma unroll
                     for (u32 n = 0; n < CHUNKS; n++) {
@@ -848,12 +829,12 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                     }
                 }
             }
-            if (count > 1) {
+            if (FUSED_TILES > 1 && count > 1) {
                 __syncthreads();
                 if (!last && tile + 1 == count && written > 0) {
                     u32 area = scores + warp * SCORES;
-                    flush(area, own.dk, scale, scale, gradient + hidden, stride, written, live, at);
-                    flush(area, own.dv, keep, keep, gradient + 2 * hidden, stride, written, live, at);
+                    flush(area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+                    flush(area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
                 }
             }
         }
@@ -867,25 +848,25 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 // The gradients by queries.
 extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     attention_backward_queries(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, float* constants, u16* d_qkv,
-                               const u32* offsets, const u32* keys, const u32* tiles, const u64* seeds, u64 site, u32 heads, u32 tokens,
-                               u32 window, u32 threshold, float keep) {
+                               const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold,
+                               float log_keep) {
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const u32 head = blockIdx.x % heads, number = blockIdx.x / heads;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
-    const u32 text = tiles[2 * number], top = tiles[2 * number + 1], row_0 = top + 16 * warp;
-    const u32 start = offsets[text], length = offsets[text + 1] - start;
+    const u32 start = slot.start, length = slot.length, row_0 = slot.row;
 
     // Shared memory: the queries of each warp, two stages of keys and values, and the bits of dropout of each warp.
     const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
     const u32 stage_0 = shared_address(memory) + TILE;
     const u32 bits = stage_0 + 4 * TILE + warp * WARPS * 32;
 
-    u32 first = 0, end = keys[text];
-    const u32 all_keys = end;
+    u32 first = 0, end = slot.keys;
 #if WINDOW
+    const u32 top = row_0 - 16 * warp;
     first = (top > window ? top - window : 0) / 16 * 16;
     end = min(end, top + ROWS + window);
 #endif
@@ -894,22 +875,23 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 
     auto load = [&](u32 tile) {
         u32 row = first + tile * ROWS + 16 * warp;
-        u32 valid = rows_from(row, all_keys);
+        u32 valid = rows_from(row, slot.keys);
         u32 to = stage_0 + (tile % 2) * 2 * TILE + warp * 16 * ROW_BYTES;
-        load_rows(to, qkv, start + row, stride, hidden + column, valid, at);
-        load_rows(to + TILE, qkv, start + row, stride, 2 * hidden + column, valid, at);
+        const u16* from = qkv + (u64)(start + row) * stride + hidden + column;
+        load_rows(to, from, stride, valid, at);
+        load_rows(to + TILE, from + hidden, stride, valid, at);
     };
-    load_rows(own, qkv, start + row_0, stride, column, queries, at);
+    load_rows(own, qkv + (u64)(start + row_0) * stride + column, stride, queries, at);
     if (count > 0) load(0);
     copy_commit();
     if (count > 1) load(1);
     copy_commit();
 
 #if DROPOUT
-    const Masks masks = {mix(seeds[text], site), threshold};
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
     const u64 element = ((u64)head * length + row_0) * length;
 #endif
-    const float scale = LOG2E * rsqrtf((float)HEAD_DIM);
+    const float scale = LOG2E * SCALE;
     u32 q[STEPS][4], d_out[STEPS][4];
     float dq[CHUNKS][4] = {};
     float less[2], constant[2];
@@ -917,22 +899,24 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         const u64 place = (u64)(start + row_0) * hidden + column;
         load_left(d_out, d_ctx + place, hidden, queries, at);
         load_left(q, ctx + place, hidden, queries, at);
-        float sums[2] = {0, 0};
+        // The products of the result with the gradient by it are the diagonals of products of matrices: a left factor of 8 rows is laid out as
+        // a right one is.
+        float upper[4] = {}, lower[4] = {};
 #pragma unroll
         for (u32 i = 0; i < STEPS; i++) {
-            sums[0] += dot(q[i][0], d_out[i][0]) + dot(q[i][2], d_out[i][2]);
-            sums[1] += dot(q[i][1], d_out[i][1]) + dot(q[i][3], d_out[i][3]);
+            multiply(upper, q[i], d_out[i][0], d_out[i][2]);
+            multiply(lower, q[i], d_out[i][1], d_out[i][3]);
         }
+        const float over_keep = exp2_(-log_keep);
+        const u32 diagonal = (at.lane & 28) + at.row / 2;
 #pragma unroll
         for (u32 r = 0; r < 2; r++) {
-            sums[r] += shuffle_xor(sums[r], 1);
-            sums[r] += shuffle_xor(sums[r], 2);
+            float sum = r == 0 ? (at.row % 2 ? upper[1] : upper[0]) : (at.row % 2 ? lower[3] : lower[2]);
             u32 row = at.row + 8 * r;
             u64 place = (u64)head * tokens + start + row_0 + row;
-            constant[r] = -sums[r] / keep;
+            constant[r] = -__shfl_sync(0xffffffff, sum, diagonal) * over_keep;
             if (row < queries && at.column == 0) constants[place] = constant[r];
-            float its = row < queries ? lse[place] : -INFINITY_;
-            less[r] = its == -INFINITY_ ? its : -LOG2E * its;
+            less[r] = row < queries ? less_of(lse[place], log_keep) : -INFINITY_;
         }
     }
 
@@ -1015,33 +999,31 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         }
     }
     if (queries == 0) return;
-    const float factor = rsqrtf((float)HEAD_DIM) * keep;
-    flush(own, dq, factor, factor, d_qkv + (u64)(start + row_0) * stride + column, stride, queries, 16, at);
+    flush(own, dq, SCALE, SCALE, d_qkv + (u64)(start + row_0) * stride + column, stride, queries, 16, at);
 }
 
 // The gradients by keys and values, after those by queries.
 extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
-    attention_backward_keys(const u16* qkv, const u16* d_ctx, const float* lse, const float* constants, u16* d_qkv, const u32* offsets,
-                            const u32* keys, const u32* tiles, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window,
-                            u32 threshold, float keep) {
+    attention_backward_keys(const u16* qkv, const u16* d_ctx, const float* lse, const float* constants, u16* d_qkv, const u32* slots,
+                            const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float log_keep) {
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const u32 head = blockIdx.x % heads, number = blockIdx.x / heads;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
-    const u32 text = tiles[2 * number], top = tiles[2 * number + 1], key = top + 16 * warp;
-    const u32 start = offsets[text], length = offsets[text + 1] - start;
-    const u32 live = rows_from(key, keys[text]);
+    const u32 start = slot.start, length = slot.length, key = slot.row, top = key - 16 * warp;
+    const u32 live = rows_from(key, slot.keys);
 
     // Shared memory: the keys of each warp; two stages of queries, gradients by the result, and statistics; bits of dropout of each warp.
-    constexpr u32 STAGE = 2 * TILE + 8 * ROWS;
+    constexpr u32 STAGE = 2 * TILE + STATISTICS * ROWS;
     const u32 own_rows = shared_address(memory) + warp * 16 * ROW_BYTES;
     const u32 stage_0 = shared_address(memory) + TILE;
     const u32 bits = stage_0 + 2 * STAGE + warp * ROWS * 2;
 
     // The queries that see any key of the tile.
-    u32 first = 0, end = keys[text] > top ? length : 0;
+    u32 first = 0, end = slot.keys > top ? length : 0;
 #if WINDOW
     first = (top > window ? top - window : 0) / 16 * 16;
     end = min(end, top + ROWS + window);
@@ -1052,22 +1034,23 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         u32 row = first + tile * ROWS + 16 * warp;
         u32 valid = rows_from(row, length);
         u32 stage = stage_0 + (tile % 2) * STAGE, to = stage + warp * 16 * ROW_BYTES;
-        load_rows(to, qkv, start + row, stride, column, valid, at);
-        load_rows(to + TILE, d_ctx, start + row, hidden, column, valid, at);
+        load_rows(to, qkv + (u64)(start + row) * stride + column, stride, valid, at);
+        load_rows(to + TILE, d_ctx + (u64)(start + row) * hidden + column, hidden, valid, at);
         if (at.lane < 16) {
             u64 place = (u64)head * tokens + start + row + at.lane;
             bool here = at.lane < valid;
-            store_statistics(stage + 2 * TILE + (16 * warp + at.lane) * 8, here ? lse[place] : -INFINITY_, here ? constants[place] : 0);
+            float less = here ? less_of(lse[place], log_keep) : -INFINITY_;
+            store_statistics(stage + 2 * TILE, 16 * warp + at.lane, less, here ? constants[place] : 0);
         }
     };
-    load_rows(own_rows, qkv, start + key, stride, hidden + column, live, at);
+    load_rows(own_rows, qkv + (u64)(start + key) * stride + hidden + column, stride, live, at);
     if (count > 0) load(0);
     copy_commit();
     if (count > 1) load(1);
     copy_commit();
 
 #if DROPOUT
-    const Masks masks = {mix(seeds[text], site), threshold};
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
     const u64 element = (u64)head * length * length + key;
 #endif
     Keys own;
@@ -1092,7 +1075,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 #endif
             u32 d_scores[4];
             differentiate(own, d_scores, own_rows, stage + place * ROW_BYTES, stage + TILE + place * ROW_BYTES,
-                          stage + 2 * TILE + place * 8, bits + place * 2, query, key, window, at);
+                          stage + 2 * TILE + place * STATISTICS, bits + place * 2, query, key, window, at);
         }
         if (tile + 1 < count) {
             __syncthreads();
@@ -1102,10 +1085,9 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     }
     const u32 written = rows_from(key, length);
     if (written == 0) return;
-    const float factor = rsqrtf((float)HEAD_DIM) * keep;
     u16* gradient = d_qkv + (u64)(start + key) * stride + column;
-    flush(own_rows, own.dk, factor, factor, gradient + hidden, stride, written, live, at);
-    flush(own_rows, own.dv, keep, keep, gradient + 2 * hidden, stride, written, live, at);
+    flush(own_rows, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+    flush(own_rows, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
 }
 
 #endif

@@ -6,23 +6,12 @@ mod cube;
 
 use burn::tensor::Tensor;
 
-use super::{LinearWeights, PostNorm};
+use super::weights::FeedForwardWeights;
 use crate::activation::Activation;
 use crate::batch::Batch;
 #[cfg(all(feature = "cube", colburn_later))]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
-
-/// The weights of [`feed_forward_block`].
-#[derive(Clone, Debug)]
-pub struct FeedForwardWeights {
-    /// `[hidden, inner]`.
-    pub inner: LinearWeights,
-    /// `[inner, hidden]`.
-    pub outer: LinearWeights,
-    /// The norm behind it.
-    pub norm: PostNorm,
-}
 
 /// `norm(x + dropout(outer(activation(inner(x)))))`: the second half of a layer of BERT (`BertIntermediate` and `BertOutput` of transformers).
 ///

@@ -7,10 +7,10 @@ use burn_cubecl::kernel::{
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::{Metadata, strides};
 
-use super::Matrix;
+use super::matrix::Matrix;
 use crate::cube::copy::copy_into;
 
-/// As [`super::product`].
+/// As `product` of the module above.
 pub(super) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool, out: &Matrix) {
     let count = out.batch.0;
     for number in 0..count {
