@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device};
 use burn::backend::DispatchDevice;
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
-use cubecl::ir::ElemType;
+use cubecl::{CubeCount, ir::ElemType};
 
 /// The sizes of an array of two dimensions.
 ///
@@ -61,4 +61,24 @@ pub(crate) fn bytes(device: &CubeDevice, count: usize) -> CubeTensor {
     let client = device.client();
     let handle = client.empty(count);
     CubeTensor::new_contiguous(client, device.clone(), [count].into(), handle, DType::U8)
+}
+
+/// The largest number of elements of a vector, up to `most`, into which rows of these sizes can be cut.
+pub(crate) fn vector_size(sizes: &[usize], most: usize) -> usize {
+    let divides = |vector: &usize| *vector <= most && sizes.iter().all(|size| size.is_multiple_of(*vector));
+    [8, 4, 2].into_iter().find(divides).unwrap_or(1)
+}
+
+/// Number of elements that a unit loads at once: 16 bytes.
+pub(crate) fn widest(x: &CubeTensor) -> usize {
+    16 / x.dtype.size()
+}
+
+/// So many cubes, in two dimensions if they are more than one may have. The last ones may have nothing to do.
+pub(crate) fn cubes(count: usize) -> CubeCount {
+    const MOST: usize = 65_535;
+    if count <= MOST {
+        return CubeCount::Static(count as u32, 1, 1);
+    }
+    CubeCount::Static(MOST as u32, count.div_ceil(MOST) as u32, 1)
 }
