@@ -1,7 +1,7 @@
 //! Arrays of kernels: contiguous tensors of f32 or bf16, and lists of integers.
 
-use burn::tensor::{DType, Device};
 use burn::backend::DispatchDevice;
+use burn::tensor::{DType, Device};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::{CubeCount, ir::ElemType};
 

@@ -102,7 +102,8 @@ pub(crate) fn side_by_side(parts: &[&CubeTensor], dtype: DType) -> CubeTensor {
     assert!(parts.iter().zip(&widths).all(fit), "arrays side by side: {rows} rows of {widths:?}");
     let out = if dimensions == 1 { empty(parts[0], [width], dtype) } else { empty(parts[0], [rows, width], dtype) };
     // A buffer of nothing cannot be bound.
-    let (parts, widths): (Vec<&CubeTensor>, Vec<usize>) = parts.iter().zip(widths).filter(|(part, _)| len(part) > 0).unzip();
+    let (parts, widths): (Vec<&CubeTensor>, Vec<usize>) =
+        parts.iter().zip(widths).filter(|(part, _)| len(part) > 0).unzip();
     if !(2..=3).contains(&parts.len()) {
         let mut first = 0;
         for (part, columns) in parts.into_iter().zip(widths) {

@@ -77,15 +77,21 @@ pub(crate) fn row_key(
 pub(crate) fn factors<N: Size>(row: &RowKey, column: u32) -> Vector<f32, N> {
     let element = row.first + column;
     let mut out = Vector::<f32, N>::empty();
-    let pairs = comptime!(N::value() / 2);
+    let size = N::value();
+    let pairs = comptime!(size / 2);
     if comptime!(pairs == 0) {
-        out = Vector::<f32, N>::new(factor(row.key, element, row.threshold, row.scale));
+        out = Vector::<f32, N>::new(factor(copy(&row.key), element, row.threshold, row.scale));
     }
     #[unroll]
     for pair in 0..pairs {
-        let draw = mix(row.key, Wide { low: (element >> 1) + pair as u32, high: 0u32 });
+        let draw = mix(copy(&row.key), Wide { low: (element >> 1) + pair as u32, high: 0u32 });
         out.insert(2 * pair, select(draw.low < row.threshold, 0.0f32, row.scale));
         out.insert(2 * pair + 1, select(draw.high < row.threshold, 0.0f32, row.scale));
     }
     out
+}
+
+#[cube]
+fn copy(key: &Wide) -> Wide {
+    Wide { low: key.low, high: key.high }
 }

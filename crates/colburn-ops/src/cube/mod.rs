@@ -16,7 +16,7 @@ pub(crate) mod terms;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 pub(crate) mod testing;
-pub(crate) mod texts;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 mod tests;
+pub(crate) mod texts;

@@ -124,7 +124,8 @@ fn terms_kernel<F: Float, O: Float, N: Size>(
     #[define(F, O)] _types: [ElemType; 2],
 ) {
     if ABSOLUTE_POS < count as usize {
-        let masks = row_key(masks, ABSOLUTE_POS / vectors, comptime!((vectors * N::value()) as u32));
+        let size = N::value();
+        let masks = row_key(masks, ABSOLUTE_POS / vectors, comptime!((vectors * size) as u32));
         let value = sum_at(x, bias, residual, &masks, ABSOLUTE_POS, ABSOLUTE_POS % vectors);
         out[ABSOLUTE_POS] = Vector::<O, N>::cast_from(value);
     }

@@ -72,7 +72,7 @@ pub(crate) fn array<const D: usize>(x: Tensor<D>) -> CubeTensor {
     let device = cube_device(&device());
     let client = device.client();
     let handle = client.create_from_slice(data.as_bytes());
-    CubeTensor::new_contiguous(client, device, data.shape.clone(), handle, data.dtype)
+    CubeTensor::new_contiguous(client, device, data.shape().clone(), handle, data.dtype())
 }
 
 /// The numbers of an array of f32.

@@ -30,7 +30,9 @@ fn sums_of_columns_are_those_of_the_host() {
 
 #[test]
 fn arrays_lie_side_by_side() {
-    for (rows, widths) in [(5, vec![4, 8, 4]), (3, vec![1, 2, 3]), (7, vec![16, 0]), (4, vec![2, 6, 8, 10]), (0, vec![4, 4])] {
+    for (rows, widths) in
+        [(5, vec![4, 8, 4]), (3, vec![1, 2, 3]), (7, vec![16, 0]), (4, vec![2, 6, 8, 10]), (0, vec![4, 4])]
+    {
         let parts: Vec<_> = widths.iter().zip(1..).map(|(&width, seed)| random([rows, width], seed)).collect();
         let all = burn::tensor::Tensor::cat(parts.clone(), 1);
         let arrays: Vec<_> = parts.into_iter().map(array).collect();
@@ -87,7 +89,8 @@ fn a_change_of_type_rounds_and_keeps_nan() {
     let low = cast(&x, DType::BF16);
     assert_eq!((low.dtype, len(&low)), (DType::BF16, 360));
     let found = numbers_of(&cast(&low, DType::F32));
-    let right = |(found, host): (&f32, &f32)| *found == half::bf16::from_f32(*host).to_f32() || found.is_nan() && host.is_nan();
+    let right =
+        |(found, host): (&f32, &f32)| *found == half::bf16::from_f32(*host).to_f32() || found.is_nan() && host.is_nan();
     assert!(found.iter().zip(&host).all(right));
     let joined = side_by_side(&[&x, &x], DType::BF16);
     assert_eq!(numbers_of(&cast(&rows_of(&joined, 0, 1), DType::F32))[..7], found[..7]);

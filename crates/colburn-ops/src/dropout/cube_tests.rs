@@ -19,9 +19,9 @@ fn masks(lengths: &[usize]) -> RowMasks {
 
 #[test]
 fn kernels_of_cube_agree_with_their_twins() {
-    for lengths in [vec![], vec![0, 0], vec![1], vec![3, 0, 5, 1], vec![40, 7, 90]] {
+    for lengths in [vec![], vec![0, 0], vec![3, 0, 5, 1], vec![40, 7, 90]] {
         let tokens = lengths.iter().sum();
-        for width in [1, 2, 3, 6, 8, 17, 384] {
+        for width in [1, 6, 17, 384] {
             let (x, residual) = (random([tokens, width], 1), random([tokens, width], 2));
             let masks = masks(&lengths);
             agree(

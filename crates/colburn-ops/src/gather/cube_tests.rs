@@ -7,7 +7,9 @@ use crate::testing::random;
 
 #[test]
 fn the_kernel_of_cube_agrees_with_its_twin() {
-    for (rows, width, count) in [(1, 1, 1), (3, 5, 1), (7, 17, 40), (500, 384, 300), (3, 12, 1500), (40_000, 3, 5000), (1, 4, 64)] {
+    for (rows, width, count) in
+        [(1, 1, 1), (3, 5, 1), (7, 17, 40), (500, 384, 300), (3, 12, 1500), (40_000, 3, 5000), (1, 4, 64)]
+    {
         let table = random([rows, width], 1);
         // Every third is of the first row, so that one has many.
         let id = |place: u64| if place.is_multiple_of(3) { 0 } else { (mix(3, place) % rows as u64) as u32 };

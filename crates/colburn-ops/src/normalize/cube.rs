@@ -180,12 +180,7 @@ impl Kernel<CubeBackend, 1> for Normalize {
         (out.clone(), [out, squares])
     }
 
-    fn backward(
-        &self,
-        [value, squares]: Self::Saved,
-        gradient: CubeTensor,
-        _: [bool; 1],
-    ) -> [Option<CubeTensor>; 1] {
+    fn backward(&self, [value, squares]: Self::Saved, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
         [Some(backward(&value, &squares, &gradient))]
     }
 }

@@ -8,7 +8,8 @@ use crate::testing::random;
 
 #[test]
 fn the_kernel_of_cube_agrees_with_its_twin() {
-    for shape in [[0, 5], [1, 1], [3, 1], [9, 3], [5, 15], [4, 16], [7, 18], [20, 31], [90, 128], [40, 384], [3, 2050]] {
+    for shape in [[0, 5], [1, 1], [3, 1], [9, 3], [5, 15], [4, 16], [7, 18], [20, 31], [90, 128], [40, 384], [3, 2050]]
+    {
         let x = random(shape, 1);
         // The gradient of a row of one number is 0 but for rounding.
         let tolerance = if shape[1] == 1 { 1e-3 } else { 1e-5 };

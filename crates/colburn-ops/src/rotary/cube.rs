@@ -93,28 +93,28 @@ fn rotate_kernel<F: Float, N: Size>(
             let second = first + half as usize;
             let cos = cos[(row * half + column) as usize];
             let sin = sin[(row * half + column) as usize] * Vector::<f32, N>::new(sign);
-            let a = Vector::<f32, N>::cast_from(read(from, out, first));
-            let b = Vector::<f32, N>::cast_from(read(from, out, second));
+            #[comptime]
+            let a = match from {
+                ComptimeOption::Some(from) => from[first],
+                ComptimeOption::None => out[first],
+            };
+            #[comptime]
+            let b = match from {
+                ComptimeOption::Some(from) => from[second],
+                ComptimeOption::None => out[second],
+            };
+            let a = Vector::<f32, N>::cast_from(a);
+            let b = Vector::<f32, N>::cast_from(b);
             out[first] = Vector::<F, N>::cast_from(a * cos - b * sin);
             out[second] = Vector::<F, N>::cast_from(b * cos + a * sin);
         } else {
             let at = (row * width + pairs + pair) as usize;
-            out[at] = read(from, out, at);
+            #[comptime]
+            match from {
+                ComptimeOption::Some(from) => out[at] = from[at],
+                ComptimeOption::None => {}
+            }
         }
-    }
-}
-
-/// An element of the input, which may be the output.
-#[cube]
-fn read<F: Float, N: Size>(
-    from: &ComptimeOption<Box<[Vector<F, N>]>>,
-    out: &[Vector<F, N>],
-    at: usize,
-) -> Vector<F, N> {
-    #[comptime]
-    match from {
-        ComptimeOption::Some(from) => from[at],
-        ComptimeOption::None => out[at],
     }
 }
 

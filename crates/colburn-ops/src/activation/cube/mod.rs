@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 pub(crate) use self::elementwise::{Extras, backward, backward_with, forward};
-pub(crate) use self::gated::{gated_backward, gated as gated_forward};
+pub(crate) use self::gated::{gated as gated_forward, gated_backward};
 use super::function::Activation;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;

@@ -35,12 +35,7 @@ pub(crate) struct Gradients {
 ///
 /// # Panics
 /// When the sizes do not fit together.
-pub(crate) fn backward(
-    input: &Input,
-    weight: &CubeTensor,
-    statistics: &CubeTensor,
-    gradient: CubeTensor,
-) -> Gradients {
+pub(crate) fn backward(input: &Input, weight: &CubeTensor, statistics: &CubeTensor, gradient: CubeTensor) -> Gradients {
     within(max_buffers(&gradient), input, weight, statistics, &gradient)
 }
 
@@ -147,7 +142,8 @@ fn backward_kernel<F: Float, N: Size>(
     #[define(F)] _type: ElemType,
 ) {
     let share = comptime!(vectors.div_ceil(lanes));
-    let width = comptime!((vectors * N::value()) as u32);
+    let size = N::value();
+    let width = comptime!((vectors * size) as u32);
     let lane = UNIT_POS as usize % lanes;
     let place = UNIT_POS as usize / lanes;
     let at_once = comptime!(UNITS / lanes);

@@ -116,7 +116,8 @@ fn forward_kernel<F: Float, O: Float, N: Size>(
     #[define(F, O)] _types: [ElemType; 2],
 ) {
     let share = comptime!(vectors.div_ceil(lanes));
-    let width = comptime!((vectors * N::value()) as u32);
+    let size = N::value();
+    let width = comptime!((vectors * size) as u32);
     let lane = UNIT_POS as usize % lanes;
     let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
     // Units behind the last row repeat it and write nothing: all must take part in the sums.

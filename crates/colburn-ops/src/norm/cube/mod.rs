@@ -12,7 +12,9 @@ use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 pub(crate) use self::backward::{Gradients, backward};
-pub(crate) use self::forward::{Normed, forward, forward_in_two};
+pub(crate) use self::forward::forward;
+#[allow(unused_imports, reason = "blocks take it up")]
+pub(crate) use self::forward::{Normed, forward_in_two};
 use crate::cube::masks::RowMasks;
 pub(crate) use crate::cube::terms::Terms as Input;
 use crate::kernel::cube::{apply_2, apply_3, apply_4};

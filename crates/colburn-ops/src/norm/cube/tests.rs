@@ -2,8 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Input, backward, forward, forward_in_two};
 use super::super::composed;
+use super::{Input, backward, forward, forward_in_two};
 use crate::batch::Batch;
 use crate::cube::copy::cast;
 use crate::cube::masks::on_device;
@@ -13,8 +13,7 @@ use crate::masks::{Dropout, RowMasks};
 use crate::spans::Spans;
 use crate::testing::{close, random};
 
-const SHAPES: [[usize; 2]; 11] =
-    [[0, 5], [1, 1], [3, 1], [9, 3], [5, 15], [4, 16], [7, 18], [20, 31], [90, 384], [2200, 12], [30, 1536]];
+const SHAPES: [[usize; 2]; 8] = [[0, 5], [1, 1], [9, 3], [4, 16], [7, 18], [20, 31], [2200, 12], [30, 1536]];
 
 fn inputs([tokens, width]: [usize; 2]) -> [Tensor<2>; 4] {
     [
