@@ -55,6 +55,18 @@ pub(crate) fn upload(device: &CubeDevice, numbers: &[u32]) -> CubeTensor {
     CubeTensor::new_contiguous(client, device.clone(), [numbers.len()].into(), handle, DType::U32)
 }
 
+/// The numbers of an array of f32 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
+pub(crate) fn download(array: CubeTensor) -> impl Future<Output = Result<Vec<f32>, String>> + Send {
+    let array = burn_cubecl::kernel::into_contiguous(array);
+    let count = len(&array);
+    let copy = array.client.read_async(vec![array.handle]);
+    async move {
+        let bytes = copy.await.map_err(|error| format!("{error:?}"))?.swap_remove(0);
+        let numbers = bytes.as_chunks::<4>().0.iter().take(count).map(|bytes| f32::from_ne_bytes(*bytes));
+        Ok(numbers.collect())
+    }
+}
+
 /// So many bytes of undefined content.
 #[cfg(feature = "cuda")]
 pub(crate) fn bytes(device: &CubeDevice, count: usize) -> CubeTensor {
