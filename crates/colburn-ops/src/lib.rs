@@ -17,8 +17,10 @@ mod adamw;
 mod any_tensor;
 mod attention;
 mod batch;
+mod blocks;
 #[cfg(feature = "flex")]
 mod cpu;
+mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
 pub mod device;
@@ -50,6 +52,10 @@ pub use adamw::{AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw, adamw_
 pub use any_tensor::AnyTensor;
 pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use batch::Batch;
+pub use blocks::{
+    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block,
+};
+pub use cross_entropy::cross_entropy;
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};

@@ -1,6 +1,10 @@
 //! The precision of the large products.
 
+#[cfg(feature = "cube")]
+use burn::tensor::DType;
 use burn::tensor::Device;
+#[cfg(feature = "cube")]
+use burn_cubecl::tensor::CubeTensor;
 
 #[cfg(feature = "flex")]
 use crate::cpu::bf16;
@@ -13,6 +17,9 @@ pub enum Precision {
     /// f32.
     #[default]
     F32,
+    /// Factors keep their range and 10 bits of their fraction, and sums are f32: `tf32` of PyTorch. Only NVIDIA's GPUs from Ampere on have it;
+    /// elsewhere it is f32.
+    Tf32,
     /// Both factors are rounded to bf16, the nearest with 8 significant bits, and sums are taken in f32: PyTorch's autocast, except that
     /// results stay f32.
     Bf16,
@@ -24,8 +31,17 @@ impl Precision {
     pub fn is_fastest_on(self, device: &Device) -> bool {
         let native = is_native_on(device);
         match self {
-            Self::F32 => !native,
+            Self::F32 | Self::Tf32 => !native,
             Self::Bf16 => native,
+        }
+    }
+
+    /// The type of factors on the device of an array. WebGPU has no bf16; there all is f32.
+    #[cfg(feature = "cube")]
+    pub(crate) fn element(self, like: &CubeTensor) -> DType {
+        match self {
+            Self::Bf16 if like.device.runtime() != cubecl::device::RuntimeId::Wgpu => DType::BF16,
+            _ => DType::F32,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
-use colburn_ops::{Embeddings, MaskRule};
+use burn::tensor::Tensor;
+use colburn_ops::{Embeddings, MaskRule, cross_entropy};
 use serde::{Deserialize, Serialize};
 
 use crate::configured::{Configured, GradientCaching};
@@ -68,9 +68,8 @@ impl Loss for Contrastive {
             return Err(Error::Groups { queries: count, documents: total });
         }
         let scores = self.score.of_all(queries, documents, self.mask_rule)? / self.temperature;
-        let positives: Vec<i32> = (0..count).map(|query| (query * (total / count)) as i32).collect();
-        let positives = Tensor::<2, Int>::from_data(TensorData::new(positives, [count, 1]), &scores.device());
-        let losses = log_softmax(scores, 1).gather(1, positives).neg();
+        let positives: Vec<u32> = (0..count).map(|query| (query * (total / count)) as u32).collect();
+        let losses = cross_entropy(scores, &positives);
         Ok(if self.size_average { losses.mean() } else { losses.sum() })
     }
 

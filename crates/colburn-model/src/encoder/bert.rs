@@ -303,10 +303,11 @@ impl BertStack {
         for layer in &self.layer {
             let BertSelfAttention { query, key, value } = &layer.attention.self_attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let attended = context.attention([query, key, value], hidden.clone(), options);
-            hidden = layer.attention.output.forward(attended, hidden, self.hidden_dropout, context);
-            let inner = self.activation.forward(context.linear(&layer.intermediate.dense, hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, context);
+            let output = layer.attention.output.parts();
+            hidden = context.attention_block([query, key, value], output, hidden, options, self.hidden_dropout);
+            let inner = &layer.intermediate.dense;
+            let output = layer.output.parts();
+            hidden = context.feed_forward_block(inner, self.activation, output, hidden, self.hidden_dropout);
         }
         hidden
     }
@@ -316,6 +317,11 @@ impl BertOutput {
     /// All zero, the norm's weights one.
     pub(super) fn new(from: usize, to: usize, eps: f64, device: &Device) -> Self {
         Self { dense: zero_linear(from, to, device), layer_norm: LayerNorm::new(to, eps, true, device) }
+    }
+
+    /// The projection and the norm.
+    fn parts(&self) -> (&Linear, &LayerNorm) {
+        (&self.dense, &self.layer_norm)
     }
 
     /// With dropout between the projection and the sum.

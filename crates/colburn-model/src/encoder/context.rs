@@ -9,7 +9,8 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use colburn_ops::{
-    AttentionOptions, Batch, Dropout, Precision, Rotary, Spans, attention_packed, drop_add, drop_add_norm, dropout,
+    Activation, AttentionOptions, AttentionWeights, Batch, Dropout, FeedForwardWeights, LinearWeights, PostNorm,
+    Precision, Rotary, Spans, attention_block, attention_packed, drop_add, drop_add_norm, dropout, feed_forward_block,
     layer_norm, linear, three_linears,
 };
 
@@ -66,6 +67,51 @@ impl EncoderContext {
         self.attend(qkv, options)
     }
 
+    /// Attention of projections of `x`, the projection of its result, and the norm of the sum of that, after dropout, and `x`.
+    pub fn attention_block(
+        &mut self,
+        projections: [&Linear; 3],
+        (output, norm): (&Linear, &LayerNorm),
+        x: Tensor<2>,
+        options: AttentionOptions,
+        dropout: f64,
+    ) -> Tensor<2> {
+        let weights = (projections.map(biased), biased(output), post_norm(norm, dropout));
+        match weights {
+            ([Some(q), Some(k), Some(v)], Some(output), Some(norm)) => {
+                let weights = AttentionWeights { projections: [q, k, v], output, norm };
+                attention_block(x, weights, options, self.precision, &mut self.batch)
+            }
+            _ => {
+                let attended = self.attention(projections, x.clone(), options);
+                let y = self.linear(output, attended);
+                self.add_norm(norm, y, x, dropout)
+            }
+        }
+    }
+
+    /// Two linear layers with an activation between them, and the norm of the sum of their result, after dropout, and `x`.
+    pub fn feed_forward_block(
+        &mut self,
+        inner: &Linear,
+        activation: Activation,
+        (outer, norm): (&Linear, &LayerNorm),
+        x: Tensor<2>,
+        dropout: f64,
+    ) -> Tensor<2> {
+        match (biased(inner), biased(outer), post_norm(norm, dropout)) {
+            (Some(inner), Some(outer), Some(norm)) => {
+                let weights = FeedForwardWeights { inner, outer, norm };
+                feed_forward_block(x, weights, activation, self.precision, &mut self.batch)
+            }
+            _ => {
+                let between = activation.forward(self.linear(inner, x.clone()));
+                let y = self.linear(outer, between);
+                self.add_norm(norm, y, x, dropout)
+            }
+        }
+    }
+
     /// Attention of queries, keys and values side by side, `[tokens, 3 · hidden]`.
     pub fn attend(&mut self, qkv: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
         attention_packed(qkv, options, &mut self.batch)
@@ -92,6 +138,18 @@ impl EncoderContext {
     pub fn drop(&mut self, x: Tensor<2>, probability: f64) -> Tensor<2> {
         dropout(x, probability, &mut self.batch)
     }
+}
+
+/// The weights of a linear layer that has a bias.
+fn biased(layer: &Linear) -> Option<LinearWeights> {
+    let bias = layer.bias.as_ref()?.val();
+    Some(LinearWeights { weight: layer.weight.val(), bias })
+}
+
+/// The end of a block with this norm, if it has a bias.
+fn post_norm(norm: &LayerNorm, dropout: f64) -> Option<PostNorm> {
+    let bias = norm.bias.as_ref()?.val();
+    Some(PostNorm { weight: norm.weight.val(), bias, eps: norm.eps, dropout })
 }
 
 /// Weight, bias and epsilon.

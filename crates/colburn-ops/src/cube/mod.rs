@@ -7,4 +7,8 @@ pub(crate) mod copy;
 pub(crate) mod cuda;
 pub(crate) mod product;
 pub(crate) mod random;
+pub(crate) mod reduce;
+#[cfg(test)]
+#[cfg(feature = "flex")]
+pub(crate) mod testing;
 pub(crate) mod texts;

@@ -32,3 +32,13 @@ pub(crate) trait Kernel<B: KernelBackend, const N: usize>: Clone + Debug + Send 
     /// The gradient by each input that is wanted, in the shape of the input, from the gradient by the value.
     fn backward(&self, saved: Self::Saved, gradient: B::Array, wanted: [bool; N]) -> [Option<B::Array>; N];
 }
+
+/// The gradients that are wanted.
+#[cfg(feature = "cube")]
+pub(crate) fn only<T, const N: usize>(wanted: [bool; N], gradients: [Option<T>; N]) -> [Option<T>; N] {
+    let mut wanted = wanted.into_iter();
+    gradients.map(|gradient| {
+        let wanted = wanted.next() == Some(true);
+        gradient.filter(|_| wanted)
+    })
+}

@@ -15,5 +15,7 @@ mod interface;
 mod node;
 pub mod switch;
 
+#[cfg(feature = "cube")]
+pub(crate) use self::interface::only;
 #[cfg(any(feature = "flex", feature = "cube"))]
 pub(crate) use self::interface::{Kernel, KernelBackend};

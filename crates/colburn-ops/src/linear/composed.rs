@@ -7,7 +7,7 @@ use crate::precision::Precision;
 /// `x · weight + bias`: `[tokens, from]` by `[from, to]`.
 pub(super) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     let y = match precision {
-        Precision::F32 => x.matmul(weight),
+        Precision::F32 | Precision::Tf32 => x.matmul(weight),
         Precision::Bf16 => x.cast(DType::BF16).matmul(weight.cast(DType::BF16)).cast(DType::F32),
     };
     match bias {

@@ -51,7 +51,7 @@ pub(super) struct Saved<const W: usize> {
 impl Linear {
     fn product(&self) -> fn(&mut [f32], usize, Matrix, Matrix, bool) {
         match self.0 {
-            Precision::F32 => matrix::product,
+            Precision::F32 | Precision::Tf32 => matrix::product,
             Precision::Bf16 => bf16::product,
         }
     }

@@ -36,6 +36,7 @@ pub(crate) const DECISIVE: &[&str] = &[
     "prompts",
     "save_strategy",
     "seed",
+    "tf32",
     "train_sampling_strategy",
     "warmup_ratio",
     "warmup_steps",

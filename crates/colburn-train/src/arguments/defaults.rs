@@ -39,6 +39,7 @@ impl Default for TrainingArguments {
             max_grad_norm: 1.0,
             fp16: false,
             bf16: false,
+            tf32: None,
             logging_strategy: IntervalStrategy::Steps,
             logging_steps: 500.0,
             logging_first_step: false,

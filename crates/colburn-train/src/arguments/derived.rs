@@ -2,15 +2,34 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::Device;
+use colburn_ops::{Precision, device};
 use colburn_report::ReporterKind;
 
 use super::names::IntervalStrategy;
-use crate::{Result, TrainingArguments};
+use crate::{Error, Result, TrainingArguments};
 
 /// The prefix of the names of an evaluation's metrics.
 const PREFIX: &str = "eval_";
 
 impl TrainingArguments {
+    /// The precision of linear layers on a device; none if the arguments leave it to the model.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `tf32` is true and the device is not CUDA.
+    pub fn precision(&self, device: &Device) -> Result<Option<Precision>> {
+        let tf32 = self.tf32 == Some(true);
+        if tf32 && device::name(device) != "cuda" {
+            let expected = format!("only cuda has TF32, and the device is {}; leave it out", device::name(device));
+            return Err(Error::Argument { key: "tf32", value: "true".to_owned(), expected: expected.into() });
+        }
+        Ok(match (self.bf16, tf32) {
+            (true, _) => Some(Precision::Bf16),
+            (false, true) => Some(Precision::Tf32),
+            (false, false) => None,
+        })
+    }
+
     /// Number of warmup steps of a run of `max_steps` steps.
     pub fn warmup(&self, max_steps: usize) -> usize {
         in_steps(self.warmup_ratio.unwrap_or(self.warmup_steps), max_steps)

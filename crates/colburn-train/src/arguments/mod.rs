@@ -103,6 +103,9 @@ pub struct TrainingArguments {
     /// True if the products of linear layers are computed with factors rounded to bf16. Everything else is f32, also the weights that are
     /// trained and saved. Evaluations during the training compute in the same precision.
     pub bf16: bool,
+    /// True if the products of linear layers may round factors to 10 bits of their fraction (TF32), which tensor cores of NVIDIA's GPUs from
+    /// Ampere on take. Not given, as false: true f32.
+    pub tf32: Option<bool>,
 
     /// The interval at which loss, gradient norm and learning rate are logged.
     pub logging_strategy: IntervalStrategy,
@@ -209,7 +212,7 @@ mod tests {
         "lr_scheduler_kwargs": null, "warmup_ratio": null, "warmup_steps": 0, "log_level": "passive", "log_level_replica": "warning",
         "log_on_each_node": true, "logging_dir": null, "logging_strategy": "steps", "logging_first_step": false, "logging_steps": 500,
         "logging_nan_inf_filter": true, "save_strategy": "steps", "save_steps": 500, "save_total_limit": null, "save_safetensors": true,
-        "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "push_to_hub": false,
+        "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "tf32": null, "push_to_hub": false,
         "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "hub_always_push": false, "hub_revision": null, "load_best_model_at_end": false,
         "metric_for_best_model": null, "greater_is_better": null, "run_name": null, "dataloader_drop_last": false,
         "train_sampling_strategy": "random", "multi_dataset_batch_sampler": "proportional", "prompts": null, "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;

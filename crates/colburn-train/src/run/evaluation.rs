@@ -8,7 +8,6 @@ use std::time::Instant;
 use colburn_eval::{Evaluator, SequentialEvaluator};
 use colburn_loss::Loss;
 use colburn_model::ColBert;
-use colburn_ops::Precision;
 use colburn_report::{Console, TrainerState};
 
 use super::burn_train::LearnerEvents;
@@ -209,7 +208,7 @@ pub(crate) fn evaluate(model: &ColBert, parts: &TrainerParts) -> Result<Vec<(Str
         return Err(Error::NothingToEvaluate { key: "Trainer::evaluate" });
     }
     evaluation.check_model(model)?;
-    let precision = if args.bf16 { Precision::Bf16 } else { model.precision() };
+    let precision = args.precision(&model.device())?.unwrap_or(model.precision());
     let console = if *quiet { Console::quiet() } else { Console::new(0) };
     let metrics = evaluation.run(&model.clone().with_precision(precision), &console, None);
     console.close();

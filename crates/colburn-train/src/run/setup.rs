@@ -9,7 +9,6 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
-use colburn_ops::Precision;
 #[cfg(feature = "hub")]
 use colburn_report::Reporter;
 use colburn_report::card::{CardInput, EvaluatorInfo, NamedExamples, RunCard};
@@ -39,6 +38,7 @@ use crate::{Error, LearningRate, Optimizer, Result, TrainingArguments};
 /// Trains a model, from the parts of a trainer to the files that the run leaves.
 pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutput> {
     parts.args.validate()?;
+    let training_precision = parts.args.precision(&model.device())?;
     parts.datasets.check_losses()?;
     let data = RunData::new(&model, &parts)?;
     let schedule = schedule(&model, &mut parts, &data.plan)?;
@@ -50,8 +50,7 @@ pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutp
     announce(&parts, &data, &start, &console);
 
     let precision = start.model.precision();
-    let model = if parts.args.bf16 { start.model.with_precision(Precision::Bf16) } else { start.model };
-    let model = model.train();
+    let model = start.model.with_precision(training_precision.unwrap_or(precision)).train();
     let mini_batch_size = preflight(&parts, &data, &model, &start.loop_state)?;
     // From here on files of the run are changed.
     let written = match &start.checkpoint {

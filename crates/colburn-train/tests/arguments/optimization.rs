@@ -95,6 +95,14 @@ fn fp16() {
     assert!(refused(|args| args.fp16 = true).contains("`fp16` is true; there is no scaling of the loss"));
 }
 
+/// Only CUDA has TF32, so that another device refuses it, as transformers does.
+#[test]
+fn tf32() {
+    assert!(refused(|args| args.tf32 = Some(true)).contains("`tf32` is true; only cuda has TF32, and the device is flex"));
+    let [absent, off] = [None, Some(false)].map(|tf32| train(2, |args| args.tf32 = tf32).logged("loss"));
+    assert_eq!(absent, off);
+}
+
 #[test]
 fn bf16() {
     let [exact, rounded] =

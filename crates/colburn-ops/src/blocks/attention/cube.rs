@@ -1,0 +1,112 @@
+//! The attention block as one node on CubeCL.
+//!
+//! The backward pass keeps the input, q, k and v, the attended values, the output of the last product and two numbers a row. The input in the
+//! type of the factors is made again.
+
+use burn::tensor::Tensor;
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+
+use super::AttentionWeights;
+use crate::attention::AttentionOptions;
+use crate::attention::cube::{Attention, Inputs};
+use crate::batch::Batch;
+use crate::blocks::post_norm::{End, SavedEnd};
+use crate::blocks::projection::Types;
+use crate::cube::parts::equal_parts;
+use crate::cube::sums::column_sums;
+use crate::kernel::{Kernel, only};
+use crate::kernel::cube::apply_11;
+use crate::precision::Precision;
+
+/// As [`super::attention_block`], for attention without a bias of the scores.
+pub(super) fn attention_block(
+    x: Tensor<2>,
+    weights: AttentionWeights,
+    options: AttentionOptions,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
+    let AttentionWeights { projections, output, norm } = weights;
+    let masks = batch.masks(options.dropout);
+    let attention = Attention::new(options, masks, batch);
+    let end = End::new(&norm, batch);
+    let [q, k, v] = projections;
+    let inputs = [
+        q.weight.into_dispatch(),
+        k.weight.into_dispatch(),
+        v.weight.into_dispatch(),
+        q.bias.into_dispatch(),
+        k.bias.into_dispatch(),
+        v.bias.into_dispatch(),
+        output.weight.into_dispatch(),
+        output.bias.into_dispatch(),
+        norm.weight.into_dispatch(),
+        norm.bias.into_dispatch(),
+    ];
+    apply_11(AttentionBlock { attention, end, precision }, x, inputs)
+}
+
+#[derive(Clone, Debug)]
+struct AttentionBlock {
+    attention: Attention,
+    end: End,
+    precision: Precision,
+}
+
+/// The state for the backward pass.
+#[derive(Clone, Debug)]
+struct Saved {
+    types: Types,
+    /// The weights of the projections side by side, and that of the output, in the type of factors.
+    weights: [CubeTensor; 2],
+    qkv: CubeTensor,
+    attended: CubeTensor,
+    /// Of each softmax.
+    log_sums: CubeTensor,
+    end: SavedEnd,
+}
+
+impl Kernel<CubeBackend, 11> for AttentionBlock {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [CubeTensor; 11]) -> (CubeTensor, Saved) {
+        let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, norm, norm_bias] = inputs;
+        let types = Types::of(self.precision, &x);
+        let weights = [types.joined(&[q, k, v]), types.low(&output)];
+        let biases = types.joined(&[q_bias, k_bias, v_bias]);
+        let qkv = types.forward(&types.low(&x), &weights[0], Some(&biases));
+        let (attended, log_sums) = self.attention.forward(&Inputs::packed(qkv.clone()));
+        let y = types.forward(&attended, &weights[1], None);
+        let (out, end) = self.end.forward(y, output_bias, x, [norm, norm_bias]);
+        (out, Saved { types, weights, qkv, attended, log_sums, end })
+    }
+
+    fn backward(&self, saved: Saved, gradient: CubeTensor, wanted: [bool; 11]) -> [Option<CubeTensor>; 11] {
+        let Saved { types, weights: [qkv_weight, output_weight], qkv, attended, log_sums, end } = saved;
+        let by_end = end.backward(gradient);
+        let by_output = types.by_weight(&attended, &by_end.by_x);
+        let by_attended = types.by_x(&by_end.by_x, &output_weight);
+        let by_qkv = self.attention.backward(Inputs::packed(qkv), attended, log_sums, by_attended).into_packed();
+        let x = end.x().map(|x| types.low(x));
+        let [q, k, v] = match x {
+            Some(x) => types.by_joined(&x, &by_qkv).map(Some),
+            None => [None, None, None],
+        };
+        let [q_bias, k_bias, v_bias] = equal_parts(&column_sums(&by_qkv));
+        types.add_by_x(&by_qkv, &qkv_weight, &by_end.by_sum);
+        let all = [
+            Some(by_end.by_sum),
+            q,
+            k,
+            v,
+            Some(q_bias),
+            Some(k_bias),
+            Some(v_bias),
+            Some(by_output),
+            by_end.by_x_bias,
+            Some(by_end.by_weight),
+            by_end.by_bias,
+        ];
+        only(wanted, all)
+    }
+}

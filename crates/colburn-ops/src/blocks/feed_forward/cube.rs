@@ -1,0 +1,91 @@
+//! The feed-forward block as one node on CubeCL.
+//!
+//! The backward pass keeps the input, the input of the activation, the output of the last product and two numbers a row. The activation itself
+//! is made again, in the pass that multiplies by its derivative.
+
+use burn::tensor::Tensor;
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+
+use super::FeedForwardWeights;
+use crate::activation::{Activation, cube as activation};
+use crate::batch::Batch;
+use crate::blocks::post_norm::{End, SavedEnd};
+use crate::blocks::projection::Types;
+use crate::cube::sums::column_sums;
+use crate::kernel::{Kernel, only};
+use crate::kernel::cube::apply_7;
+use crate::precision::Precision;
+
+/// As [`super::feed_forward_block`].
+pub(super) fn feed_forward_block(
+    x: Tensor<2>,
+    weights: FeedForwardWeights,
+    activation: Activation,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
+    let FeedForwardWeights { inner, outer, norm } = weights;
+    let end = End::new(&norm, batch);
+    let inputs = [
+        inner.weight.into_dispatch(),
+        inner.bias.into_dispatch(),
+        outer.weight.into_dispatch(),
+        outer.bias.into_dispatch(),
+        norm.weight.into_dispatch(),
+        norm.bias.into_dispatch(),
+    ];
+    apply_7(FeedForward { activation, end, precision }, x, inputs)
+}
+
+#[derive(Clone, Debug)]
+struct FeedForward {
+    activation: Activation,
+    end: End,
+    precision: Precision,
+}
+
+/// The state for the backward pass.
+#[derive(Clone, Debug)]
+struct Saved {
+    types: Types,
+    /// The weights of both layers in the type of factors.
+    weights: [CubeTensor; 2],
+    /// The input of the activation.
+    between: CubeTensor,
+    end: SavedEnd,
+}
+
+impl Kernel<CubeBackend, 7> for FeedForward {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [CubeTensor; 7]) -> (CubeTensor, Saved) {
+        let [x, inner, inner_bias, outer, outer_bias, norm, norm_bias] = inputs;
+        let types = Types::of(self.precision, &x);
+        let weights = [types.low(&inner), types.low(&outer)];
+        let between = types.forward(&types.low(&x), &weights[0], Some(&types.low(&inner_bias)));
+        let y = types.forward(&activation::forward(self.activation, &between), &weights[1], None);
+        let (out, end) = self.end.forward(y, outer_bias, x, [norm, norm_bias]);
+        (out, Saved { types, weights, between, end })
+    }
+
+    fn backward(&self, saved: Saved, gradient: CubeTensor, wanted: [bool; 7]) -> [Option<CubeTensor>; 7] {
+        let Saved { types, weights: [inner, outer], between, end } = saved;
+        let by_end = end.backward(gradient);
+        let by_activated = types.by_x(&by_end.by_x, &outer);
+        let (by_between, activated) = activation::backward(self.activation, &between, &by_activated);
+        let by_outer = types.by_weight(&activated, &by_end.by_x);
+        let by_inner = end.x().map(|x| types.by_weight(&types.low(x), &by_between));
+        let by_inner_bias = column_sums(&by_between);
+        types.add_by_x(&by_between, &inner, &by_end.by_sum);
+        let all = [
+            Some(by_end.by_sum),
+            by_inner,
+            Some(by_inner_bias),
+            Some(by_outer),
+            by_end.by_x_bias,
+            Some(by_end.by_weight),
+            by_end.by_bias,
+        ];
+        only(wanted, all)
+    }
+}

@@ -1,0 +1,65 @@
+//! Comparison of a kernel of CubeCL with its composed twin on flex, in value and gradient.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::device;
+use crate::testing::{close, random};
+
+/// The device that kernels are tested on: that of `BURN_DEVICE` if it is one of CubeCL, else the default one of wgpu.
+pub(crate) fn device() -> Device {
+    let name = std::env::var("BURN_DEVICE").ok().filter(|name| name.starts_with("cuda") || name == "wgpu");
+    let name = name.unwrap_or_else(|| if cfg!(feature = "wgpu") { "wgpu" } else { "cuda" }.to_owned());
+    device::by_name(Some(&name)).expect("a device for the kernels of CubeCL")
+}
+
+/// True if the device computes in bf16.
+pub(crate) fn has_bf16() -> bool {
+    device::name(&device()) == "cuda"
+}
+
+/// The same numbers on the device of the kernels.
+pub(crate) fn moved<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_data(x.into_data(), &device())
+}
+
+/// The numbers of a tensor.
+pub(crate) fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().convert::<f32>().try_to_vec().expect("numbers of f32")
+}
+
+/// Holds the kernel on its device to its twin on flex, given the same inputs of flex: values, the gradients by each input of a sum of the
+/// values weighted at random, and the value without a graph. Differences are relative to the largest number of the twin.
+pub(crate) fn agree<const D: usize, const N: usize, const R: usize>(
+    inputs: [Tensor<D>; N],
+    kernel: impl Fn([Tensor<D>; N]) -> Tensor<R>,
+    twin: impl Fn([Tensor<D>; N]) -> Tensor<R>,
+    tolerance: f32,
+) {
+    let on_device = inputs.clone().map(moved);
+    let plain = values(kernel(on_device.clone()));
+    let (value, gradients) = differentiated(on_device, &kernel);
+    assert!(plain == value, "a value without a graph is another than with one");
+    let (expected, expected_gradients) = differentiated(inputs, &twin);
+    close(&value, &expected, tolerance, "the value");
+    for (input, (gradient, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
+        close(gradient, expected, tolerance, &format!("the gradient by input {input}"));
+    }
+}
+
+fn differentiated<const D: usize, const N: usize, const R: usize>(
+    inputs: [Tensor<D>; N],
+    function: impl Fn([Tensor<D>; N]) -> Tensor<R>,
+) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let inputs = inputs.map(|input| input.autodiff().require_grad());
+    let value = function(inputs.clone());
+    let weights = random(value.dims(), 0x5eed);
+    let weights = Tensor::<R>::from_data(weights.into_data(), &value.device().inner()).autodiff();
+    let gradients = (value.clone() * weights).sum().backward();
+    let of_inputs = inputs.iter().map(|input| input.grad(&gradients).map(values).unwrap_or_default()).collect();
+    (values(value.inner()), of_inputs)
+}
+
+/// A tensor of the given numbers on the device of the kernels.
+pub(crate) fn tensor<const D: usize>(numbers: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), &device())
+}
