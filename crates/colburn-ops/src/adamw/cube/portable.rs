@@ -7,6 +7,7 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
 use super::{Norm, Parameter};
 use crate::cube::array::{empty, len};
+use crate::cube::reduce::sum as cube_sum;
 
 /// Units of a cube that sums.
 const UNITS: usize = 256;
@@ -17,28 +18,11 @@ const CHUNK: usize = 8192;
 /// The largest number of cubes in a dimension.
 const MOST_CUBES: usize = 65_535;
 
-/// The sum over all units of a cube, on unit 0.
-#[cube]
-fn sum_of_units(mine: f32) -> f32 {
-    let mut sums = Shared::<[f32]>::new_slice(UNITS);
-    sums[UNIT_POS as usize] = mine;
-    sync_cube();
-    let mut width = comptime!(UNITS as u32 / 2).runtime();
-    while width > 0u32 {
-        if UNIT_POS < width {
-            let other = sums[(UNIT_POS + width) as usize];
-            sums[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-        width /= 2u32;
-    }
-    sums[0]
-}
-
 /// The sum of squares of each chunk of `x`, into `sums` from `first` on.
 #[cube(launch)]
 fn squares_kernel(x: &[f32], sums: &mut [f32], first: u32, count: u32) {
     let start = (CUBE_POS as u32) * comptime!(CHUNK as u32);
+    let mut shared = Shared::<[f32]>::new_slice(UNITS);
     let mut sum = 0.0f32;
     let mut at = start + UNIT_POS;
     let end = u32::min(start + comptime!(CHUNK as u32), count);
@@ -47,7 +31,7 @@ fn squares_kernel(x: &[f32], sums: &mut [f32], first: u32, count: u32) {
         sum += value * value;
         at += comptime!(UNITS as u32);
     }
-    let sum = sum_of_units(sum);
+    let sum = cube_sum(sum, &mut shared);
     if UNIT_POS == 0u32 && start < count {
         sums[first as usize + CUBE_POS] = sum;
     }
@@ -56,13 +40,14 @@ fn squares_kernel(x: &[f32], sums: &mut [f32], first: u32, count: u32) {
 /// The sum of all numbers.
 #[cube(launch)]
 fn total_kernel(x: &[f32], out: &mut [f32], count: u32) {
+    let mut shared = Shared::<[f32]>::new_slice(UNITS);
     let mut sum = 0.0f32;
     let mut at = UNIT_POS;
     while at < count {
         sum += x[at as usize];
         at += comptime!(UNITS as u32);
     }
-    let sum = sum_of_units(sum);
+    let sum = cube_sum(sum, &mut shared);
     if UNIT_POS == 0u32 {
         out[0] = sum;
     }
