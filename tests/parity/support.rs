@@ -16,8 +16,10 @@ pub fn device() -> Device {
     device_by_name(None).expect("a compiled backend")
 }
 
+/// A fixture in the folder `COLBURN_FIXTURES`, or in the repository that the tests were built in.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    std::env::var_os("COLBURN_FIXTURES").map_or_else(here, PathBuf::from).join(name)
 }
 
 pub fn json(name: &str) -> Value {

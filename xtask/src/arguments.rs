@@ -37,6 +37,22 @@ impl Arguments {
         Ok(Some(self.0.remove(at)))
     }
 
+    /// Takes `NAME NUMBER`, a whole number that is at least `least`.
+    pub fn number(&mut self, name: &str, default: usize, least: usize) -> Result<usize> {
+        let Some(text) = self.option(name)? else { return Ok(default) };
+        let value = text.parse().ok().filter(|&value| value >= least);
+        value.ok_or_else(|| format!("{name} {text}: a whole number from {least} is needed"))
+    }
+
+    /// Takes all of `NAME A,B` and `NAME A NAME B`, and returns the items.
+    pub fn list(&mut self, name: &str) -> Result<Vec<String>> {
+        let mut items = Vec::new();
+        while let Some(text) = self.option(name)? {
+            items.extend(text.split(',').map(str::to_owned));
+        }
+        Ok(items)
+    }
+
     /// Fails if an argument is left that the command does not read.
     pub fn finish(self) -> Result<()> {
         match self.0.first() {
@@ -58,6 +74,16 @@ mod tests {
         assert_eq!(given.option("--minilm"), Ok(Some("/models/minilm".into())));
         assert_eq!(given.option("--python"), Ok(None));
         assert_eq!(given.finish(), Ok(()));
+    }
+
+    #[test]
+    fn numbers_and_lists_are_read() {
+        let mut given = Arguments::of("--runs 3 --only a,b --steps 0 --only c");
+        assert_eq!(given.number("--runs", 1, 1), Ok(3));
+        assert_eq!(given.number("--warmup", 2, 0), Ok(2));
+        assert!(given.number("--steps", 6, 1).is_err());
+        assert_eq!(given.list("--only"), Ok(["a", "b", "c"].map(str::to_owned).to_vec()));
+        assert_eq!(given.list("--only"), Ok(Vec::new()));
     }
 
     #[test]

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use crate::commands::{BINARY, EXAMPLE, TESTS};
-use crate::process::{self, cargo};
+use crate::parity::{Device, Suite};
+use crate::process::cargo;
 use crate::result::Result;
-use crate::{parity, sanitize, tidy};
+use crate::{process, sanitize, tidy, vulkan};
 
 /// The tests of the feature `plaid`.
 const PLAID: &str =
     "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
+
+/// The tests of the GPU kernels on wgpu. They choose the device themselves.
+const KERNELS_ON_WGPU: &str = "cargo test --release -p colburn-ops --features flex,wgpu --lib -- cube";
 
 pub fn run() -> Result<()> {
     let mut report = Report::default();
@@ -34,12 +38,8 @@ pub fn run() -> Result<()> {
     for command in BINARY {
         report.step("smoke run of the binary", &words(&smoke(command)))?;
     }
-    report.add("parity on ndarray", parity::run(parity::Device::Ndarray, None)?);
-    if std::env::var("COLBURN_CI_WGPU").is_ok_and(|value| value == "1") {
-        report.add("parity on wgpu", parity::run(parity::Device::Wgpu, None)?);
-    } else {
-        eprintln!("\n==> parity on wgpu: skipped; COLBURN_CI_WGPU=1 runs it");
-    }
+    report.add("parity on ndarray", Suite::on(Device::Ndarray).run()?);
+    report.on_wgpu()?;
     report.print();
     Ok(())
 }
@@ -75,6 +75,21 @@ struct Report(Vec<(String, Duration)>);
 impl Report {
     fn step(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
         self.take(name, &mut cargo(arguments))
+    }
+
+    /// The steps that need a Vulkan driver.
+    fn on_wgpu(&mut self) -> Result<()> {
+        if let Err(missing) = vulkan::find() {
+            eprintln!("\n==> kernels on wgpu, parity on wgpu\n    warning: skipped: {missing}");
+            return Ok(());
+        }
+        self.take("kernels on wgpu", cargo(&words(KERNELS_ON_WGPU)).env_remove("BURN_DEVICE"))?;
+        if std::env::var("COLBURN_CI_WGPU").is_ok_and(|value| value == "1") {
+            self.add("parity on wgpu", Suite::on(Device::Wgpu).run()?);
+        } else {
+            eprintln!("\n==> parity on wgpu: skipped; COLBURN_CI_WGPU=1 runs it");
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: &str, command: &mut std::process::Command) -> Result<()> {

@@ -1,18 +1,24 @@
-//! `cargo xtask cuda`: compiles the binary with the CUDA backend. Burn's build script downloads a prebuilt LLVM. Where nothing
-//! can be downloaded, a stand-in replaces the crate `cubecl-llvm`, and NVRTC compiles the kernels at run time (the feature
-//! `cuda-nvrtc`). The stand-in must never reach the committed lock file.
+//! Builds with the CUDA backend. `cargo xtask cuda` compiles the binary; the parity tests, the benchmark and the archive for a GPU machine
+//! build by the same door. The kernels are compiled by NVRTC at run time. Burn's build script still downloads a prebuilt LLVM. Where nothing can be
+//! downloaded, a stand-in replaces the crate `cubecl-llvm`. The stand-in must never reach the committed lock file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::process::{self, cargo, repository};
 use crate::result::Result;
 
+/// The arguments of the binary's build.
+pub const BINARY: [&str; 6] = ["build", "--release", "-p", "colburn-cli", "--features", "cuda"];
+
 pub fn run(stand_in: Option<&Path>) -> Result<()> {
-    let Some(stand_in) = stand_in else {
-        process::run("cuda", &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda"]))?;
-        return Ok(());
-    };
+    build(stand_in, |cargo| process::run("cuda", &mut cargo.command(&BINARY))).map(drop)
+}
+
+/// Runs builds with the CUDA backend. The lock file is as before afterwards.
+pub fn build<T>(stand_in: Option<&Path>, builds: impl FnOnce(&Cargo) -> Result<T>) -> Result<T> {
+    let Some(stand_in) = stand_in else { return builds(&Cargo { patch: None }) };
     let stand_in =
         std::path::absolute(stand_in).map_err(|error| format!("--stand-in {}: {error}", stand_in.display()))?;
     if !stand_in.join("Cargo.toml").is_file() {
@@ -20,12 +26,22 @@ pub fn run(stand_in: Option<&Path>) -> Result<()> {
     }
     let patch = format!("patch.crates-io.cubecl-llvm.path={:?}", stand_in.display().to_string());
     let lock = LockFile::keep(&repository().join("Cargo.lock"))?;
-    let built = process::run(
-        "cuda, with a stand-in for cubecl-llvm",
-        &mut cargo(&["build", "--release", "-p", "colburn-cli", "--features", "cuda", "--config", &patch]),
-    );
+    let built = builds(&Cargo { patch: Some(patch) });
     lock.restore()?;
-    built.map(|_| ())
+    built
+}
+
+/// Cargo, with the stand-in if there is one.
+pub struct Cargo {
+    patch: Option<String>,
+}
+
+impl Cargo {
+    /// A call with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let patched = self.patch.iter().flat_map(|patch| ["--config", patch]);
+        cargo(&patched.chain(arguments.iter().copied()).collect::<Vec<_>>())
+    }
 }
 
 /// The original Cargo.lock. Dropping this restores it. A copy on disk survives an interrupt, and the next run restores it
@@ -73,7 +89,17 @@ impl Drop for LockFile {
 mod tests {
     use std::fs;
 
-    use super::LockFile;
+    use super::{Cargo, LockFile};
+
+    #[test]
+    fn the_stand_in_comes_before_the_command() {
+        let words = |patch: Option<&str>| -> Vec<String> {
+            let command = Cargo { patch: patch.map(str::to_owned) }.command(&["test", "--", "--ignored"]);
+            command.get_args().map(|word| word.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(words(None), ["test", "--", "--ignored"]);
+        assert_eq!(words(Some("a.path=\"b\"")), ["--config", "a.path=\"b\"", "test", "--", "--ignored"]);
+    }
 
     #[test]
     fn the_lock_file_comes_back_even_after_an_interrupt() {

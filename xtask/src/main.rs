@@ -5,15 +5,18 @@
 
 mod arguments;
 mod bench;
+mod built;
 mod ci;
 mod commands;
 mod cuda;
 mod fixtures;
+mod gpu_archive;
 mod parity;
 mod process;
 mod result;
 mod sanitize;
 mod tidy;
+mod vulkan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,9 +30,12 @@ usage: cargo xtask COMMAND
   ci                                        everything that CI runs, in order, stopping at the first failure
   tidy                                      the architecture invariants, as checks on the repository's files
   fixtures [--python PYTHON]                how the parity fixtures are made; with --python, make them
-  parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray or wgpu
+  parity --device NAME [--minilm DIR]       the parity tests on one backend: flex, ndarray, wgpu or cuda, there with --stand-in DIR
+                                            as below; --binary FILE runs a test binary that was built elsewhere
   bench [--python PYTHON] [--only NAMES]    time and memory beside PyLate: train, train-full, train-bf16, encode, loss, and when
                                             named scaling and profile; docs/performance.md lists the other options
+  bench --device cuda [--python PYTHON]     the same for training on a GPU
+  gpu-archive --out DIR [--stand-in DIR]    an archive and a script for a machine with a GPU that has no network and no toolchain
   sanitize                                  the kernels' tests under AddressSanitizer
   cuda [--stand-in DIR]                     compile the CUDA backend; DIR holds a crate to use in cubecl-llvm's place";
 
@@ -38,8 +44,10 @@ enum Command {
     Ci,
     Tidy,
     Fixtures { python: Option<PathBuf> },
-    Parity { device: parity::Device, minilm: Option<PathBuf> },
+    Parity(parity::Suite),
     Bench(Box<bench::Options>),
+    GpuBench(Box<bench::gpu::Options>),
+    GpuArchive(Box<gpu_archive::Options>),
     Sanitize,
     Cuda { stand_in: Option<PathBuf> },
 }
@@ -51,11 +59,12 @@ impl Command {
             Some("ci") => Self::Ci,
             Some("tidy") => Self::Tidy,
             Some("fixtures") => Self::Fixtures { python: arguments.option("--python")?.map(PathBuf::from) },
-            Some("parity") => Self::Parity {
-                device: arguments.option("--device")?.ok_or("parity needs --device flex|ndarray|wgpu")?.parse()?,
-                minilm: arguments.option("--minilm")?.map(PathBuf::from),
+            Some("parity") => Self::Parity(parity::Suite::parse(&mut arguments)?),
+            Some("bench") => match arguments.option("--device")? {
+                None => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
+                Some(device) => Self::GpuBench(Box::new(bench::gpu::Options::parse(device, &mut arguments)?)),
             },
-            Some("bench") => Self::Bench(Box::new(bench::Options::parse(&mut arguments)?)),
+            Some("gpu-archive") => Self::GpuArchive(Box::new(gpu_archive::Options::parse(&mut arguments)?)),
             Some("sanitize") => Self::Sanitize,
             Some("cuda") => Self::Cuda { stand_in: arguments.option("--stand-in")?.map(PathBuf::from) },
             Some(other) => return Err(format!("unknown command `{other}`\n\n{USAGE}")),
@@ -73,8 +82,10 @@ impl Command {
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Fixtures { python } => fixtures::run(python.as_deref()),
-            Self::Parity { device, minilm } => parity::run(device, minilm.as_deref()).map(drop),
+            Self::Parity(suite) => suite.run().map(drop),
             Self::Bench(options) => bench::run(*options),
+            Self::GpuBench(options) => bench::gpu::run(*options),
+            Self::GpuArchive(options) => gpu_archive::run(&options),
             Self::Sanitize => sanitize::run(),
             Self::Cuda { stand_in } => cuda::run(stand_in.as_deref()),
         }

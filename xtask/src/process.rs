@@ -35,6 +35,20 @@ pub fn run(step: &str, command: &mut Command) -> Result<Duration> {
     Ok(elapsed)
 }
 
+/// Runs a command to its end with its messages on the terminal. Returns its output.
+pub fn output(step: &str, command: &mut Command) -> Result<String> {
+    eprintln!("\n==> {step}\n    {}", describe(command));
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{step}: {} did not start: {error}", command.get_program().display()))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{step} failed ({})", output.status))
+    }
+}
+
 /// True if a program starts and exits with success. Its output is discarded.
 pub fn succeeds(command: &mut Command) -> bool {
     command
@@ -70,12 +84,20 @@ fn quoted(word: &str) -> String {
 mod tests {
     use std::process::Command;
 
-    use super::describe;
+    use super::{describe, output};
 
     #[test]
     fn a_command_is_shown_as_typed() {
         let mut command = Command::new("/usr/bin/cargo");
         command.args(["test", "-p", "a b"]).env("RUSTDOCFLAGS", "-D warnings");
         assert_eq!(describe(&command), "RUSTDOCFLAGS='-D warnings' cargo test -p 'a b'");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_output_of_a_command_is_returned() {
+        let shell = |line: &str| output("a step", Command::new("sh").args(["-c", line]));
+        assert_eq!(shell("echo out"), Ok("out\n".to_owned()));
+        assert!(shell("echo out; exit 3").unwrap_err().contains("a step failed"));
     }
 }

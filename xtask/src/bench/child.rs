@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use crate::process::describe;
@@ -31,8 +33,32 @@ impl Finished {
     }
 }
 
+/// A process that an observer sees.
+pub struct Running {
+    pub id: u32,
+    pub started: Instant,
+    ended: AtomicBool,
+}
+
+impl Running {
+    /// True if the process has ended.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
 /// Runs a command. Its output goes to files in a folder, so that no pipe can fill up.
 pub fn run(step: &str, command: &mut Command, folder: &Path) -> Result<Finished> {
+    Ok(run_observed(step, command, folder, |_| ())?.0)
+}
+
+/// The same, with an observer on a thread of its own. It has to return when the process has ended.
+pub fn run_observed<T: Send>(
+    step: &str,
+    command: &mut Command,
+    folder: &Path,
+    observer: impl FnOnce(&Running) -> T + Send,
+) -> Result<(Finished, T)> {
     eprintln!("==> {step}\n    {}", describe(command));
     let paths = ["stdout", "stderr"].map(|name| folder.join(name));
     let [stdout, stderr] = paths
@@ -43,11 +69,19 @@ pub fn run(step: &str, command: &mut Command, folder: &Path) -> Result<Finished>
     let child = command
         .spawn()
         .map_err(|error| format!("{step}: {} did not start: {error}", command.get_program().display()))?;
-    let (success, peak_mib) = wait(child).map_err(|error| format!("{step}: {error}"))?;
-    let seconds = started.elapsed().as_secs_f64();
+    let running = Running { id: child.id(), started, ended: AtomicBool::new(false) };
+    let (waited, seconds, observed) = thread::scope(|scope| {
+        let observer = scope.spawn(|| observer(&running));
+        let waited = wait(child);
+        let seconds = started.elapsed().as_secs_f64();
+        running.ended.store(true, Ordering::Relaxed);
+        (waited, seconds, observer.join())
+    });
+    let (success, peak_mib) = waited.map_err(|error| format!("{step}: {error}"))?;
+    let observed = observed.map_err(|_| format!("{step}: its observer panicked"))?;
     let [stdout, stderr] =
         paths.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned());
-    Ok(Finished { stdout, stderr, seconds, peak_mib, success })
+    Ok((Finished { stdout, stderr, seconds, peak_mib, success }, observed))
 }
 
 /// Waits for a child. Returns true if it succeeded, and its largest resident set in MiB.
@@ -87,11 +121,28 @@ mod tests {
     use super::*;
 
     fn shell(line: &str) -> Finished {
+        observed(line, |_| ()).0
+    }
+
+    fn observed<T: Send>(line: &str, observer: impl FnOnce(&Running) -> T + Send) -> (Finished, T) {
         let folder = std::env::temp_dir().join(format!("xtask-child-{}-{}", std::process::id(), line.len()));
         std::fs::create_dir_all(&folder).unwrap();
-        let finished = run("a test", Command::new("sh").args(["-c", line]), &folder).unwrap();
+        let result = run_observed("a test", Command::new("sh").args(["-c", line]), &folder, observer).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
-        finished
+        result
+    }
+
+    #[test]
+    fn an_observer_sees_the_process_until_its_end() {
+        let (finished, looks) = observed("sleep 0.2; echo done", |running| {
+            let looks = (0..).take_while(|_| {
+                thread::sleep(std::time::Duration::from_millis(10));
+                !running.ended()
+            });
+            (running.id, looks.count())
+        });
+        assert_eq!(finished.stdout, "done\n");
+        assert!(looks.0 > 0 && looks.1 > 3, "{looks:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use super::child;
 use super::floor::Tokens;
 use super::paths::absolute;
-use super::pylate::words;
+use super::python::words;
 use super::setup::Setup;
 use super::table::{Row, Sample};
 use super::training::Run;
@@ -45,7 +45,8 @@ fn pair(setup: &Setup, name: String, bf16: Option<&str>) -> Result<Row> {
                 ("--batch-size", BATCH_SIZE.to_string()),
             ]);
             arguments.extend(bf16.map(|way| words(&[("--bf16", way.to_owned())])).into_iter().flatten());
-            let (report, finished) = pylate.run(&step("PyLate"), "bench_encode.py", &arguments, &setup.folder)?;
+            let (report, finished) =
+                pylate.python.run(&step("PyLate"), "bench_encode.py", &arguments, &setup.folder)?;
             let number = |key: &str| report[key].as_f64().ok_or_else(|| format!("bench_encode.py reported no {key}"));
             let (items, seconds, peak_mib) = (number("documents")?, number("seconds")?, finished.peak_mib);
             theirs.push(Sample { items, seconds, tokens: 0.0, peak_mib, report });

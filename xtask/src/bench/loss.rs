@@ -5,10 +5,12 @@ use std::process::Command;
 
 use super::child;
 use super::floor::{self, Tokens};
-use super::pylate::{self, words};
+use super::job::{DOCUMENT_LENGTH, QUERY_LENGTH};
+use super::pylate;
+use super::python::words;
 use super::setup::Setup;
 use super::table::{Row, Sample};
-use super::training::{DOCUMENT_LENGTH, QUERY_LENGTH};
+
 use crate::result::Result;
 
 const GROUP: usize = 2;
@@ -40,7 +42,8 @@ pub fn measure(setup: &Setup) -> Result<Row> {
         });
         if let Some(pylate) = &setup.pylate {
             let named: Vec<(&str, String)> = names.into_iter().zip(sizes.iter().cloned()).collect();
-            let (report, finished) = pylate.run(&step("PyLate"), "bench_loss.py", &words(&named), &setup.folder)?;
+            let (report, finished) =
+                pylate.python.run(&step("PyLate"), "bench_loss.py", &words(&named), &setup.folder)?;
             theirs.push(pylate::steps(report, &finished, 0, batch)?);
         }
     }

@@ -1,5 +1,6 @@
 //! The machine and the versions of a measurement. A ratio of two programs means little without them.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -7,32 +8,38 @@ use serde_json::{Value, json};
 use super::setup::Setup;
 use crate::process::repository;
 
+/// The file with the commit's name, in an archive.
+pub const COMMIT: &str = "COMMIT";
+
 /// More runnable threads than this at the start mean that another program is busy.
 const BUSY: f64 = 0.5;
 
 /// Facts by name.
 pub fn facts(setup: &Setup, busy: Option<f64>) -> Vec<(&'static str, String)> {
-    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     let rate = &setup.rate;
-    let mut facts = vec![
-        ("processor", processor()),
-        ("cores", cores),
-        ("rustc", first_line(Command::new("rustc").arg("--version"))),
-        ("colburn", format!("{} at {}", setup.programs.colburn.display(), commit())),
-        (
-            "f32 matrix products, [3225, 384] · [384, 1536]",
-            format!("{:.0} GFLOP/s (best {:.0})", rate.median, rate.best),
-        ),
-    ];
-    if let Some(busy) = busy {
-        let warning = if busy > BUSY { ": the machine is not idle, so ratios are rough" } else { "" };
-        facts.push(("load at the start", format!("{busy:.2}{warning}")));
-    }
+    let mut facts = common(&setup.programs.colburn, busy);
+    facts.push((
+        "f32 matrix products, [3225, 384] · [384, 1536]",
+        format!("{:.0} GFLOP/s (best {:.0})", rate.median, rate.best),
+    ));
     if let Some(prepared) = &setup.prepared {
         for name in ["pylate", "torch", "transformers", "python", "threads"] {
             let value = &prepared.facts[name];
             facts.push((if name == "threads" { "threads of torch" } else { name }, plain(value)));
         }
+    }
+    facts
+}
+
+/// The facts that count on any machine.
+pub fn common(colburn: &Path, busy: Option<f64>) -> Vec<(&'static str, String)> {
+    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
+    let colburn = format!("{} at {}", colburn.display(), commit());
+    let mut facts = vec![("processor", processor()), ("cores", cores), ("colburn", colburn)];
+    facts.extend(output(Command::new("rustc").arg("--version")).map(|version| ("rustc", version)));
+    if let Some(busy) = busy {
+        let warning = if busy > BUSY { ": the machine is not idle, so ratios are rough" } else { "" };
+        facts.push(("load at the start", format!("{busy:.2}{warning}")));
     }
     facts
 }
@@ -65,15 +72,26 @@ fn model_name(text: &str) -> Option<String> {
     Some(format!("{name} ({})", known.join(", ")))
 }
 
-fn commit() -> String {
+/// The commit of the repository. An archive for another machine holds its name in a file.
+pub fn commit() -> String {
     let mut describe = Command::new("git");
-    first_line(describe.args(["describe", "--always", "--dirty"]).current_dir(repository()))
+    describe.args(["describe", "--always", "--dirty"]).current_dir(repository());
+    let packed = || std::fs::read_to_string(repository().join(COMMIT)).map(|text| text.trim().to_owned());
+    output(&mut describe).or_else(|| packed().ok()).unwrap_or_else(unknown)
 }
 
-fn first_line(command: &mut Command) -> String {
-    let output = command.output().ok().filter(|output| output.status.success());
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().next().unwrap_or("unknown").to_owned()
+/// The first line that a command prints.
+pub fn first_line(command: &mut Command) -> String {
+    output(command).unwrap_or_else(unknown)
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
 }
 
 fn plain(value: &Value) -> String {

@@ -5,20 +5,21 @@ mod child;
 mod encoding;
 mod floor;
 mod full_length;
+pub mod gpu;
+mod job;
 mod loss;
-mod machine;
+pub mod machine;
 mod options;
-mod paths;
+pub mod paths;
 mod profile;
 mod pylate;
+mod python;
 mod scaling;
 mod setup;
 mod sizes;
 mod symbols;
 mod table;
 mod training;
-
-use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub fn run(options: Options) -> Result<()> {
         profile::find_perf()?;
     }
     if let Some(path) = &options.output {
-        writable(path)?;
+        paths::writable("--output", path)?;
     }
     let mut setup = Setup::new(options)?;
     let (mut rows, mut texts, mut failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -78,7 +79,7 @@ pub fn run(options: Options) -> Result<()> {
             "options": format!("{:?}", setup.options),
             "gflops": { "median": setup.rate.median, "best": setup.rate.best },
             "prepared": setup.prepared.as_ref().map(|prepared| prepared.facts.clone()),
-            "workloads": rows.iter().map(|row| row.json(&setup.rate)).collect::<Vec<_>>(),
+            "workloads": rows.iter().map(|row| row.json(Some(&setup.rate))).collect::<Vec<_>>(),
             "scaling": scaling,
             "profile": profile,
         });
@@ -89,12 +90,6 @@ pub fn run(options: Options) -> Result<()> {
     } else {
         Err(format!("these workloads failed, as said above: {}", failed.join(", ")))
     }
-}
-
-/// Fails if the file cannot be written: before a quarter of an hour of measurements, not after it.
-fn writable(path: &Path) -> Result<()> {
-    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    opened.map(drop).map_err(|error| format!("--output {}: {error}", path.display()))
 }
 
 /// The meaning of the table's numbers.

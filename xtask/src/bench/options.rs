@@ -88,12 +88,8 @@ pub struct Options {
 
 impl Options {
     pub fn parse(arguments: &mut Arguments) -> Result<Self> {
-        let mut workloads = Vec::new();
-        while let Some(names) = arguments.option("--only")? {
-            for name in names.split(',') {
-                workloads.push(name.parse()?);
-            }
-        }
+        let named = arguments.list("--only")?;
+        let mut workloads = named.iter().map(|name| name.parse()).collect::<Result<Vec<Workload>>>()?;
         if workloads.is_empty() {
             workloads = TABLE.to_vec();
         }
@@ -108,12 +104,12 @@ impl Options {
             minilm: arguments.option("--minilm")?.map(PathBuf::from),
             triplets: text(arguments, "--triplets", "examples/data/triplets-train.parquet")?,
             corpus: text(arguments, "--corpus", "examples/data/nano/squad")?.into(),
-            runs: number(arguments, "--runs", 3, 1)?,
-            steps: number(arguments, "--steps", 6, 1)?,
-            warmup: number(arguments, "--warmup", 2, 0)?,
-            batch_size: number(arguments, "--batch-size", 16, 1)?,
-            documents: number(arguments, "--documents", 2000, 1)?,
-            loss_batch: number(arguments, "--loss-batch", 256, 1)?,
+            runs: arguments.number("--runs", 3, 1)?,
+            steps: arguments.number("--steps", 6, 1)?,
+            warmup: arguments.number("--warmup", 2, 0)?,
+            batch_size: arguments.number("--batch-size", 16, 1)?,
+            documents: arguments.number("--documents", 2000, 1)?,
+            loss_batch: arguments.number("--loss-batch", 256, 1)?,
             output: arguments.option("--output")?.map(PathBuf::from),
         })
     }
@@ -132,12 +128,6 @@ impl Options {
     pub fn needs_rows(&self) -> bool {
         self.workloads.iter().any(|workload| !matches!(workload, Workload::Encode | Workload::Loss))
     }
-}
-
-fn number(arguments: &mut Arguments, name: &str, default: usize, least: usize) -> Result<usize> {
-    let Some(text) = arguments.option(name)? else { return Ok(default) };
-    let value = text.parse().ok().filter(|&value| value >= least);
-    value.ok_or_else(|| format!("{name} {text}: a whole number from {least} is needed"))
 }
 
 #[cfg(test)]

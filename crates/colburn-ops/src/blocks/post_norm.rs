@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::PostNorm;
+use super::weights::PostNorm;
 use crate::batch::Batch;
 use crate::cube::texts::{DeviceMasks, Texts};
 use crate::norm::cube::{self as norm, Gradients, Input};

@@ -96,7 +96,7 @@ impl Kernel<CubeBackend, 1> for CrossEntropy {
         let [rows, columns] = sizes(&scores);
         let by_scores = empty(&scores, [rows, columns], DType::F32);
         gradient_kernel::launch(
-            &scores.client,
+            &by_scores.client,
             CubeCount::Static((rows * columns).div_ceil(UNITS as usize) as u32, 1, 1),
             CubeDim::new_1d(UNITS),
             scores.into_buffer_arg(),

@@ -2,10 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::AttentionWeights;
 use crate::attention::{AttentionOptions, attention_packed};
 use crate::batch::Batch;
-use crate::blocks::{LinearWeights, PostNorm};
+use crate::blocks::weights::{AttentionWeights, LinearWeights, PostNorm};
 use crate::linear::{linear, three_linears};
 use crate::norm::drop_add_norm;
 use crate::precision::Precision;

@@ -6,19 +6,19 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use super::AttentionWeights;
 use crate::attention::AttentionOptions;
 use crate::attention::cube::{Attention, Inputs};
 use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
+use crate::blocks::weights::AttentionWeights;
 use crate::cube::parts::equal_parts;
 use crate::cube::sums::column_sums;
 use crate::kernel::{Kernel, only};
 use crate::kernel::cube::apply_11;
 use crate::precision::Precision;
 
-/// As [`super::attention_block`], for attention without a bias of the scores.
+/// As `attention_block` of the module above, for attention without a bias of the scores.
 pub(super) fn attention_block(
     x: Tensor<2>,
     weights: AttentionWeights,

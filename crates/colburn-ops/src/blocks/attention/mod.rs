@@ -1,28 +1,17 @@
 //! Attention with its projections and the norm behind it.
 
 mod composed;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod cube;
 
 use burn::tensor::Tensor;
 
-use super::{LinearWeights, PostNorm};
+use super::weights::AttentionWeights;
 use crate::attention::AttentionOptions;
 use crate::batch::Batch;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
-
-/// The weights of [`attention_block`].
-#[derive(Clone, Debug)]
-pub struct AttentionWeights {
-    /// The projections to queries, keys and values.
-    pub projections: [LinearWeights; 3],
-    /// The projection of the result.
-    pub output: LinearWeights,
-    /// The norm behind it.
-    pub norm: PostNorm,
-}
 
 /// `norm(x + dropout(output(attention(q, k, v))))`, where q, k and v are projections of x: the first half of a layer of BERT
 /// (`BertAttention` of transformers).
@@ -39,7 +28,7 @@ pub fn attention_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(feature = "cube")]
+    #[cfg(all(feature = "cube", colburn_later))]
     if Implementation::of(&x) == Implementation::Cube && options.bias.is_none() && x.dims()[0] > 0 {
         return cube::attention_block(x, weights, options, precision, batch);
     }

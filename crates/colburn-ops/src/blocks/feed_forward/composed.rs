@@ -2,10 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::FeedForwardWeights;
 use crate::activation::Activation;
 use crate::batch::Batch;
-use crate::blocks::PostNorm;
+use crate::blocks::weights::{FeedForwardWeights, PostNorm};
 use crate::linear::linear;
 use crate::norm::drop_add_norm;
 use crate::precision::Precision;

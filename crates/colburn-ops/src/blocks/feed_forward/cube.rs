@@ -6,17 +6,17 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use super::FeedForwardWeights;
 use crate::activation::{Activation, cube as activation};
 use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
+use crate::blocks::weights::FeedForwardWeights;
 use crate::cube::sums::column_sums;
 use crate::kernel::{Kernel, only};
 use crate::kernel::cube::apply_7;
 use crate::precision::Precision;
 
-/// As [`super::feed_forward_block`].
+/// As `feed_forward_block` of the module above.
 pub(super) fn feed_forward_block(
     x: Tensor<2>,
     weights: FeedForwardWeights,

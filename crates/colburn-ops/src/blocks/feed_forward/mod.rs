@@ -1,28 +1,17 @@
 //! Two linear layers with an activation between them, and the norm behind them.
 
 mod composed;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 mod cube;
 
 use burn::tensor::Tensor;
 
-use super::{LinearWeights, PostNorm};
+use super::weights::FeedForwardWeights;
 use crate::activation::Activation;
 use crate::batch::Batch;
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", colburn_later))]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
-
-/// The weights of [`feed_forward_block`].
-#[derive(Clone, Debug)]
-pub struct FeedForwardWeights {
-    /// `[hidden, inner]`.
-    pub inner: LinearWeights,
-    /// `[inner, hidden]`.
-    pub outer: LinearWeights,
-    /// The norm behind it.
-    pub norm: PostNorm,
-}
 
 /// `norm(x + dropout(outer(activation(inner(x)))))`: the second half of a layer of BERT (`BertIntermediate` and `BertOutput` of transformers).
 ///
@@ -38,7 +27,7 @@ pub fn feed_forward_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(feature = "cube")]
+    #[cfg(all(feature = "cube", colburn_later))]
     if Implementation::of(&x) == Implementation::Cube && x.dims()[0] > 0 {
         return cube::feed_forward_block(x, weights, activation, precision, batch);
     }

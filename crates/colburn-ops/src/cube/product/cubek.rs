@@ -1,17 +1,16 @@
 //! Products by cubek's kernels, without tuning: on wgpu, and on CUDA where cuBLASLt is missing.
 
-use burn::backend::Backend as _;
 use burn_cubecl::kernel::{
     into_contiguous,
     matmul::{MatmulStrategy, matmul},
 };
-use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use burn_cubecl::tensor::CubeTensor;
 use burn_std::{Metadata, strides};
 
-use super::Matrix;
+use super::matrix::Matrix;
 use crate::cube::copy::copy_into;
 
-/// As [`super::product`].
+/// As `product` of the module above.
 pub(super) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool, out: &Matrix) {
     let count = out.batch.0;
     for number in 0..count {
@@ -27,7 +26,11 @@ fn tensor(matrix: &Matrix, number: usize) -> CubeTensor {
     let mut tensor = matrix.array.clone();
     let first = (matrix.first + number * matrix.batch.1) * tensor.dtype.size();
     tensor.handle = tensor.handle.offset_start(first as u64);
-    let metadata = Metadata::new([matrix.rows, matrix.columns], strides![matrix.stride, 1]);
-    *tensor.meta = metadata;
-    if matrix.transposed { CubeBackend::float_transpose(tensor) } else { tensor }
+    let (rows, columns, stride) = (matrix.rows, matrix.columns, matrix.stride);
+    *tensor.meta = if matrix.transposed {
+        Metadata::new([columns, rows], strides![1, stride])
+    } else {
+        Metadata::new([rows, columns], strides![stride, 1])
+    };
+    tensor
 }

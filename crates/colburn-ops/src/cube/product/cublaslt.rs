@@ -14,7 +14,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::device::RuntimeId;
 use cudarc::cublaslt::{result as lt, sys};
 
-use super::{Arithmetic, Matrix};
+use super::matrix::{Arithmetic, Matrix};
 use crate::cube::array::bytes;
 use crate::cube::cuda::stream::{OnStream, submit};
 
@@ -49,7 +49,7 @@ fn workspace(like: &CubeTensor) -> CubeTensor {
     WORKSPACES.with_borrow_mut(|known| known.entry(device as u16).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
 }
 
-/// As [`super::product`].
+/// As `product` of the module above.
 pub(super) fn product(
     a: Matrix,
     b: Matrix,
@@ -109,8 +109,9 @@ impl Side {
         }
     }
 
-    fn operation(&self) -> sys::cublasOperation_t {
-        if self.transposed { sys::cublasOperation_t::CUBLAS_OP_T } else { sys::cublasOperation_t::CUBLAS_OP_N }
+    /// `cublasOperation_t`, which cudarc's bindings of this library do not name: as it lies, or transposed.
+    fn operation(&self) -> i32 {
+        i32::from(self.transposed)
     }
 }
 

@@ -1,0 +1,1093 @@
+// Attention over a packed run on the tensor cores, forward and backward (Dao 2023, FlashAttention-2). No scores are kept.
+//
+// HEADER
+
+#ifndef HEAD_DIM
+#define HEAD_DIM 64
+#endif
+#ifndef HALF
+#define HALF 0
+#endif
+#ifndef WINDOW
+#define WINDOW 0
+#endif
+#ifndef DROPOUT
+#define DROPOUT 0
+#endif
+#ifndef FORWARD_WARPS
+#define FORWARD_WARPS 6
+#endif
+#ifndef FORWARD_CTAS
+#define FORWARD_CTAS (HEAD_DIM > 64 ? 1 : 2)
+#endif
+#ifndef FORWARD_BLOCKS
+#define FORWARD_BLOCKS 3
+#endif
+#ifndef BACKWARD_WARPS
+#define BACKWARD_WARPS (HEAD_DIM > 64 ? 4 : 6)
+#endif
+#ifndef BACKWARD_CTAS
+#define BACKWARD_CTAS (HEAD_DIM > 64 ? 1 : HEAD_DIM > 32 ? 2 : 3)
+#endif
+// Tiles of a text that the fused backward pass holds.
+#ifndef FUSED_TILES
+#define FUSED_TILES 2
+#endif
+#ifndef PASS
+#define PASS 7
+#endif
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+// Bytes of a row of a head, and its parts of 16 bytes.
+#define ROW_BYTES (2 * HEAD_DIM)
+#define CHUNKS (HEAD_DIM / 8)
+// Steps of 16 through a row of a head.
+#define STEPS (HEAD_DIM / 16)
+
+#define INFINITY_ __int_as_float(0x7f800000)
+#define NAN_ __int_as_float(0x7fffffff)
+// 1 over the square root of the head's dimension.
+#define SCALE (HEAD_DIM == 64 ? 0.125f : HEAD_DIM == 32 ? 0.17677669529663687f : 0.08838834764831845f)
+#define LOG2E 1.4426950408889634f
+#define LN2 0.6931471805599453f
+
+#define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
+// Instructions.
+
+DEVICE u32 shared_address(const void* pointer) {
+    u32 address;
+    asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(address) : "l"(pointer));
+    return address;
+}
+
+// Copies 16 bytes to shared memory, or writes zeros there.
+DEVICE void copy_async(u32 to, const void* from, bool valid) {
+    u32 bytes = valid ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+
+DEVICE void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+template <int PENDING>
+DEVICE void copy_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+DEVICE void load_matrices(u32 (&to)[4], u32 from) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(from));
+}
+
+DEVICE void load_transposed(u32 (&to)[4], u32 from) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(from));
+}
+
+DEVICE void store_matrices(u32 to, const u32 (&from)[4]) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(from[0]), "r"(from[1]),
+                 "r"(from[2]), "r"(from[3])
+                 : "memory");
+}
+
+DEVICE uint4 load_shared_16(u32 from) {
+    uint4 to;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(to.x), "=r"(to.y), "=r"(to.z), "=r"(to.w) : "r"(from));
+    return to;
+}
+
+DEVICE u32 load_shared(u32 from) {
+    u32 to;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(to) : "r"(from));
+    return to;
+}
+
+DEVICE void store_shared_half(u32 to, u32 value) {
+    asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"((u16)value) : "memory");
+}
+
+DEVICE void store_shared(u32 to, float value) { asm volatile("st.shared.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory"); }
+
+DEVICE void load_shared_pair(float (&to)[2], u32 from) {
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(to[0]), "=f"(to[1]) : "r"(from));
+}
+
+DEVICE uint4 load_global_16(const void* from) {
+    uint4 to;
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(to.x), "=r"(to.y), "=r"(to.z), "=r"(to.w) : "l"(from));
+    return to;
+}
+
+DEVICE void store_global_16(u16* to, uint4 value) {
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
+                 : "memory");
+}
+
+// sum = start + left (16 x 16) * right (16 x 8)
+DEVICE void multiply_from(float (&sum)[4], const u32 (&left)[4], u32 right_0, u32 right_1, const float (&start)[4]) {
+#if HALF
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+#else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+#endif
+        : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1), "f"(start[0]), "f"(start[1]),
+          "f"(start[2]), "f"(start[3]));
+}
+
+// sum += left (16 x 16) * right (16 x 8)
+DEVICE void multiply(float (&sum)[4], const u32 (&left)[4], u32 right_0, u32 right_1) {
+    multiply_from(sum, left, right_0, right_1, sum);
+}
+
+// Two halves of a word, the first in the low bits.
+DEVICE u32 pack(float first, float second) {
+    u32 word;
+#if HALF
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(second), "f"(first));
+#else
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(second), "f"(first));
+#endif
+    return word;
+}
+
+// 2 to the power x.
+DEVICE float exp2_(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+DEVICE float log2_(float x) {
+    float y;
+    asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffff, value, mask); }
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
+// Dropout.
+
+#define GAMMA 0x9e3779b97f4a7c15ull
+
+DEVICE u64 finish(u64 z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+// The number at a position of the SplitMix64 sequence that starts at a seed.
+DEVICE u64 mix(u64 seed, u64 position) { return finish(seed + (position + 1) * GAMMA); }
+
+// What decides which weights of a text are kept.
+struct Masks {
+    u64 key;
+    u32 threshold;
+};
+
+// A bit for each of 16 neighbouring elements, the first of them in bit 0: 1 if it is kept. Only the first `count` are wanted.
+DEVICE u32 kept(Masks masks, u64 element, u32 count) {
+    u64 z = masks.key + ((element >> 1) + 1) * GAMMA;
+    u32 odd = (u32)element & 1;
+    u32 draws = (min(count, 16u) + odd + 1) >> 1;
+    u32 bits = 0;
+#pragma unroll
+    for (u32 part = 0; part < 2; part++) {
+        if (draws > 4 * part) {
+#pragma unroll
+            for (u32 i = 4 * part; i < 4 * part + 4; i++) {
+                u64 draw = finish(z + i * GAMMA);
+                bits |= (u32)draw >= masks.threshold ? 1u << (2 * i) : 0;
+                bits |= (u32)(draw >> 32) >= masks.threshold ? 2u << (2 * i) : 0;
+            }
+        }
+    }
+    if (draws > 8) {
+        // The second element of this draw is the 18th, and never wanted.
+        bits |= (u32)finish(z + 8 * GAMMA) >= masks.threshold ? 1u << 16 : 0;
+    }
+    return bits >> odd;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
+// Places.
+
+// The parts of a row in shared memory are exchanged, so that matrices are loaded without bank conflicts.
+DEVICE u32 swizzle(u32 row) {
+#if HEAD_DIM >= 64
+    return (row & 1) << 2 | (row >> 1 & 3);
+#else
+    return row >> 1 & 3;
+#endif
+}
+
+// What a lane of a warp holds of a matrix, and where it reads.
+struct Lane {
+    u32 lane;
+    // Row (and row + 8) of an accumulator, and half its column.
+    u32 row, column;
+    // The byte of a tile from which 16 x 16 numbers are loaded: rows first (a left factor, or a transposed right one).
+    u32 by_row;
+    // Columns first (a right factor whose rows lie in memory as columns).
+    u32 by_column;
+    // The 16 bytes of a right factor for two steps at once, whose order fits `load_left`.
+    u32 by_two;
+};
+
+DEVICE Lane lane_of(u32 lane) {
+    Lane at;
+    at.lane = lane;
+    at.row = lane >> 2;
+    at.column = lane & 3;
+    u32 turn = swizzle(lane & 7);
+    at.by_row = ((lane >> 3 & 1) * 8 + (lane & 7)) * ROW_BYTES + ((lane >> 4 ^ turn) << 4);
+    at.by_column = ((lane >> 4) * 8 + (lane & 7)) * ROW_BYTES + (((lane >> 3 & 1) ^ turn) << 4);
+    at.by_two = at.row * ROW_BYTES + ((at.column ^ swizzle(at.row)) << 4);
+    return at;
+}
+
+// 16 rows of a text, the work of a warp.
+struct Slot {
+    // The first row of the text in the run, its length, and its number of keys.
+    u32 start, length, keys;
+    // The first of the 16 rows in the text.
+    u32 row;
+    u32 text;
+    // The chunk of the tile that holds the first row of the text, if the text fits into a tile.
+    u32 base;
+
+    DEVICE_MEMBER Slot(const u32* slots, u32 number) {
+        uint4 first = load_global_16(slots + 8 * number), second = load_global_16(slots + 8 * number + 4);
+        start = first.x, length = first.y, keys = first.z, row = first.w;
+        text = second.x, base = second.y;
+    }
+};
+
+// The number of rows from `first` on, below `end`.
+DEVICE u32 rows_from(u32 first, u32 end) { return end > first ? end - first : 0; }
+
+// Copies 16 rows of a head, with zeros for those that are not valid. Of these nothing is read.
+DEVICE void load_rows(u32 to, const u16* from, u32 stride, u32 valid, const Lane& at) {
+    u32 line = at.lane / CHUNKS, chunk = at.lane % CHUNKS;
+    from += (u64)line * stride + 8 * chunk;
+#pragma unroll
+    for (u32 i = 0; i < CHUNKS / 2; i++) {
+        u32 row = i * (32 / CHUNKS) + line;
+        copy_async(to + row * ROW_BYTES + ((chunk ^ swizzle(row)) << 4), from + (u64)i * (32 / CHUNKS) * stride, row < valid);
+    }
+}
+
+// Loads 16 rows of a head as a left factor from device memory. The order of its columns is another one than in the matrices of
+// `load_matrices`, but the same as in `load_two`, and the order does not change a product.
+DEVICE void load_left(u32 (&to)[STEPS][4], const u16* from, u32 stride, u32 valid, const Lane& at) {
+    const u16* line = from + (u64)at.row * stride + 8 * at.column;
+#pragma unroll
+    for (u32 j = 0; j < STEPS / 2; j++) {
+        uint4 upper = make_uint4(0, 0, 0, 0), lower = upper;
+        if (at.row < valid) upper = load_global_16(line + 32 * j);
+        if (at.row + 8 < valid) lower = load_global_16(line + 8 * (u64)stride + 32 * j);
+        to[2 * j][0] = upper.x, to[2 * j][1] = lower.x, to[2 * j][2] = upper.y, to[2 * j][3] = lower.y;
+        to[2 * j + 1][0] = upper.z, to[2 * j + 1][1] = lower.z, to[2 * j + 1][2] = upper.w, to[2 * j + 1][3] = lower.w;
+    }
+}
+
+// Writes 16 rows of a head by way of 16 rows of shared memory that no other warp uses. Rows from `live` on are 0.
+DEVICE void flush(u32 area, const float (&values)[CHUNKS][4], float upper, float lower, u16* to, u32 stride, u32 valid, u32 live,
+                  const Lane& at) {
+    __syncwarp();
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i++) {
+        const float (&left)[4] = values[2 * i], (&right)[4] = values[2 * i + 1];
+        u32 words[4] = {pack(left[0] * upper, left[1] * upper), pack(left[2] * lower, left[3] * lower),
+                        pack(right[0] * upper, right[1] * upper), pack(right[2] * lower, right[3] * lower)};
+        store_matrices(area + (at.by_row ^ i << 5), words);
+    }
+    __syncwarp();
+    u32 line = at.lane / CHUNKS, chunk = at.lane % CHUNKS;
+    u16* place = to + (u64)line * stride + 8 * chunk;
+#pragma unroll
+    for (u32 i = 0; i < CHUNKS / 2; i++) {
+        u32 row = i * (32 / CHUNKS) + line;
+        uint4 value = load_shared_16(area + row * ROW_BYTES + ((chunk ^ swizzle(row)) << 4));
+        if (row >= live) value = make_uint4(0, 0, 0, 0);
+        if (row < valid) store_global_16(place + (u64)i * (32 / CHUNKS) * stride, value);
+    }
+    __syncwarp();
+}
+
+// Whether a query and a key are farther apart than the window.
+DEVICE bool apart(u32 query, u32 key, u32 window) { return key + window < query || key > query + window; }
+
+// The bits of 16 queries by keys of a tile: for every 16 keys 8 words, each with the bits of a row and of the row 8 below.
+DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32 lane) {
+    u32 row = lane >> 1;
+    if (row >= queries) return;
+    for (u32 unit = lane & 1; 16 * unit < keys; unit += 2) {
+        u32 bits = kept(masks, first + (u64)row * length + 16 * unit, keys - 16 * unit);
+        store_shared_half(to + unit * 32 + (row & 7) * 4 + (row >> 3) * 2, bits);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
+// Forward.
+
+#if PASS & 1
+
+extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
+    attention_forward(const u16* qkv, u16* ctx, float* lse, const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens,
+                      u32 window, u32 stages, u32 threshold, float keep) {
+    constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
+    extern __shared__ __align__(128) u8 memory[];
+    const u32 warp = threadIdx.x / 32;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const Lane at = lane_of(threadIdx.x % 32);
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    // Whether all warps work at one text that does not fit into a tile.
+    const bool alone = slot.length > ROWS;
+
+    // Shared memory: the queries of each warp, stages of keys and values, and the bits of dropout of each warp.
+    const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
+    const u32 stage_0 = shared_address(memory) + TILE;
+    const u32 bits = stage_0 + stages * 2 * TILE + warp * WARPS * 32;
+
+    // The keys that any row of the tile sees.
+    u32 first = 0, end = slot.keys;
+#if WINDOW
+    if (alone) {
+        u32 top = slot.row - 16 * warp;
+        first = (top > window ? top - window : 0) / 16 * 16;
+        end = min(end, top + ROWS + window);
+    }
+#endif
+    const u32 count = alone ? (rows_from(first, end) + ROWS - 1) / ROWS : 1;
+    const u32 queries = rows_from(slot.row, slot.length);
+
+    auto load = [&](u32 tile) {
+        u32 row = alone ? first + tile * ROWS + 16 * warp : slot.row;
+        u32 valid = rows_from(row, slot.keys);
+        u32 to = stage_0 + (tile % stages) * 2 * TILE + warp * 16 * ROW_BYTES;
+        const u16* from = qkv + (u64)(slot.start + row) * stride + hidden + column;
+        load_rows(to, from, stride, valid, at);
+        load_rows(to + TILE, from + hidden, stride, valid, at);
+    };
+    load_rows(own, qkv + (u64)(slot.start + slot.row) * stride + column, stride, queries, at);
+    if (count > 0) load(0);
+    copy_commit();
+    if (count > 1) load(1);
+    copy_commit();
+
+#if DROPOUT
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
+    const u64 element = ((u64)head * slot.length + slot.row) * slot.length;
+#endif
+    const float scale = LOG2E * SCALE;
+    u32 q[STEPS][4];
+    float out[CHUNKS][4] = {};
+    float largest[2] = {-INFINITY_, -INFINITY_}, sum[2] = {0, 0};
+
+    for (u32 tile = 0; tile < count; tile++) {
+        // The place of the first key of the text in the tile, and the number of keys.
+        const u32 key_0 = first + tile * ROWS;
+        const u32 limit = queries > 0 ? min(rows_from(key_0, end), ROWS) : 0;
+#if DROPOUT
+        keep_rows(bits, masks, element + key_0, slot.length, queries, limit, at.lane);
+#endif
+        copy_wait<1>();
+        __syncthreads();
+        if (tile == 0) {
+#pragma unroll
+            for (u32 i = 0; i < STEPS; i++) load_matrices(q[i], own + (at.by_row ^ i << 5));
+        }
+        const u32 k_tile = stage_0 + (tile % stages) * 2 * TILE + slot.base * 16 * ROW_BYTES;
+        for (u32 place = 0; place < limit; place += 16 * BLOCKS) {
+#if WINDOW
+            if (key_0 + place > slot.row + 15 + window || key_0 + place + 16 * BLOCKS + window <= slot.row) continue;
+#endif
+            const u32 k = k_tile + place * ROW_BYTES;
+            const u32 rest = limit - place;
+            float s[2 * BLOCKS][4];
+#pragma unroll
+            for (u32 b = 0; b < BLOCKS; b++) {
+#pragma unroll
+                for (u32 n = 2 * b; n < 2 * b + 2; n++) {
+                    u32 place = 8 * n + 2 * at.column;
+                    s[n][0] = s[n][2] = place < rest ? 0 : -INFINITY_;
+                    s[n][1] = s[n][3] = place + 1 < rest ? 0 : -INFINITY_;
+                }
+                if (16 * b < rest) {
+#pragma unroll
+                    for (u32 i = 0; i < STEPS; i++) {
+                        u32 right[4];
+                        load_matrices(right, k + b * 16 * ROW_BYTES + (at.by_column ^ i << 5));
+                        multiply(s[2 * b], q[i], right[0], right[1]);
+                        multiply(s[2 * b + 1], q[i], right[2], right[3]);
+                    }
+                }
+            }
+#if WINDOW
+            if (key_0 + place + window < slot.row + 15 || key_0 + place + 16 * BLOCKS - 1 > slot.row + window) {
+#pragma unroll
+                for (u32 n = 0; n < 2 * BLOCKS; n++) {
+#pragma unroll
+                    for (u32 e = 0; e < 4; e++) {
+                        u32 key = key_0 + place + 8 * n + 2 * at.column + e % 2;
+                        if (apart(slot.row + at.row + e / 2 * 8, key, window)) s[n][e] = -INFINITY_;
+                    }
+                }
+            }
+#endif
+            // NaN may be passed over here. The exponential finds it.
+            float less[2], change[2];
+#pragma unroll
+            for (u32 r = 0; r < 2; r++) {
+                float most = fmaxf(s[0][2 * r], s[0][2 * r + 1]);
+#pragma unroll
+                for (u32 n = 1; n < 2 * BLOCKS; n++) most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
+                most = fmaxf(most, shuffle_xor(most, 1));
+                most = fmaxf(most, shuffle_xor(most, 2));
+                most = fmaxf(most, largest[r]);
+                // Without any key so far every exponential is 0.
+                less[r] = most == -INFINITY_ ? 0 : most * scale;
+                change[r] = exp2_(largest[r] * scale - less[r]);
+                largest[r] = most;
+                sum[r] *= change[r];
+            }
+            if (place + tile > 0) {
+#pragma unroll
+                for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+                    for (u32 e = 0; e < 4; e++) out[n][e] *= change[e / 2];
+                }
+            }
+#pragma unroll
+            for (u32 b = 0; b < BLOCKS; b++) {
+                if (16 * b >= rest) break;
+#if DROPOUT
+                const u32 word = load_shared(bits + (place / 16 + b) * 32 + at.row * 4) >> (2 * at.column);
+#endif
+                u32 weights[4];
+#pragma unroll
+                for (u32 n = 0; n < 2; n++) {
+                    float p[4];
+#pragma unroll
+                    for (u32 e = 0; e < 4; e++) {
+                        p[e] = exp2_(s[2 * b + n][e] * scale - less[e / 2]);
+                        sum[e / 2] += p[e];
+#if DROPOUT
+                        if (!(word >> (e / 2 * 16 + 8 * n + e % 2) & 1)) p[e] = 0;
+#endif
+                    }
+                    weights[2 * n] = pack(p[0], p[1]);
+                    weights[2 * n + 1] = pack(p[2], p[3]);
+                }
+#pragma unroll
+                for (u32 i = 0; i < STEPS; i++) {
+                    u32 right[4];
+                    load_transposed(right, k + TILE + b * 16 * ROW_BYTES + (at.by_row ^ i << 5));
+                    multiply(out[2 * i], weights, right[0], right[1]);
+                    multiply(out[2 * i + 1], weights, right[2], right[3]);
+                }
+            }
+        }
+        if (tile + 1 < count) {
+            __syncthreads();
+            if (tile + 2 < count) load(tile + 2);
+            copy_commit();
+        }
+    }
+
+    if (queries == 0) return;
+    float factor[2];
+    u32 live = slot.keys > 0 ? 16 : 0;
+#if WINDOW
+    // The rows below this one see no key.
+    if (slot.keys > 0) live = rows_from(slot.row, slot.keys + window);
+#endif
+#pragma unroll
+    for (u32 r = 0; r < 2; r++) {
+        sum[r] += shuffle_xor(sum[r], 1);
+        sum[r] += shuffle_xor(sum[r], 2);
+        factor[r] = keep / sum[r];
+        u32 row = at.row + 8 * r;
+        float value = largest[r] * scale * LN2 + log2_(sum[r]) * LN2;
+        if (sum[r] == 0) value = NAN_;
+        if (row >= live) value = -INFINITY_;
+        if (at.column == 0 && row < queries) lse[(u64)head * tokens + slot.start + slot.row + row] = value;
+    }
+    flush(own, out, factor[0], factor[1], ctx + (u64)(slot.start + slot.row) * hidden + column, hidden, queries, live, at);
+}
+
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
+// Backward.
+
+#if PASS & 6
+
+// 16 keys, the gradients by them and by their values.
+struct Keys {
+    u32 k[STEPS][4], v[STEPS][4];
+    float dk[CHUNKS][4], dv[CHUNKS][4];
+    // What scores start from: minus infinity where there is no key.
+    float open[4];
+};
+
+// The statistics of two neighbouring queries lie side by side, 32 bytes, as they are used: what is added to their scores by base 2, and minus
+// the sums of weights times the gradient by them, twice.
+#define STATISTICS 16
+
+DEVICE void store_statistics(u32 to, u32 query, float less, float constant) {
+    to += query / 2 * 32 + query % 2 * 4;
+    store_shared(to, less);
+    store_shared(to + 16, constant);
+    store_shared(to + 24, constant);
+}
+
+// What is added to the scores of a query by base 2: minus their log-sum-exp, plus the logarithm of the scale of kept weights.
+DEVICE float less_of(float lse, float log_keep) { return lse == -INFINITY_ ? lse : log_keep - LOG2E * lse; }
+
+// Reads the keys, and clears the gradients.
+DEVICE void begin(Keys& own, u32 k, u32 valid, const Lane& at) {
+#if HEAD_DIM <= 64
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i++) load_matrices(own.k[i], k + (at.by_row ^ i << 5));
+#endif
+    own.open[0] = own.open[1] = at.row < valid ? 0 : -INFINITY_;
+    own.open[2] = own.open[3] = at.row + 8 < valid ? 0 : -INFINITY_;
+#pragma unroll
+    for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+        for (u32 e = 0; e < 4; e++) own.dk[n][e] = own.dv[n][e] = 0;
+    }
+}
+
+// 16 keys and 16 queries: adds to the gradients by keys and values, and returns the gradient by the scores, keys by queries.
+DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out, u32 statistics, u32 bits, u32 query, u32 key,
+                          u32 window, const Lane& at) {
+    const float scale = LOG2E * SCALE;
+    float s[2][4], d[2][4], less[2][2], constant[2][4];
+#pragma unroll
+    for (u32 n = 0; n < 2; n++) {
+        u32 two = statistics + (4 * n + at.column) * 32;
+        load_shared_pair(less[n], two);
+        uint4 words = load_shared_16(two + 16);
+        constant[n][0] = __int_as_float(words.x), constant[n][1] = __int_as_float(words.y);
+        constant[n][2] = __int_as_float(words.z), constant[n][3] = __int_as_float(words.w);
+    }
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i++) {
+        u32 right[4];
+        load_matrices(right, q + (at.by_column ^ i << 5));
+#if HEAD_DIM > 64
+        load_matrices(own.k[i], k + (at.by_row ^ i << 5));
+#endif
+        multiply_from(s[0], own.k[i], right[0], right[1], i == 0 ? own.open : s[0]);
+        multiply_from(s[1], own.k[i], right[2], right[3], i == 0 ? own.open : s[1]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i += 2) {
+#pragma unroll
+        for (u32 n = 0; n < 2; n++) {
+            uint4 right = load_shared_16(d_out + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
+            multiply_from(d[n], own.v[i], right.x, right.y, i == 0 ? constant[n] : d[n]);
+            multiply(d[n], own.v[i + 1], right.z, right.w);
+        }
+    }
+#if WINDOW
+    const bool edge = key + window < query + 15 || key + 15 > query + window;
+#endif
+    u32 weights[4];
+#pragma unroll
+    for (u32 n = 0; n < 2; n++) {
+#if DROPOUT
+        const u32 word = load_shared(bits + (8 * n + 2 * at.column) * 2) >> at.row;
+#endif
+        float p[4];
+#pragma unroll
+        for (u32 e = 0; e < 4; e++) {
+            p[e] = exp2_(s[n][e] * scale + less[n][e % 2]);
+#if WINDOW
+            if (edge && apart(query + 8 * n + 2 * at.column + e % 2, key + at.row + e / 2 * 8, window)) p[e] = 0;
+#endif
+            float change = d[n][e];
+#if DROPOUT
+            const bool keep = word >> (e % 2 * 16 + e / 2 * 8) & 1;
+            if (!keep) change = constant[n][e];
+#endif
+            d[n][e] = p[e] * change;
+#if DROPOUT
+            if (!keep) p[e] = 0;
+#endif
+        }
+        weights[2 * n] = pack(p[0], p[1]);
+        weights[2 * n + 1] = pack(p[2], p[3]);
+        d_scores[2 * n] = pack(d[n][0], d[n][1]);
+        d_scores[2 * n + 1] = pack(d[n][2], d[n][3]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i++) {
+        u32 right[4];
+        load_transposed(right, d_out + (at.by_row ^ i << 5));
+        multiply(own.dv[2 * i], weights, right[0], right[1]);
+        multiply(own.dv[2 * i + 1], weights, right[2], right[3]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < STEPS; i++) {
+        u32 right[4];
+        load_transposed(right, q + (at.by_row ^ i << 5));
+        multiply(own.dk[2 * i], d_scores, right[0], right[1]);
+        multiply(own.dk[2 * i + 1], d_scores, right[2], right[3]);
+    }
+}
+
+// The bits of queries by 16 keys: a half word for each query.
+DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32 lane) {
+    for (u32 query = lane; query < queries; query += 32) {
+        store_shared_half(to + 2 * query, kept(masks, first + (u64)query * length, keys));
+    }
+}
+
+#endif
+
+#if PASS & 2
+
+extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+    attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* slots,
+                       const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 rows, u32 threshold, float log_keep) {
+    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS;
+    // A row of gradients by scores is of one key, and has the queries of a tile.
+    constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > ROW_BYTES ? SCORES_ROW : ROW_BYTES);
+    extern __shared__ __align__(128) u8 memory[];
+    const u32 warp = threadIdx.x / 32;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const Lane at = lane_of(threadIdx.x % 32);
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    // Whether all warps work at one text that does not fit into a tile.
+    const bool alone = FUSED_TILES > 1 && slot.length > ROWS;
+
+    // Shared memory: all queries, gradients by the result and keys; gradients by scores; statistics; bits of dropout of each warp.
+    const u32 q_rows = shared_address(memory);
+    const u32 d_rows = q_rows + rows * ROW_BYTES;
+    const u32 k_rows = d_rows + rows * ROW_BYTES;
+    const u32 scores = k_rows + rows * ROW_BYTES;
+    const u32 statistics = scores + WARPS * SCORES;
+    const u32 bits = statistics + rows * STATISTICS + warp * ROWS * 2;
+
+    const u32 count = alone ? (slot.length + ROWS - 1) / ROWS : 1;
+    for (u32 tile = 0; tile < count; tile++) {
+        u32 row = slot.row + tile * ROWS, to = (tile * ROWS + 16 * warp) * ROW_BYTES;
+        u32 valid = rows_from(row, slot.length);
+        const u16* from = qkv + (u64)(slot.start + row) * stride + column;
+        load_rows(q_rows + to, from, stride, valid, at);
+        load_rows(k_rows + to, from + hidden, stride, rows_from(row, slot.keys), at);
+        load_rows(d_rows + to, d_ctx + (u64)(slot.start + row) * hidden + column, hidden, valid, at);
+    }
+    copy_commit();
+
+#if DROPOUT
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
+    const u64 element = (u64)head * slot.length * slot.length;
+#endif
+    const u32 query_chunks = (slot.length + 15) / 16, key_chunks = (slot.keys + 15) / 16;
+#if WINDOW
+    // Chunks farther apart than this have no pair within the window.
+    const u32 reach = (window + 15) / 16;
+#endif
+    const float over_keep = exp2_(-log_keep);
+    Keys own;
+    float parts[FUSED_TILES][CHUNKS][4];
+
+    for (u32 pass = 0; pass < count; pass++) {
+        const bool last = pass + 1 == count;
+        const u32 key = slot.row + pass * ROWS;
+        const u32 live = rows_from(key, slot.keys);
+        load_left(own.v, qkv + (u64)(slot.start + key) * stride + 2 * hidden + column, stride, live, at);
+        for (u32 tile = 0; tile < count; tile++) {
+            const u32 query_0 = tile * ROWS;
+#if DROPOUT
+            if (live > 0) {
+                u32 queries = min(rows_from(query_0, slot.length), ROWS);
+                keep_columns(bits, masks, element + (u64)query_0 * slot.length + key, slot.length, queries, live, at.lane);
+                __syncwarp();
+            }
+#endif
+            if (pass + tile == 0) {
+                for (u32 part = 0; part < count; part++) {
+                    u32 row_0 = slot.row + part * ROWS, place_0 = part * ROWS + 16 * warp;
+                    u32 valid = rows_from(row_0, slot.length);
+                    // The products of the result with the gradient by it are the diagonal of a product of matrices.
+                    u32 result[STEPS][4];
+                    load_left(result, ctx + (u64)(slot.start + row_0) * hidden + column, hidden, valid, at);
+                    float its[2];
+#pragma unroll
+                    for (u32 r = 0; r < 2; r++) {
+                        its[r] = -INFINITY_;
+                        if (at.row + 8 * r < valid) its[r] = lse[(u64)head * tokens + slot.start + row_0 + at.row + 8 * r];
+                    }
+                    copy_wait<0>();
+                    __syncwarp();
+                    float sums[2][4] = {};
+#pragma unroll
+                    for (u32 i = 0; i < STEPS; i += 2) {
+#pragma unroll
+                        for (u32 n = 0; n < 2; n++) {
+                            uint4 right = load_shared_16(d_rows + (place_0 + 8 * n) * ROW_BYTES + (at.by_two ^ i << 5));
+                            multiply(sums[n], result[i], right.x, right.y);
+                            multiply(sums[n], result[i + 1], right.z, right.w);
+                        }
+                    }
+                    if (at.column == at.row / 2) {
+                        float upper = at.row % 2 ? sums[0][1] : sums[0][0], lower = at.row % 2 ? sums[1][3] : sums[1][2];
+                        u32 to = statistics + place_0 * STATISTICS;
+                        store_statistics(to, at.row, less_of(its[0], log_keep), -upper * over_keep);
+                        store_statistics(to, at.row + 8, less_of(its[1], log_keep), -lower * over_keep);
+                    }
+                }
+                __syncthreads();
+            }
+            if (tile == 0) begin(own, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, live, at);
+            if (live > 0) {
+                // Chunks of queries, by their number in the text.
+                u32 from = alone ? tile * WARPS : 0, end = alone ? min(from + WARPS, query_chunks) : query_chunks;
+                const u32 chunk_0 = from;
+#if WINDOW
+                from = max(from, rows_from(reach, key / 16));
+                end = min(end, key / 16 + reach + 1);
+#endif
+                for (u32 chunk = from; chunk < end; chunk++) {
+                    u32 row = (slot.base + chunk) * 16;
+                    u32 d_scores[4];
+                    differentiate(own, d_scores, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, q_rows + row * ROW_BYTES,
+                                  d_rows + row * ROW_BYTES, statistics + row * STATISTICS, bits + (chunk - chunk_0) * 32, 16 * chunk, key, window, at);
+                    store_matrices(scores + warp * SCORES + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW +
+                                       (slot.base + chunk - chunk_0) * 32 + (at.lane >> 4) * 16,
+                                   d_scores);
+                }
+            }
+            __syncthreads();
+            u16* gradient = d_qkv + (u64)(slot.start + key) * stride + column;
+            const u32 written = rows_from(key, slot.length);
+            if (last && tile + 1 == count && written > 0) {
+                // No warp reads queries or gradients any more.
+                u32 area = 16 * warp * ROW_BYTES;
+                flush(q_rows + area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+                flush(d_rows + area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
+            }
+            const u32 query = slot.row + query_0;
+            const u32 wanted = rows_from(query, slot.length);
+            if (wanted > 0) {
+                float dq[CHUNKS][4];
+#pragma unroll
+                for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+                    for (u32 e = 0; e < 4; e++) dq[n][e] = 0;
+                }
+                if (FUSED_TILES > 1 && pass > 0) {
+#pragma unroll
+                    for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+                        for (u32 e = 0; e < 4; e++) dq[n][e] = parts[tile][n][e];
+                    }
+                }
+                u32 from = alone ? pass * WARPS : 0, end = alone ? min(from + WARPS, key_chunks) : key_chunks;
+                const u32 chunk_0 = from;
+#if WINDOW
+                from = max(from, rows_from(reach, query / 16));
+                end = min(end, query / 16 + reach + 1);
+#endif
+                for (u32 chunk = from; chunk < end; chunk++) {
+                    u32 left[4];
+                    load_transposed(left, scores + (slot.base + chunk - chunk_0) * SCORES +
+                                              ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16);
+#pragma unroll
+                    for (u32 i = 0; i < STEPS; i++) {
+                        u32 right[4];
+                        load_transposed(right, k_rows + (slot.base + chunk) * 16 * ROW_BYTES + (at.by_row ^ i << 5));
+                        multiply(dq[2 * i], left, right[0], right[1]);
+                        multiply(dq[2 * i + 1], left, right[2], right[3]);
+                    }
+                }
+                if (FUSED_TILES == 1 || last) {
+                    u32 area = q_rows + (query_0 + 16 * warp) * ROW_BYTES;
+                    flush(area, dq, SCALE, SCALE, d_qkv + (u64)(slot.start + query) * stride + column, stride, wanted, 16, at);
+                } else {
+#pragma unroll
+                    for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+                        for (u32 e = 0; e < 4; e++) parts[tile][n][e] = dq[n][e];
+                    }
+                }
+            }
+            if (FUSED_TILES > 1 && count > 1) {
+                __syncthreads();
+                if (!last && tile + 1 == count && written > 0) {
+                    u32 area = scores + warp * SCORES;
+                    flush(area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+                    flush(area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
+                }
+            }
+        }
+    }
+}
+
+#endif
+
+#if PASS & 4
+
+// The gradients by queries.
+extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+    attention_backward_queries(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, float* constants, u16* d_qkv,
+                               const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold,
+                               float log_keep) {
+    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
+    extern __shared__ __align__(128) u8 memory[];
+    const u32 warp = threadIdx.x / 32;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const Lane at = lane_of(threadIdx.x % 32);
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    const u32 start = slot.start, length = slot.length, row_0 = slot.row;
+
+    // Shared memory: the queries of each warp, two stages of keys and values, and the bits of dropout of each warp.
+    const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
+    const u32 stage_0 = shared_address(memory) + TILE;
+    const u32 bits = stage_0 + 4 * TILE + warp * WARPS * 32;
+
+    u32 first = 0, end = slot.keys;
+#if WINDOW
+    const u32 top = row_0 - 16 * warp;
+    first = (top > window ? top - window : 0) / 16 * 16;
+    end = min(end, top + ROWS + window);
+#endif
+    const u32 count = (rows_from(first, end) + ROWS - 1) / ROWS;
+    const u32 queries = rows_from(row_0, length);
+
+    auto load = [&](u32 tile) {
+        u32 row = first + tile * ROWS + 16 * warp;
+        u32 valid = rows_from(row, slot.keys);
+        u32 to = stage_0 + (tile % 2) * 2 * TILE + warp * 16 * ROW_BYTES;
+        const u16* from = qkv + (u64)(start + row) * stride + hidden + column;
+        load_rows(to, from, stride, valid, at);
+        load_rows(to + TILE, from + hidden, stride, valid, at);
+    };
+    load_rows(own, qkv + (u64)(start + row_0) * stride + column, stride, queries, at);
+    if (count > 0) load(0);
+    copy_commit();
+    if (count > 1) load(1);
+    copy_commit();
+
+#if DROPOUT
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
+    const u64 element = ((u64)head * length + row_0) * length;
+#endif
+    const float scale = LOG2E * SCALE;
+    u32 q[STEPS][4], d_out[STEPS][4];
+    float dq[CHUNKS][4] = {};
+    float less[2], constant[2];
+    {
+        const u64 place = (u64)(start + row_0) * hidden + column;
+        load_left(d_out, d_ctx + place, hidden, queries, at);
+        load_left(q, ctx + place, hidden, queries, at);
+        // The products of the result with the gradient by it are the diagonals of products of matrices: a left factor of 8 rows is laid out as
+        // a right one is.
+        float upper[4] = {}, lower[4] = {};
+#pragma unroll
+        for (u32 i = 0; i < STEPS; i++) {
+            multiply(upper, q[i], d_out[i][0], d_out[i][2]);
+            multiply(lower, q[i], d_out[i][1], d_out[i][3]);
+        }
+        const float over_keep = exp2_(-log_keep);
+        const u32 diagonal = (at.lane & 28) + at.row / 2;
+#pragma unroll
+        for (u32 r = 0; r < 2; r++) {
+            float sum = r == 0 ? (at.row % 2 ? upper[1] : upper[0]) : (at.row % 2 ? lower[3] : lower[2]);
+            u32 row = at.row + 8 * r;
+            u64 place = (u64)head * tokens + start + row_0 + row;
+            constant[r] = -__shfl_sync(0xffffffff, sum, diagonal) * over_keep;
+            if (row < queries && at.column == 0) constants[place] = constant[r];
+            less[r] = row < queries ? less_of(lse[place], log_keep) : -INFINITY_;
+        }
+    }
+
+    for (u32 tile = 0; tile < count; tile++) {
+        const u32 key_0 = first + tile * ROWS;
+        const u32 limit = queries > 0 ? min(rows_from(key_0, end), ROWS) : 0;
+#if DROPOUT
+        keep_rows(bits, masks, element + key_0, length, queries, limit, at.lane);
+#endif
+        copy_wait<1>();
+        __syncthreads();
+        if (tile == 0) {
+#pragma unroll
+            for (u32 i = 0; i < STEPS; i++) load_matrices(q[i], own + (at.by_row ^ i << 5));
+        }
+        for (u32 place = 0; place < limit; place += 16) {
+#if WINDOW
+            if (key_0 + place > row_0 + 15 + window || key_0 + place + 16 + window <= row_0) continue;
+            const bool edge = key_0 + place + window < row_0 + 15 || key_0 + place + 15 > row_0 + window;
+#endif
+            const u32 k = stage_0 + (tile % 2) * 2 * TILE + place * ROW_BYTES;
+            float s[2][4], d[2][4];
+#pragma unroll
+            for (u32 n = 0; n < 2; n++) {
+                u32 key = place + 8 * n + 2 * at.column;
+                s[n][0] = s[n][2] = key < limit ? 0 : -INFINITY_;
+                s[n][1] = s[n][3] = key + 1 < limit ? 0 : -INFINITY_;
+#pragma unroll
+                for (u32 e = 0; e < 4; e++) d[n][e] = constant[e / 2];
+            }
+#pragma unroll
+            for (u32 i = 0; i < STEPS; i++) {
+                u32 right[4];
+                load_matrices(right, k + (at.by_column ^ i << 5));
+                multiply(s[0], q[i], right[0], right[1]);
+                multiply(s[1], q[i], right[2], right[3]);
+            }
+#pragma unroll
+            for (u32 i = 0; i < STEPS; i += 2) {
+#pragma unroll
+                for (u32 n = 0; n < 2; n++) {
+                    uint4 right = load_shared_16(k + TILE + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
+                    multiply(d[n], d_out[i], right.x, right.y);
+                    multiply(d[n], d_out[i + 1], right.z, right.w);
+                }
+            }
+#if DROPOUT
+            const u32 word = load_shared(bits + place / 16 * 32 + at.row * 4) >> (2 * at.column);
+#endif
+            u32 left[4];
+#pragma unroll
+            for (u32 n = 0; n < 2; n++) {
+#pragma unroll
+                for (u32 e = 0; e < 4; e++) {
+                    float p = exp2_(s[n][e] * scale + less[e / 2]);
+#if WINDOW
+                    if (edge && apart(row_0 + at.row + e / 2 * 8, key_0 + place + 8 * n + 2 * at.column + e % 2, window)) p = 0;
+#endif
+                    float change = d[n][e];
+#if DROPOUT
+                    if (!(word >> (e / 2 * 16 + 8 * n + e % 2) & 1)) change = constant[e / 2];
+#endif
+                    d[n][e] = p * change;
+                }
+                left[2 * n] = pack(d[n][0], d[n][1]);
+                left[2 * n + 1] = pack(d[n][2], d[n][3]);
+            }
+#pragma unroll
+            for (u32 i = 0; i < STEPS; i++) {
+                u32 right[4];
+                load_transposed(right, k + (at.by_row ^ i << 5));
+                multiply(dq[2 * i], left, right[0], right[1]);
+                multiply(dq[2 * i + 1], left, right[2], right[3]);
+            }
+        }
+        if (tile + 1 < count) {
+            __syncthreads();
+            if (tile + 2 < count) load(tile + 2);
+            copy_commit();
+        }
+    }
+    if (queries == 0) return;
+    flush(own, dq, SCALE, SCALE, d_qkv + (u64)(start + row_0) * stride + column, stride, queries, 16, at);
+}
+
+// The gradients by keys and values, after those by queries.
+extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+    attention_backward_keys(const u16* qkv, const u16* d_ctx, const float* lse, const float* constants, u16* d_qkv, const u32* slots,
+                            const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float log_keep) {
+    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
+    extern __shared__ __align__(128) u8 memory[];
+    const u32 warp = threadIdx.x / 32;
+    const u32 head = blockIdx.x % heads;
+    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const Lane at = lane_of(threadIdx.x % 32);
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
+    const u32 start = slot.start, length = slot.length, key = slot.row, top = key - 16 * warp;
+    const u32 live = rows_from(key, slot.keys);
+
+    // Shared memory: the keys of each warp; two stages of queries, gradients by the result, and statistics; bits of dropout of each warp.
+    constexpr u32 STAGE = 2 * TILE + STATISTICS * ROWS;
+    const u32 own_rows = shared_address(memory) + warp * 16 * ROW_BYTES;
+    const u32 stage_0 = shared_address(memory) + TILE;
+    const u32 bits = stage_0 + 2 * STAGE + warp * ROWS * 2;
+
+    // The queries that see any key of the tile.
+    u32 first = 0, end = slot.keys > top ? length : 0;
+#if WINDOW
+    first = (top > window ? top - window : 0) / 16 * 16;
+    end = min(end, top + ROWS + window);
+#endif
+    const u32 count = (rows_from(first, end) + ROWS - 1) / ROWS;
+
+    auto load = [&](u32 tile) {
+        u32 row = first + tile * ROWS + 16 * warp;
+        u32 valid = rows_from(row, length);
+        u32 stage = stage_0 + (tile % 2) * STAGE, to = stage + warp * 16 * ROW_BYTES;
+        load_rows(to, qkv + (u64)(start + row) * stride + column, stride, valid, at);
+        load_rows(to + TILE, d_ctx + (u64)(start + row) * hidden + column, hidden, valid, at);
+        if (at.lane < 16) {
+            u64 place = (u64)head * tokens + start + row + at.lane;
+            bool here = at.lane < valid;
+            float less = here ? less_of(lse[place], log_keep) : -INFINITY_;
+            store_statistics(stage + 2 * TILE, 16 * warp + at.lane, less, here ? constants[place] : 0);
+        }
+    };
+    load_rows(own_rows, qkv + (u64)(start + key) * stride + hidden + column, stride, live, at);
+    if (count > 0) load(0);
+    copy_commit();
+    if (count > 1) load(1);
+    copy_commit();
+
+#if DROPOUT
+    const Masks masks = {mix(seeds[slot.text], site), threshold};
+    const u64 element = (u64)head * length * length + key;
+#endif
+    Keys own;
+    load_left(own.v, qkv + (u64)(start + key) * stride + 2 * hidden + column, stride, live, at);
+    copy_wait<1>();
+    __syncwarp();
+    begin(own, own_rows, live, at);
+
+    for (u32 tile = 0; tile < count; tile++) {
+        const u32 query_0 = first + tile * ROWS;
+        const u32 queries = live > 0 ? min(rows_from(query_0, end), ROWS) : 0;
+#if DROPOUT
+        keep_columns(bits, masks, element + (u64)query_0 * length, length, queries, live, at.lane);
+#endif
+        copy_wait<1>();
+        __syncthreads();
+        const u32 stage = stage_0 + (tile % 2) * STAGE;
+        for (u32 place = 0; place < queries; place += 16) {
+            const u32 query = query_0 + place;
+#if WINDOW
+            if (key > query + 15 + window || key + 16 + window <= query) continue;
+#endif
+            u32 d_scores[4];
+            differentiate(own, d_scores, own_rows, stage + place * ROW_BYTES, stage + TILE + place * ROW_BYTES,
+                          stage + 2 * TILE + place * STATISTICS, bits + place * 2, query, key, window, at);
+        }
+        if (tile + 1 < count) {
+            __syncthreads();
+            if (tile + 2 < count) load(tile + 2);
+            copy_commit();
+        }
+    }
+    const u32 written = rows_from(key, length);
+    if (written == 0) return;
+    u16* gradient = d_qkv + (u64)(start + key) * stride + column;
+    flush(own_rows, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
+    flush(own_rows, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
+}
+
+#endif

@@ -1,0 +1,138 @@
+//! The blocks on CubeCL against their composed form on flex, in value and every gradient.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block};
+use crate::activation::Activation;
+use crate::attention::AttentionOptions;
+use crate::batch::Batch;
+use crate::cube::testing::{agree, has_bf16, moved, values};
+use crate::masks::Dropout;
+use crate::precision::Precision;
+use crate::spans::Spans;
+use crate::testing::random;
+
+fn linear(weight: Tensor<2>, bias: Tensor<2>) -> LinearWeights {
+    LinearWeights { weight, bias: bias.squeeze_dim(0) }
+}
+
+fn norm(weight: Tensor<2>, bias: Tensor<2>, dropout: f64) -> PostNorm {
+    PostNorm { weight: weight.squeeze_dim(0), bias: bias.squeeze_dim(0), eps: 1e-5, dropout }
+}
+
+fn spans() -> Spans {
+    Spans::with_keys(&[5, 0, 17, 1, 33], &[3, 0, 17, 1, 20]).unwrap()
+}
+
+/// The attention block of inputs `[x, q, k, v, output, biases…, norm]`.
+fn attended(inputs: [Tensor<2>; 11], dropout: f64, precision: Precision) -> Tensor<2> {
+    let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, weight, bias] = inputs;
+    let device: Device = x.device();
+    let mut batch = Batch::new(&spans(), Dropout::seeded(7), &device);
+    let weights = AttentionWeights {
+        projections: [linear(q, q_bias), linear(k, k_bias), linear(v, v_bias)],
+        output: linear(output, output_bias),
+        norm: norm(weight, bias, dropout),
+    };
+    let options = AttentionOptions { dropout, ..AttentionOptions::new(4) };
+    attention_block(x, weights, options, precision, &mut batch)
+}
+
+fn attention_inputs(hidden: usize) -> [Tensor<2>; 11] {
+    let matrix = |seed| random([hidden, hidden], seed) * (2.0 / (hidden as f64).sqrt());
+    let vector = |seed| random([1, hidden], seed);
+    let x = random([spans().tokens(), hidden], 1);
+    let [q, k, v, output] = [2, 3, 4, 5].map(matrix);
+    let [a, b, c, d, e, f] = [6, 7, 8, 9, 10, 11].map(vector);
+    [x, q, k, v, a, b, c, output, d, e, f]
+}
+
+fn fed_forward(inputs: [Tensor<2>; 7], activation: Activation, dropout: f64, precision: Precision) -> Tensor<2> {
+    let [x, inner, inner_bias, outer, outer_bias, weight, bias] = inputs;
+    let mut batch = Batch::new(&spans(), Dropout::seeded(8), &x.device());
+    let weights = FeedForwardWeights {
+        inner: linear(inner, inner_bias),
+        outer: linear(outer, outer_bias),
+        norm: norm(weight, bias, dropout),
+    };
+    feed_forward_block(x, weights, activation, precision, &mut batch)
+}
+
+fn feed_forward_inputs(hidden: usize, inner: usize) -> [Tensor<2>; 7] {
+    let matrix = |from: usize, to, seed| random([from, to], seed) * (2.0 / (from as f64).sqrt());
+    let vector = |width, seed| random([1, width], seed);
+    [
+        random([spans().tokens(), hidden], 1),
+        matrix(hidden, inner, 2),
+        vector(inner, 3),
+        matrix(inner, hidden, 4),
+        vector(hidden, 5),
+        vector(hidden, 6),
+        vector(hidden, 7),
+    ]
+}
+
+#[test]
+fn cube_attention_agrees_with_its_twin() {
+    for (hidden, dropout) in [(16, 0.0), (32, 0.3), (64, 0.1)] {
+        let block = |inputs| attended(inputs, dropout, Precision::F32);
+        agree(attention_inputs(hidden), block, block, 3e-5);
+    }
+}
+
+#[test]
+fn cube_feed_forward_agrees_with_its_twin() {
+    for (activation, dropout) in [(Activation::Gelu, 0.0), (Activation::Gelu, 0.2), (Activation::Relu, 0.1)] {
+        let block = |inputs| fed_forward(inputs, activation, dropout, Precision::F32);
+        agree(feed_forward_inputs(24, 40), block, block, 3e-5);
+    }
+}
+
+/// The gradients of a sum of the block's values, weighted at random.
+fn gradients<const N: usize>(inputs: [Tensor<2>; N], block: impl Fn([Tensor<2>; N]) -> Tensor<2>) -> Vec<Vec<f32>> {
+    let inputs = inputs.map(|input| input.autodiff().require_grad());
+    let y = block(inputs.clone());
+    let weights = Tensor::from_data(random(y.dims(), 77).into_data(), &y.device().inner()).autodiff();
+    let found = (y.clone() * weights).sum().backward();
+    let mut all = vec![values(y.inner())];
+    all.extend(inputs.iter().map(|input| input.grad(&found).map(values).unwrap_or_default()));
+    all
+}
+
+/// Within the rounding of bf16: 8 bits of a factor, over a few products.
+#[test]
+fn cube_blocks_in_bf16_stay_near_f32() {
+    if !has_bf16() {
+        return;
+    }
+    let near = |found: Vec<Vec<f32>>, expected: Vec<Vec<f32>>| {
+        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+            let difference: Vec<f32> = found.iter().zip(expected).map(|(found, expected)| found - expected).collect();
+            let relative = norm(&difference) / norm(expected).max(1e-9);
+            // The gradient by the bias of the keys is 0 but for rounding.
+            assert!(relative < 2e-2 || norm(expected) < 1e-3, "{relative} at {place}");
+        }
+    };
+    for dropout in [0.0, 0.1] {
+        let attention = attention_inputs(128);
+        let exact = gradients(attention.clone(), |inputs| attended(inputs, dropout, Precision::F32));
+        near(gradients(attention.map(moved), |inputs| attended(inputs, dropout, Precision::Bf16)), exact);
+        let inputs = feed_forward_inputs(128, 256);
+        let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, dropout, precision);
+        let exact = gradients(inputs.clone(), block(Precision::F32));
+        near(gradients(inputs.map(moved), block(Precision::Bf16)), exact);
+    }
+}
+
+/// The same run twice gives the same bits.
+#[test]
+fn cube_blocks_repeat_to_the_bit() {
+    let precision = if has_bf16() { Precision::Bf16 } else { Precision::F32 };
+    let inputs = attention_inputs(64).map(moved);
+    let run = || gradients(inputs.clone(), |inputs| attended(inputs, 0.1, precision));
+    assert!(run() == run());
+    let inputs = feed_forward_inputs(64, 256).map(moved);
+    let run = || gradients(inputs.clone(), |inputs| fed_forward(inputs, Activation::Gelu, 0.1, precision));
+    assert!(run() == run());
+}
