@@ -48,13 +48,13 @@ mod testing;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
-pub use adamw::{AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw, adamw_all, squared_norm, squared_norms, updates_on_device};
+pub use adamw::{
+    AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw, adamw_all, squared_norm, squared_norms, updates_on_device,
+};
 pub use any_tensor::AnyTensor;
 pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use batch::Batch;
-pub use blocks::{
-    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block,
-};
+pub use blocks::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;

@@ -26,6 +26,7 @@ pub use arguments::prompts::RunPrompts;
 pub use arguments::values::{ReportTo, ResumeFromCheckpoint};
 pub use callback::early_stopping::EarlyStoppingCallback;
 pub use callback::{Callback, CallbackContext, TrainerControl};
+pub use colburn_ops::Clip;
 #[cfg(feature = "hub")]
 pub use colburn_report::push::PushOutput;
 pub use colburn_report::{HubStrategy, LogEntry, ReporterKind, TRAINER_STATE_NAME, TrainerState};

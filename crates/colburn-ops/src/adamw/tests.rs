@@ -3,7 +3,9 @@
 use burn::tensor::{Device, Tensor};
 
 use super::flex::{array, tensor};
-use super::{AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw_all, composed, flex, squared_norm, squared_norms};
+use super::{
+    AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw_all, composed, flex, squared_norm, squared_norms,
+};
 use crate::any_tensor::AnyTensor;
 use crate::testing::{instruction_sets, numbers, random};
 

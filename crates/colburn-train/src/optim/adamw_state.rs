@@ -51,7 +51,13 @@ impl Optimizer for AdamW {
 }
 
 impl DeferredOptimizer for AdamW {
-    fn step_deferred(&mut self, model: ColBert, gradients: GradientsParams, clip: &Clip, learning_rate: f64) -> ColBert {
+    fn step_deferred(
+        &mut self,
+        model: ColBert,
+        gradients: GradientsParams,
+        clip: &Clip,
+        learning_rate: f64,
+    ) -> ColBert {
         self.step_clipped_by(model, gradients, clip, learning_rate)
     }
 

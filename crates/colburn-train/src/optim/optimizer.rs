@@ -106,7 +106,8 @@ pub trait Optimizer: Send {
 pub trait DeferredOptimizer {
     /// As [`Optimizer::step_clipped`], with the factor that `clip` has on the device. If that finds a number that is not finite, neither the model
     /// nor the state may change.
-    fn step_deferred(&mut self, model: ColBert, gradients: GradientsParams, clip: &Clip, learning_rate: f64) -> ColBert;
+    fn step_deferred(&mut self, model: ColBert, gradients: GradientsParams, clip: &Clip, learning_rate: f64)
+    -> ColBert;
 
     /// Tells that the last step changed nothing. The trainer calls this before the next step or [`Optimizer::save`].
     fn was_skipped(&mut self);

@@ -76,8 +76,7 @@ pub(super) fn adamw<const D: usize>(
     moments: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
     let moments = moments.map(AnyTensor::new);
-    let parameter =
-        Parameter::new(Factors::new(update), AnyTensor::new(weight), AnyTensor::new(gradient), moments);
+    let parameter = Parameter::new(Factors::new(update), AnyTensor::new(weight), AnyTensor::new(gradient), moments);
     self::update(std::slice::from_ref(&parameter), None);
     let (weight, moments) = parameter.updated();
     (weight.into_tensor(), moments.map(AnyTensor::into_tensor))

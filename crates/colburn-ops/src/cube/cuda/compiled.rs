@@ -16,7 +16,10 @@ const HASH: usize = 16;
 pub(super) fn file(texts: &[&str]) -> Option<PathBuf> {
     let lengths: Vec<u8> = texts.iter().flat_map(|text| (text.len() as u64).to_le_bytes()).collect();
     let bytes = texts.iter().flat_map(|text| text.bytes());
-    Some(folder(|name| env::var_os(name), env::home_dir())?.join(format!("{:032x}.cubin", hash(lengths.into_iter().chain(bytes)))))
+    Some(
+        folder(|name| env::var_os(name), env::home_dir())?
+            .join(format!("{:032x}.cubin", hash(lengths.into_iter().chain(bytes)))),
+    )
 }
 
 fn folder(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {

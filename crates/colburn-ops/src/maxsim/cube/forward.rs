@@ -228,7 +228,12 @@ fn scores_kernel(
 }
 
 /// The scores, and the best row of each maximum if `keep` is set.
-pub(super) fn scores(plan: &Plan, queries: &CubeTensor, documents: &CubeTensor, keep: bool) -> (CubeTensor, CubeTensor) {
+pub(super) fn scores(
+    plan: &Plan,
+    queries: &CubeTensor,
+    documents: &CubeTensor,
+    keep: bool,
+) -> (CubeTensor, CubeTensor) {
     let client = &queries.client;
     let [_, dim] = sizes(queries);
     // A buffer of nothing cannot be bound.

@@ -86,7 +86,11 @@ impl Plan {
         at.records = lists.len() as u32;
         let (mut maxima, mut most_met, mut most_rows) = (0, 0, 0);
         for document in 0..documents.len() {
-            let met = if groups { offsets[document / group]..offsets[document / group + 1] } else { 0..query_rows.len() as u32 };
+            let met = if groups {
+                offsets[document / group]..offsets[document / group + 1]
+            } else {
+                0..query_rows.len() as u32
+            };
             let rows = documents.spans.range(document);
             let floor = u32::from(least(documents, document, rule) == 0.0);
             lists.extend([token_offsets[document], rows.start as u32, met.start, met.len() as u32, maxima, floor]);

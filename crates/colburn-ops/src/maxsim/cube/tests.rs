@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor};
 use super::maxsim;
 use crate::cube::testing::{agree, moved, values};
 use crate::embeddings::Embeddings;
-use crate::maxsim::{MaskRule, composed};
 use crate::maxsim::tests::Texts;
+use crate::maxsim::{MaskRule, composed};
 use crate::seed::mix;
 use crate::testing::random;
 
