@@ -1,6 +1,8 @@
 //! Multi-head attention over a packed run: every token attends to the keys of its own sequence, or to those near it.
 
 mod composed;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod options;
@@ -25,7 +27,7 @@ use crate::spans::Spans;
 /// `q`, `k`, `v` and the result: `[tokens, hidden]`, heads side by side in the hidden dimension.
 ///
 /// # Memory
-/// On flex no scores are kept, not even in training: beside the tensors themselves memory grows with tokens × heads. Elsewhere it grows with
+/// In kernels no scores are kept, not even in training: beside the tensors themselves memory grows with tokens × heads. Elsewhere it grows with
 /// tokens × window; without a window a bounded number of scores exists at a time, but on an autodiff device the weights of all scores,
 /// heads × length² of each sequence, are kept for the gradient.
 ///
@@ -41,6 +43,10 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, options: AttentionOpt
     match Implementation::of(&q) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::attention([q, k, v], options, masks, batch),
+        #[cfg(feature = "cube")]
+        Implementation::Cube if cube::fits(hidden / options.heads, batch.device()) => {
+            cube::attention([q, k, v], options, masks, batch)
+        }
         _ => composed::attention([q, k, v], &options, masks, batch),
     }
 }
@@ -59,6 +65,13 @@ pub fn attention_packed(qkv: Tensor<2>, options: AttentionOptions, batch: &mut B
         Implementation::Flex if batch.spans().tokens() * hidden > 0 => {
             let masks = batch.masks(options.dropout);
             flex::attention_packed(qkv, options.within(batch.spans()), masks, batch)
+        }
+        #[cfg(feature = "cube")]
+        Implementation::Cube
+            if batch.spans().tokens() * hidden > 0 && cube::fits(hidden / options.heads, batch.device()) =>
+        {
+            let masks = batch.masks(options.dropout);
+            cube::attention_packed(qkv, options.within(batch.spans()), masks, batch)
         }
         _ => {
             let [q, k, v] = [0, 1, 2].map(|part| qkv.clone().narrow(1, part * hidden, hidden));

@@ -1,8 +1,11 @@
 //! Arrays of kernels: contiguous tensors of f32 or bf16, and lists of integers.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
+use cubecl::client::Client;
 use cubecl::{CubeCount, ir::ElemType};
 
 /// The sizes of an array of two dimensions.
@@ -53,6 +56,32 @@ pub(crate) fn upload(device: &CubeDevice, numbers: &[u32]) -> CubeTensor {
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
     let handle = client.create_from_slice(&bytes);
     CubeTensor::new_contiguous(client, device.clone(), [numbers.len()].into(), handle, DType::U32)
+}
+
+/// The numbers of an array of f32 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
+pub(crate) fn download(array: CubeTensor) -> impl Future<Output = Result<Vec<f32>, String>> + Send + 'static {
+    let array = burn_cubecl::kernel::into_contiguous(array);
+    let count = len(&array);
+    let copy = lasting_client(&array).read_async(vec![array.handle]);
+    async move {
+        let bytes = copy.await.map_err(|error| format!("{error:?}"))?.swap_remove(0);
+        let numbers = bytes.as_chunks::<4>().0.iter().take(count).map(|bytes| f32::from_ne_bytes(*bytes));
+        Ok(numbers.collect())
+    }
+}
+
+/// A client of the array's device that lives as long as the process, one for each device: a copy that is under way borrows its client.
+fn lasting_client(array: &CubeTensor) -> &'static Client {
+    static CLIENTS: Mutex<Vec<(CubeDevice, &Client)>> = Mutex::new(Vec::new());
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match clients.iter().find(|(device, _)| *device == array.device) {
+        Some((_, client)) => client,
+        None => {
+            let client: &'static Client = Box::leak(Box::new(array.client.clone()));
+            clients.push((array.device.clone(), client));
+            client
+        }
+    }
 }
 
 /// So many bytes of undefined content.

@@ -14,44 +14,44 @@ use crate::spans::Spans;
 use crate::testing::{agree, instruction_sets, random};
 
 /// Near distances by themselves, far ones together, before and after unlike.
-fn bucket(distance: i64) -> usize {
+pub(super) fn bucket(distance: i64) -> usize {
     (distance.clamp(-3, 3) + 3) as usize
 }
 
 /// Everything but the tensors.
 #[derive(Clone, Debug)]
-struct Case {
-    spans: Spans,
-    heads: usize,
-    head_dim: usize,
-    window: Option<usize>,
-    biased: bool,
-    dropout: f64,
+pub(super) struct Case {
+    pub spans: Spans,
+    pub heads: usize,
+    pub head_dim: usize,
+    pub window: Option<usize>,
+    pub biased: bool,
+    pub dropout: f64,
 }
 
 impl Case {
-    fn options(&self, table: Option<Tensor<2>>) -> AttentionOptions {
+    pub fn options(&self, table: Option<Tensor<2>>) -> AttentionOptions {
         let bias = table.map(|table| RelativeBias { table, bucket });
         AttentionOptions { heads: self.heads, dropout: self.dropout, window: self.window, bias }
     }
 
-    fn batch(&self) -> Batch {
-        Batch::new(&self.spans, Dropout::seeded(11).from_text(3), &Device::flex())
+    pub fn batch(&self, device: &Device) -> Batch {
+        Batch::new(&self.spans, Dropout::seeded(11).from_text(3), device)
     }
 
     fn kernel(&self, table: Option<Tensor<2>>, arch: Arch) -> (Attention, Option<Tensor<2>>) {
-        let mut batch = self.batch();
+        let mut batch = self.batch(&Device::flex());
         let masks = batch.masks(self.dropout);
         Attention::new(self.options(table), masks, &mut batch, arch)
     }
 
-    fn twin(&self, inputs: [Tensor<2>; 3], table: Option<Tensor<2>>) -> Tensor<2> {
-        let mut batch = self.batch();
+    pub fn twin(&self, inputs: [Tensor<2>; 3], table: Option<Tensor<2>>) -> Tensor<2> {
+        let mut batch = self.batch(&Device::flex());
         let masks = batch.masks(self.dropout);
         attention_within(1 << 22, inputs, &self.options(table), masks, &mut batch)
     }
 
-    fn draw(&self, seed: u64) -> [Tensor<2>; 4] {
+    pub fn draw(&self, seed: u64) -> [Tensor<2>; 4] {
         let shape = [self.spans.tokens(), self.heads * self.head_dim];
         let [q, k, v] = [0, 1, 2].map(|input| random(shape, seed + input));
         // Products of some size, so that the softmax is not flat.
@@ -106,7 +106,7 @@ fn draw_spans(seed: u64, lengths: &[usize]) -> Spans {
     Spans::with_keys(&lengths, &keys).unwrap()
 }
 
-fn draw(seed: u64, lengths: &[usize]) -> Case {
+pub(super) fn draw(seed: u64, lengths: &[usize]) -> Case {
     let pick = |place: u64, count: u64| (mix(seed, 100 + place) % count) as usize;
     // A softmax of one key has no gradient, which differences relative to the largest one could not be taken from: there is always more.
     let spans = Spans::concat([&draw_spans(seed, lengths), &Spans::from_lengths(&[5])]);

@@ -17,6 +17,12 @@ const KEY: usize = 1;
 
 type Attention = fn([Tensor<2>; 3], &AttentionOptions, &mut Batch) -> Tensor<2>;
 
+/// An implementation, and the device that it runs on.
+type Form = (Attention, fn() -> Device);
+
+const KERNEL: Form = (kernel, Device::flex);
+const TWIN: Form = (twin, Device::flex);
+
 fn kernel(inputs: [Tensor<2>; 3], options: &AttentionOptions, batch: &mut Batch) -> Tensor<2> {
     let masks = batch.masks(options.dropout);
     flex::attention(inputs, options.clone(), masks, batch)
@@ -33,15 +39,15 @@ fn spans() -> Spans {
 }
 
 /// The values, and the gradients by q, k and v, as rows, with NaN in one number of one input.
-fn rows(attention: Attention, options: &AttentionOptions, broken: usize, token: usize) -> [Vec<Vec<f32>>; 4] {
-    let device = Device::flex().autodiff();
+fn rows((attention, device): Form, options: &AttentionOptions, broken: usize, token: usize) -> [Vec<Vec<f32>>; 4] {
+    let device = device();
     let spans = spans();
     let inputs: [Tensor<2>; 3] = std::array::from_fn(|input| {
         let x = random([spans.tokens(), HIDDEN], input as u64 + 1);
         let x = if input == broken { x.slice_fill([token..token + 1, 0..1], f32::NAN) } else { x };
-        x.autodiff().require_grad()
+        Tensor::<2>::from_data(x.into_data(), &device).autodiff().require_grad()
     });
-    let mut batch = Batch::new(&spans, Dropout::seeded(3), &device);
+    let mut batch = Batch::new(&spans, Dropout::seeded(3), &device.autodiff());
     let value = attention(inputs.clone(), options, &mut batch);
     let gradients = value.clone().powi_scalar(2).sum().backward();
     let rows = |x: Tensor<2>| -> Vec<Vec<f32>> {
@@ -51,7 +57,7 @@ fn rows(attention: Attention, options: &AttentionOptions, broken: usize, token: 
     [rows(value.inner()), q, k, v]
 }
 
-fn check(attention: Attention, window: Option<usize>, dropout: f64) {
+pub(super) fn check(attention: Form, window: Option<usize>, dropout: f64) {
     let options = AttentionOptions { window, dropout, ..AttentionOptions::new(2) };
     let sees = |position: usize| window.is_none_or(|window| position.abs_diff(KEY) <= window);
     let has_key = |position: usize| window.is_none_or(|window| position <= 2 + window);
@@ -86,29 +92,32 @@ fn check(attention: Attention, window: Option<usize>, dropout: f64) {
 #[test]
 fn the_kernel_keeps_nan() {
     for (window, dropout) in [(None, 0.0), (Some(1), 0.0), (None, 0.3), (Some(1), 0.3)] {
-        check(kernel, window, dropout);
+        check(KERNEL, window, dropout);
     }
 }
 
 #[test]
 fn the_composed_form_keeps_nan() {
     for (window, dropout) in [(None, 0.0), (Some(1), 0.0), (None, 0.3), (Some(1), 0.3)] {
-        check(twin, window, dropout);
+        check(TWIN, window, dropout);
     }
 }
 
 /// Far behind it NaN comes in another part of the keys than the first.
 #[test]
 fn nan_in_any_part_of_the_keys_comes_out() {
+    check_parts(KERNEL);
+    check_parts(TWIN);
+}
+
+pub(super) fn check_parts(attention: Form) {
     for token in [19, 19 + 200, 19 + 399] {
-        for attention in [kernel, twin] as [Attention; 2] {
-            for broken in 0..3 {
-                let [values, ..] = rows(attention, &AttentionOptions::new(2), broken, token);
-                let nan = |row: &Vec<f32>| row[0].is_nan();
-                let count = values[19..].iter().filter(|row| nan(row)).count();
-                assert_eq!(count, if broken == 0 { 1 } else { 400 }, "token {token}, input {broken}");
-                assert!(!values[..19].iter().any(nan));
-            }
+        for broken in 0..3 {
+            let [values, ..] = rows(attention, &AttentionOptions::new(2), broken, token);
+            let nan = |row: &Vec<f32>| row[0].is_nan();
+            let count = values[19..].iter().filter(|row| nan(row)).count();
+            assert_eq!(count, if broken == 0 { 1 } else { 400 }, "token {token}, input {broken}");
+            assert!(!values[..19].iter().any(nan));
         }
     }
 }
@@ -116,12 +125,18 @@ fn nan_in_any_part_of_the_keys_comes_out() {
 /// An infinite score is NaN after the softmax, as in torch, and so are scores that overflow.
 #[test]
 fn infinite_scores_are_nan() {
-    for attention in [kernel, twin] as [Attention; 2] {
-        let spans = Spans::from_lengths(&[3, 2]);
+    check_infinite(KERNEL);
+    check_infinite(TWIN);
+}
+
+pub(super) fn check_infinite((attention, device): Form) {
+    let spans = Spans::from_lengths(&[3, 2]);
+    for sign in [1.0, -1.0] {
         let q = random([5, HIDDEN], 1).slice_fill([0..1, 0..1], f32::MAX);
-        let k = Tensor::ones([5, HIDDEN], &Device::flex()) * 1e30;
-        let mut batch = Batch::new(&spans, Dropout::off(), &Device::flex());
-        let values = attention([q, k, random([5, HIDDEN], 2)], &AttentionOptions::new(2), &mut batch);
+        let k = Tensor::<2>::ones([5, HIDDEN], &Device::flex()) * 1e30 * sign;
+        let mut batch = Batch::new(&spans, Dropout::off(), &device());
+        let inputs = [q, k, random([5, HIDDEN], 2)].map(|x| Tensor::from_data(x.into_data(), &device()));
+        let values = attention(inputs, &AttentionOptions::new(2), &mut batch);
         let values = values.into_data().try_to_vec::<f32>().unwrap();
         assert!(values[..HEAD].iter().all(|value| value.is_nan()));
         assert!(values[HEAD..].iter().all(|value| value.is_finite()));
@@ -133,8 +148,8 @@ fn infinite_scores_are_nan() {
 fn the_next_batch_is_clean() {
     let options = AttentionOptions { window: Some(20), dropout: 0.3, ..AttentionOptions::new(2) };
     for _ in 0..8 {
-        rows(kernel, &options, 1, 19 + 30);
-        let clean = rows(kernel, &options, 3, 0);
+        rows(KERNEL, &options, 1, 19 + 30);
+        let clean = rows(KERNEL, &options, 3, 0);
         assert!(clean.iter().flatten().flatten().all(|value| value.is_finite()));
     }
 }
