@@ -17,17 +17,11 @@
 #ifndef FORWARD_WARPS
 #define FORWARD_WARPS (HEAD_DIM > 64 ? 8 : 12)
 #endif
-#ifndef FORWARD_UNITS
-#define FORWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
-#endif
 #ifndef FORWARD_BLOCKS
 #define FORWARD_BLOCKS 3
 #endif
 #ifndef BACKWARD_WARPS
 #define BACKWARD_WARPS (HEAD_DIM > 64 ? 4 : 12)
-#endif
-#ifndef BACKWARD_UNITS
-#define BACKWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
 #endif
 #ifndef LONG_WARPS
 #define LONG_WARPS 4
@@ -120,9 +114,6 @@ DEVICE void load_shared_words(u32 (&to)[2], u32 from) {
 }
 
 DEVICE void store_shared_word(u32 to, u32 value) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory"); }
-
-// Waits for all warps of a group of so many threads.
-DEVICE void wait_for(u32 barrier, u32 threads) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
 
 // Sets a bit if the number is not below the threshold.
 DEVICE void set_bit(u32& bits, u32 bit, u32 number, u32 threshold) {
@@ -292,37 +283,13 @@ struct Slot {
         : start(first.x), length(first.y), keys(first.z), row(first.w), text(second.x), base(second.y), bits(second.z) {}
 };
 
-// An item of work: the first slot of a group, and a head with a bit above it that is set if all units of the thread block work together.
+// An item of work: the first slot of a group, and a head.
 struct Item {
-    u32 slots, word;
+    u32 slots, head;
 
     DEVICE_MEMBER Item(const u32* items, u32 place) {
         uint2 words = load_global_8(items + 2 * place);
-        slots = words.x, word = words.y;
-    }
-
-    DEVICE_MEMBER u32 head() const { return word & 0x7fffffff; }
-    DEVICE_MEMBER bool together() const { return word >> 31; }
-};
-
-// A thread block is made of units, each with a list of items. Those that units work at together come first in the lists of all of them.
-template <u32 WARPS, u32 UNITS>
-struct Unit {
-    static constexpr u32 MEMBERS = WARPS / UNITS;
-
-    // Waits for the warps that work at the item.
-    static DEVICE_MEMBER void wait(const Item& item, u32 warp) {
-        bool all = UNITS == 1 || item.together();
-        wait_for(all ? 0 : 1 + warp / MEMBERS, all ? 32 * WARPS : 32 * MEMBERS);
-    }
-
-    // The first warp that works at the item.
-    static DEVICE_MEMBER u32 first(const Item& item, u32 warp) {
-        return UNITS == 1 || item.together() ? 0 : warp / MEMBERS * MEMBERS;
-    }
-
-    static DEVICE_MEMBER const u32* slot(const u32* slots, const Item& item, u32 warp) {
-        return slots + 8 * (item.slots + warp - first(item, warp));
+        slots = words.x, head = words.y;
     }
 };
 
@@ -441,7 +408,6 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
     attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u32* starts, const u32* items,
                       const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
-    typedef Unit<WARPS, FORWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const Lane at = lane_of(threadIdx.x % 32);
@@ -456,7 +422,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         const Slot& slot = step.slot;
         u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
         u32 valid = rows_from(row, slot.keys);
-        const u16* from = qkv + (u64)slot.start * stride + step.item.head() * HEAD_DIM;
+        const u16* from = qkv + (u64)slot.start * stride + step.item.head * HEAD_DIM;
         u32 to = stage_0 + stage * 3 * TILE + own;
         if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
         from += (u64)row * stride + hidden;
@@ -464,13 +430,12 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         load_rows(to + 2 * TILE, from + hidden, stride, valid, at);
     };
     auto slot_of = [&](const Item& item) {
-        const u32* place = Of::slot(slots, item, warp);
+        const u32* place = slots + 8 * (item.slots + warp);
         return Slot(load_global_16(place), load_global_16(place + 4));
     };
 
-    const u32 list = blockIdx.x * FORWARD_UNITS + warp / Of::MEMBERS;
-    u32 place = starts[list];
-    const u32 places = starts[list + 1];
+    u32 place = starts[blockIdx.x];
+    const u32 places = starts[blockIdx.x + 1];
     if (place == places) return;
     const Item start(items, place);
     Step step(start, slot_of(start), warp, window);
@@ -500,7 +465,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         copy_commit();
 
         const Slot& slot = step.slot;
-        const u32 head = step.item.head();
+        const u32 head = step.item.head;
         const u32 queries = rows_from(slot.row, slot.length);
         // The first key of the tile, and the number of keys.
         const u32 key_0 = step.first + step.tile * ROWS;
@@ -520,7 +485,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         }
 #endif
         copy_wait<1>();
-        Of::wait(step.item, warp);
+        __syncthreads();
         const u32 q_tile = stage_0 + stage * 3 * TILE;
         if (step.tile == 0) {
 #pragma unroll
@@ -533,7 +498,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
 #pragma unroll
             for (u32 r = 0; r < 2; r++) largest[r] = -INFINITY_, sum[r] = 0;
         }
-        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : (Of::first(step.item, warp) + slot.base) * 16 * ROW_BYTES);
+        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : slot.base * 16 * ROW_BYTES);
         for (u32 place = 0; place < limit; place += 16 * BLOCKS) {
 #if WINDOW
             if (key_0 + place > slot.row + 15 + window || key_0 + place + 16 * BLOCKS + window <= slot.row) continue;
@@ -650,7 +615,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
             flush(q_tile + own, out, factor[0], factor[1], to, hidden, queries, live, at);
         }
         if (!more) return;
-        Of::wait(step.item, warp);
+        __syncthreads();
         step = next;
     }
 }
@@ -790,7 +755,6 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     // A row of gradients by scores is of one key, and has the queries of a tile.
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > 2 * ROW_BYTES ? SCORES_ROW : 2 * ROW_BYTES);
-    typedef Unit<WARPS, BACKWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const Lane at = lane_of(threadIdx.x % 32);
@@ -813,7 +777,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
 #endif
 
     auto fetch = [&](const Item& item, u32 stage) {
-        if (at.lane < 2) copy_async(own_slots + 32 * stage + 16 * at.lane, Of::slot(slots, item, warp) + 4 * at.lane, true);
+        if (at.lane < 2) copy_async(own_slots + 32 * stage + 16 * at.lane, slots + 8 * (item.slots + warp) + 4 * at.lane, true);
         copy_commit();
     };
     auto slot_at = [&](u32 stage) {
@@ -849,16 +813,15 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
         }
     };
 
-    const u32 list = blockIdx.x * BACKWARD_UNITS + warp / Of::MEMBERS;
-    u32 place = starts[list];
-    const u32 places = starts[list + 1];
+    u32 place = starts[blockIdx.x];
+    const u32 places = starts[blockIdx.x + 1];
     if (place == places) return;
     Item item(items, place);
     fetch(item, 0);
     copy_wait<0>();
     __syncwarp();
-    load(slot_at(0), item.head(), 0);
-    load_results(slot_at(0), item.head());
+    load(slot_at(0), item.head, 0);
+    load_results(slot_at(0), item.head);
     Item next(items, min(++place, places - 1));
     for (u32 stage = 0;; stage ^= 1) {
         const bool more = place < places;
@@ -869,7 +832,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
 #if DROPOUT && !SAVED
             if (live > 0) {
                 const Masks masks = {mix(seeds[slot.text], site), threshold};
-                const u64 element = (u64)item.head() * slot.length * slot.length + slot.row;
+                const u64 element = (u64)item.head * slot.length * slot.length + slot.row;
                 keep_columns(bits, masks, element, slot.length, slot.length, live, at.lane);
             }
 #endif
@@ -894,7 +857,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 store_statistics(to, at.row + 8, lower, -over_keep * (at.row % 2 ? sums[1][3] : sums[1][2]));
             }
             if (more) fetch(next, stage ^ 1);
-            Of::wait(item, warp);
+            __syncthreads();
             Keys own;
             begin(own, k_rows + own_rows, v_rows + own_rows, live, at);
             if (live > 0) {
@@ -904,7 +867,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 chunk = rows_from(reach, slot.row / 16);
                 end = min(end, slot.row / 16 + reach + 1);
 #endif
-                const u32 base = Of::first(item, warp) + slot.base;
+                const u32 base = slot.base;
                 const u32 to = own_scores + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW + (at.lane >> 4) * 16;
                 for (; chunk < end; chunk++) {
                     u32 place = base + chunk, row = place * 16;
@@ -914,12 +877,12 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                     store_matrices(to + place * 32, d_scores);
                 }
             }
-            Of::wait(item, warp);
+            __syncthreads();
             // No warp that works at the item reads queries or gradients any more. The slot is read again, which costs less than registers.
             const Slot again = slot_at(stage);
             const u32 valid = rows_from(again.row, again.length);
             if (valid > 0) {
-                u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head() * HEAD_DIM + hidden;
+                u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head * HEAD_DIM + hidden;
                 u32 keys = rows_from(again.row, again.keys);
                 flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, at);
                 flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, at);
@@ -929,7 +892,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
         if (more) {
             copy_wait<0>();
             __syncwarp();
-            load(slot_at(stage ^ 1), next.head(), stage ^ 1);
+            load(slot_at(stage ^ 1), next.head, stage ^ 1);
         }
 
         const Slot slot = slot_at(stage);
@@ -941,7 +904,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
             chunk = rows_from(reach, slot.row / 16);
             end = min(end, slot.row / 16 + reach + 1);
 #endif
-            const u32 base = Of::first(item, warp) + slot.base;
+            const u32 base = slot.base;
             const u32 from = scores + ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16;
             for (; chunk < end; chunk++) {
                 u32 place = base + chunk;
@@ -956,10 +919,10 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 }
             }
         }
-        Of::wait(item, warp);
-        if (more) load_results(slot_at(stage ^ 1), next.head());
+        __syncthreads();
+        if (more) load_results(slot_at(stage ^ 1), next.head);
         if (valid > 0) {
-            u16* to = d_qkv + (u64)(slot.start + slot.row) * stride + item.head() * HEAD_DIM;
+            u16* to = d_qkv + (u64)(slot.start + slot.row) * stride + item.head * HEAD_DIM;
             flush(own_scores, dq, SCALE, SCALE, to, stride, valid, 16, at);
         }
         if (!more) return;
