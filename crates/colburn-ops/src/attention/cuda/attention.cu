@@ -1,6 +1,58 @@
 // Attention over a packed run on the tensor cores, forward and backward (Dao 2023, FlashAttention-2). No scores are kept.
 //
-// HEADER
+// # Numbers
+// Halves are bf16, or f16 with HALF. Products are of halves, sums are f32. Scores are scaled by 1 / sqrt(HEAD_DIM). All results have the same
+// bits every time: there are no atomic sums.
+//
+// # Semantics
+// A text is `length` rows of the run, and its tokens attend to the first `keys` of them, with WINDOW only to those at most `window` places
+// away. A token without any key becomes 0, and its log-sum-exp minus infinity. NaN comes out as NaN. Element (head, query, key) of the
+// weights of a text has the number (head * length + query) * length + key. Dropout decides on it by half of the 64-bit draw
+// mix(mix(seeds[text], site), number / 2), the low one if the number is even: dropped if the half is below `threshold`, which is the
+// probability times 2^32. `keep` is 1 over the probability to keep, 1 without dropout, and `log_keep` its logarithm by base 2.
+//
+// # Defines
+// HEAD_DIM 32, 64 or 128. HALF 0 or 1. WINDOW 0 or 1. DROPOUT 0 or 1. PASS: the sum of 1 for the forward kernel, 2 for the fused backward
+// kernel, 4 for the pair of backward kernels of long texts. SAVED 0 or 1: whether the forward kernel writes the bits of dropout for the fused
+// backward kernel, which else draws them again; has to be the same for both. The others, with their defaults below, set the sizes of thread
+// blocks: the warps W of a kernel are FORWARD_WARPS, BACKWARD_WARPS, or LONG_WARPS.
+//
+// # Arrays
+// qkv, d_qkv   halves [tokens, 3 * hidden]: q, k and v side by side, heads side by side in each; hidden = heads * HEAD_DIM
+// ctx, d_ctx   halves [tokens, hidden]: the result and the gradient by it
+// lse          f32 [heads, tokens]: the log-sum-exp of scaled scores
+// constants    f32 [heads, tokens]: from one kernel of the pair for the other
+// saved        u32 [8 * heads * blocks], blocks below; may be null unless DROPOUT and SAVED
+// seeds        u64 [texts]; may be null without DROPOUT
+// Rows that belong to no text are neither read nor written. Arrays of halves begin at multiples of 16 bytes.
+//
+// # Slots
+// A slot is the work of a warp, 16 rows of a text. 8 u32: the first row of the text in the run, length, keys, the first of the 16 rows in the
+// text (a multiple of 16), the text's number, base, bits, 0. With bits the saved bits are found: the sum over the texts before of the squares
+// of their numbers of slots, ceil(length / 16); blocks is the sum over all. 0xffffffff: not saved. All texts of the fused kernel have it if
+// SAVED. An idle slot is all 0. Texts of length 0 have no slots.
+//
+// A group is W slots side by side, at which the warps of a thread block work together. It holds
+// - all slots of one or more texts, each text's in order, filled up with idle ones; base is the number in the group of the text's slot 0; or
+// - slots of one text that has more than W, in the forward kernel and in the pair: rows from a multiple of 16 * W on, also beyond the text's
+//   end; base is 0.
+//
+// # Items
+// The forward and the fused backward kernel take lists of items. An item is 2 u32: the number of the first slot of a group, and a head. starts,
+// u32 [thread blocks + 1]: the list of block b is the items from starts[b] up to starts[b + 1]. All heads of all groups are in one of the
+// lists. As many blocks as the device has multiprocessors are best, with lists that take about equally long: the cost of an item is 5.5 plus
+// the number of slots of its longest text, and dear items come first.
+//
+// # Kernels
+// attention_forward: grid (blocks), 32 W threads, shared memory 192 W * HEAD_DIM + 32 W^2. Texts of any length.
+// attention_backward: grid (blocks), 32 W threads, shared memory W * (160 * HEAD_DIM + 16 * max(32 W + 16, 4 * HEAD_DIM) + 320 + 32 W). Texts
+// of at most 16 * W tokens.
+// attention_backward_queries, then attention_backward_keys: grid (groups * heads), 32 W threads, shared memory 192 W * HEAD_DIM + 32 W^2, and
+// 192 W * HEAD_DIM + 512 W + 32 W^2. Texts of any length, for those that the fused kernel does not take.
+// Shared memory is dynamic, and above 48 KiB the limit has to be raised.
+
+// Functions that some defines do not need.
+#pragma nv_diag_suppress 177
 
 #ifndef HEAD_DIM
 #define HEAD_DIM 64
@@ -114,6 +166,13 @@ DEVICE void load_shared_words(u32 (&to)[2], u32 from) {
 }
 
 DEVICE void store_shared_word(u32 to, u32 value) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory"); }
+
+// The number of the thread in its warp. The compiler does not know that it stays the same.
+DEVICE u32 lane_now() {
+    u32 lane;
+    asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+    return lane;
+}
 
 // Sets a bit if the number is not below the threshold.
 DEVICE void set_bit(u32& bits, u32 bit, u32 number, u32 threshold) {
@@ -351,8 +410,8 @@ DEVICE bool apart(u32 query, u32 key, u32 window) { return key + window < query 
 // A block of bits is of 16 queries and 16 keys: 8 words, each with the 16 bits of a query and, above, of the query 8 places on.
 #define BLOCK_BYTES 32
 
-// The blocks of 16 queries by keys. Blocks in device memory lie by queries, behind each other, so that those of other keys are `apart`.
-DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32* saved, u32 apart, u32 lane) {
+// The blocks of 16 queries by keys. Blocks in device memory lie by queries, behind each other, so that those of other keys are `pitch` apart.
+DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32* saved, u32 pitch, u32 lane) {
     const u32 row = lane >> 1;
     for (u32 pair = 0; 16 * pair < keys; pair += 2) {
         const u32 unit = pair + (lane & 1);
@@ -362,7 +421,7 @@ DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u
         bits |= shuffle_down(bits, 16) << 16;
         if (wanted && lane < 16) {
             store_shared_word(to + unit * BLOCK_BYTES + row * 4, bits);
-            if (saved) saved[(u64)unit * apart * 8 + row] = bits;
+            if (saved) saved[(u64)unit * pitch * 8 + row] = bits;
         }
     }
 }
@@ -757,7 +816,6 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > 2 * ROW_BYTES ? SCORES_ROW : 2 * ROW_BYTES);
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden;
 
     // Shared memory: queries; gradients by the result; values; two stages of keys; gradients by scores; statistics; and of each warp bits of
@@ -776,8 +834,10 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     const u32 reach = (window + 15) / 16;
 #endif
 
+    // What a lane reads and writes is found anew for each phase: what would stay in registers leaves too few for the products.
     auto fetch = [&](const Item& item, u32 stage) {
-        if (at.lane < 2) copy_async(own_slots + 32 * stage + 16 * at.lane, slots + 8 * (item.slots + warp) + 4 * at.lane, true);
+        const u32 lane = lane_now();
+        if (lane < 2) copy_async(own_slots + 32 * stage + 16 * lane, slots + 8 * (item.slots + warp) + 4 * lane, true);
         copy_commit();
     };
     auto slot_at = [&](u32 stage) {
@@ -787,12 +847,14 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     // Each warp loads the rows that it works at. The results come later, behind the place where a gradient leaves through the scores.
     const u32 results = own_scores + 16 * ROW_BYTES;
     auto load_results = [&](const Slot& slot, u32 head) {
+        const Lane at = lane_of(lane_now());
         const u16* from = ctx + (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
         load_rows(results, from, hidden, rows_from(slot.row, slot.length), at);
         copy_commit();
     };
     float its;
     auto load = [&](const Slot& slot, u32 head, u32 stage) {
+        const Lane at = lane_of(lane_now());
         u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
         const u16* from = qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
         const u64 place = (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
@@ -827,6 +889,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
         const bool more = place < places;
         const u32 k_rows = k_stages + stage * TILE;
         {
+            const Lane at = lane_of(lane_now());
             const Slot slot = slot_at(stage);
             const u32 live = rows_from(slot.row, slot.keys);
 #if DROPOUT && !SAVED
@@ -880,12 +943,13 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
             __syncthreads();
             // No warp that works at the item reads queries or gradients any more. The slot is read again, which costs less than registers.
             const Slot again = slot_at(stage);
+            const Lane now = lane_of(lane_now());
             const u32 valid = rows_from(again.row, again.length);
             if (valid > 0) {
                 u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head * HEAD_DIM + hidden;
                 u32 keys = rows_from(again.row, again.keys);
-                flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, at);
-                flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, at);
+                flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, now);
+                flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, now);
             }
         }
         const Item after(items, min(place + 1, places - 1));
@@ -895,6 +959,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
             load(slot_at(stage ^ 1), next.head, stage ^ 1);
         }
 
+        const Lane at = lane_of(lane_now());
         const Slot slot = slot_at(stage);
         const u32 valid = rows_from(slot.row, slot.length);
         float dq[CHUNKS][4] = {};
