@@ -4,6 +4,7 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use crate::cube::array::{empty, sizes};
+use crate::cube::casts::{Cast, cast_all};
 use crate::cube::copy::{cast, side_by_side};
 use crate::cube::parts::equal_parts;
 use crate::cube::product::{Arithmetic, Matrix, new_product, product};
@@ -28,9 +29,31 @@ impl Types {
         cast(x, self.low)
     }
 
-    /// Several layers' weights, or their biases, side by side in the type of factors.
-    pub fn joined(&self, parts: &[CubeTensor; 3]) -> CubeTensor {
-        side_by_side(&parts.each_ref(), self.low)
+    /// Arrays in the type of factors; those of a list, up to three matrices or vectors, side by side.
+    pub fn low_all<const N: usize>(&self, lists: [&[&CubeTensor]; N]) -> [CubeTensor; N] {
+        if self.low == DType::F32 {
+            return lists.map(|list| match list {
+                [one] => (*one).clone(),
+                several => side_by_side(several, self.low),
+            });
+        }
+        let mut casts = Vec::new();
+        let all = lists.map(|list| {
+            let shapes: Vec<Vec<usize>> = list.iter().map(|array| array.meta.shape().iter().copied().collect()).collect();
+            let width = shapes.iter().filter_map(|shape| shape.last()).sum();
+            let to = match shapes[0].as_slice() {
+                [rows, _] => empty(list[0], [*rows, width], self.low),
+                _ => empty(list[0], [width], self.low),
+            };
+            let mut first = 0;
+            for (array, shape) in list.iter().zip(&shapes) {
+                casts.push(Cast { from: (*array).clone(), to: to.clone(), first });
+                first += shape.last().copied().unwrap_or(0);
+            }
+            to
+        });
+        cast_all(casts);
+        all
     }
 
     /// `x · weight + bias`, in the type of factors.

@@ -2,6 +2,7 @@
 //! dropout. There is one source for all of these backends. No kernel needs operations of planes, which software renderers lack.
 
 pub(crate) mod array;
+pub(crate) mod casts;
 pub(crate) mod copy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;

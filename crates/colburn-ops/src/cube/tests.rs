@@ -2,7 +2,8 @@
 
 use burn::tensor::DType;
 
-use super::array::len;
+use super::array::{empty, len};
+use super::casts::{Cast, cast_all};
 use super::copy::{cast, copy_into, side_by_side};
 use super::parts::{equal_parts, rows_of};
 use super::sums::column_sums;
@@ -95,4 +96,28 @@ fn a_change_of_type_rounds_and_keeps_nan() {
     let joined = side_by_side(&[&x, &x], DType::BF16);
     assert_eq!(numbers_of(&cast(&rows_of(&joined, 0, 1), DType::F32))[..7], found[..7]);
     close(&numbers_of(&column_sums(&rows_of(&low, 1, 8))), &columns(&found[40..], 40), 1e-5, "sums of bf16");
+}
+
+#[test]
+fn casts_together_are_those_one_by_one() {
+    let dtype = if has_bf16() { DType::BF16 } else { DType::F32 };
+    for (rows, widths) in [(5, vec![16, 8, 40]), (300, vec![1, 7, 64]), (1, vec![3, 5]), (0, vec![8]), (70, vec![384])] {
+        let parts: Vec<_> =
+            widths.iter().zip(1..).map(|(&width, seed)| array(random([rows, width], seed))).collect();
+        let width = widths.iter().sum();
+        let to = empty(&parts[0], [rows, width], dtype);
+        let vector = array(random([1, width], 9));
+        let vector_to = empty(&vector, [width], dtype);
+        let mut first = 0;
+        let mut casts = vec![Cast { from: vector.clone(), to: vector_to.clone(), first: 0 }];
+        for part in &parts {
+            casts.push(Cast { from: part.clone(), to: to.clone(), first });
+            first += part.meta.shape()[1];
+        }
+        cast_all(casts);
+        let wide = |x: &_| numbers_of(&cast(x, DType::F32));
+        assert!(wide(&vector_to) == wide(&cast(&vector, dtype)), "the vector of {width}");
+        let expected = side_by_side(&parts.iter().collect::<Vec<_>>(), dtype);
+        assert!(wide(&to) == wide(&expected), "{rows} rows of {widths:?}");
+    }
 }

@@ -333,7 +333,7 @@ struct Slot {
     // The first of the 16 rows in the text.
     u32 row;
     u32 text;
-    // The warp of the unit that has the first rows of the text, if the text fits into a tile.
+    // The warp that has the first rows of the text, if the text fits into a tile.
     u32 base;
     // The first block of bits of the text, over the number of heads.
     u32 bits;

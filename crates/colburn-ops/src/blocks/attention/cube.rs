@@ -73,9 +73,11 @@ impl Kernel<CubeBackend, 11> for AttentionBlock {
     fn forward(&self, inputs: [CubeTensor; 11]) -> (CubeTensor, Saved) {
         let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, norm, norm_bias] = inputs;
         let types = Types::of(self.precision, &x);
-        let weights = [types.joined(&[q, k, v]), types.low(&output)];
-        let biases = types.joined(&[q_bias, k_bias, v_bias]);
-        let qkv = types.forward(&types.low(&x), &weights[0], Some(&biases));
+        let [low, joined, biases, output] =
+            types.low_all([&[&x], &[&q, &k, &v], &[&q_bias, &k_bias, &v_bias], &[&output]]);
+        let weights = [joined, output];
+        let qkv = types.forward(&low, &weights[0], Some(&biases));
+        drop(low);
         let (attended, log_sums) = self.attention.forward(&qkv);
         let y = types.forward(&attended, &weights[1], None);
         let (out, end) = self.end.forward(y, output_bias, x, [norm, norm_bias]);

@@ -61,8 +61,10 @@ impl Kernel<CubeBackend, 7> for FeedForward {
     fn forward(&self, inputs: [CubeTensor; 7]) -> (CubeTensor, Saved) {
         let [x, inner, inner_bias, outer, outer_bias, norm, norm_bias] = inputs;
         let types = Types::of(self.precision, &x);
-        let weights = [types.low(&inner), types.low(&outer)];
-        let between = types.forward(&types.low(&x), &weights[0], Some(&types.low(&inner_bias)));
+        let [low, inner, inner_bias, outer] = types.low_all([&[&x], &[&inner], &[&inner_bias], &[&outer]]);
+        let weights = [inner, outer];
+        let between = types.forward(&low, &weights[0], Some(&inner_bias));
+        drop(low);
         let y = types.forward(&activation::forward(self.activation, &between), &weights[1], None);
         let (out, end) = self.end.forward(y, outer_bias, x, [norm, norm_bias]);
         (out, Saved { types, weights, between, end })
