@@ -120,7 +120,13 @@ impl Factors {
                     let start = (number * part * size) as u64;
                     let end = ((3 * part - number * part - tokens * hidden) * size) as u64;
                     let handle = room.handle.clone().offset_start(start).offset_end(end);
-                    CubeTensor::new_contiguous(q.client.clone(), q.device.clone(), [tokens, hidden].into(), handle, q.dtype)
+                    CubeTensor::new_contiguous(
+                        q.client.clone(),
+                        q.device.clone(),
+                        [tokens, hidden].into(),
+                        handle,
+                        q.dtype,
+                    )
                 };
                 (Self::Separate([0, 1, 2].map(view)), room, Places { first: [0, part, 2 * part], stride: hidden })
             }

@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn tiles_fit_in_the_least_shared_memory() {
-        let size = |head_dim, bytes| Shapes::of(head_dim, bytes, false).map(|s| [s.forward, s.backward].map(|s| (s.down, s.across)));
+        let size = |head_dim, bytes| {
+            Shapes::of(head_dim, bytes, false).map(|s| [s.forward, s.backward].map(|s| (s.down, s.across)))
+        };
         assert_eq!(size(64, 16 << 10), Some([(4, 4), (4, 4)]));
         assert_eq!(size(64, 48 << 10), Some([(8, 8), (8, 8)]));
         assert_eq!(size(128, 64 << 10), Some([(8, 8), (8, 8)]));

@@ -44,9 +44,8 @@ impl Case {
             [0, 1, 2].map(|part| qkv.clone().narrow(1, part * hidden, hidden))
         };
         if self.biased {
-            let kernel = |[qkv, table]: [Tensor<2>; 2]| {
-                apply_2::<_, 2>(self.attention(Some(table.clone()), memory), qkv, table)
-            };
+            let kernel =
+                |[qkv, table]: [Tensor<2>; 2]| apply_2::<_, 2>(self.attention(Some(table.clone()), memory), qkv, table);
             agree([qkv, table], kernel, |[qkv, table]| self.twin(parts(qkv), Some(table)), 2e-5);
         } else {
             let kernel = |[qkv]: [Tensor<2>; 1]| apply_1::<_, 2>(self.attention(None, memory), qkv);
@@ -62,7 +61,11 @@ fn agrees_with_its_twin() {
     for seed in 0..56 {
         let case = Case { head_dim: head_dims[seed as usize % 7], ..draw(seed, &lengths) };
         let memory = MEMORIES[seed as usize % 3];
-        if seed / 7 % 2 == 0 { case.check_on_cube(1000 * seed, memory) } else { case.check_packed_on_cube(1000 * seed, memory) }
+        if seed / 7 % 2 == 0 {
+            case.check_on_cube(1000 * seed, memory)
+        } else {
+            case.check_packed_on_cube(1000 * seed, memory)
+        }
     }
 }
 
@@ -107,7 +110,8 @@ fn a_window_of_0_leaves_each_token_to_itself() {
     let [q, k, v, _] = case.draw(3).map(|x| moved(x).autodiff().require_grad());
     let value = apply_3::<_, 2>(case.attention(None, 64 << 10), q.clone(), k.clone(), v.clone());
     let gradients = value.clone().sum().backward();
-    let (v_values, value, by_v) = (values(v.clone().inner()), values(value.inner()), values(v.grad(&gradients).unwrap()));
+    let (v_values, value, by_v) =
+        (values(v.clone().inner()), values(value.inner()), values(v.grad(&gradients).unwrap()));
     for (place, &value) in value.iter().enumerate() {
         let counts = place / 40 < 60 || place / 40 == 70;
         assert!((value - if counts { v_values[place] } else { 0.0 }).abs() < 1e-6);
