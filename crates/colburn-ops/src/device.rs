@@ -83,7 +83,8 @@ pub(crate) fn backend(device: &Device) -> Backend {
     of_dispatch(device.as_dispatch())
 }
 
-fn of_dispatch(device: &DispatchDevice) -> Backend {
+/// The backend of a device as Burn's dispatch has it.
+pub(crate) fn of_dispatch(device: &DispatchDevice) -> Backend {
     match device {
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(_) => Backend::Flex,

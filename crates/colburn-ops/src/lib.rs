@@ -14,6 +14,7 @@
 
 mod activation;
 mod adamw;
+mod any_tensor;
 mod attention;
 mod batch;
 mod blocks;
@@ -29,6 +30,7 @@ mod error;
 mod gather;
 mod implementation;
 mod kernel;
+mod late_numbers;
 mod linear;
 mod masks;
 mod maxsim;
@@ -46,18 +48,20 @@ mod testing;
 mod xtr;
 
 pub use activation::{Activation, gelu, gelu_new};
-pub use adamw::{AdamWUpdate, adamw, squared_norm};
+pub use adamw::{
+    AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw, adamw_all, squared_norm, squared_norms, updates_on_device,
+};
+pub use any_tensor::AnyTensor;
 pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use batch::Batch;
-pub use blocks::{
-    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block,
-};
+pub use blocks::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use gather::gather;
 pub use kernel::switch as kernels;
+pub use late_numbers::LateNumbers;
 pub use linear::{linear, three_linears};
 pub use masks::Dropout;
 pub use maxsim::{MaskRule, maxsim, maxsim_pairs};

@@ -26,12 +26,13 @@ pub use arguments::prompts::RunPrompts;
 pub use arguments::values::{ReportTo, ResumeFromCheckpoint};
 pub use callback::early_stopping::EarlyStoppingCallback;
 pub use callback::{Callback, CallbackContext, TrainerControl};
+pub use colburn_ops::Clip;
 #[cfg(feature = "hub")]
 pub use colburn_report::push::PushOutput;
 pub use colburn_report::{HubStrategy, LogEntry, ReporterKind, TRAINER_STATE_NAME, TrainerState};
 pub use error::{Error, Result};
 pub use optim::adamw::{AdamW, AdamWConfig, decays};
-pub use optim::optimizer::Optimizer;
+pub use optim::optimizer::{DeferredOptimizer, Optimizer};
 pub use optim::schedule::{LearningRate, Schedule, ScheduleCurve, Slope};
 pub use ranks::Ranks;
 pub use ranks::alone::Alone;

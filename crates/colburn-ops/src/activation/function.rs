@@ -1,7 +1,7 @@
 //! The activation functions by name.
 
 /// An activation function, by the name that `hidden_act` of a Hugging Face `config.json` gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// `gelu`: x Φ(x), with the error function.
     Gelu,

@@ -1,6 +1,8 @@
 //! The activations of encoders' feed-forward layers.
 
 mod composed;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod function;
@@ -27,7 +29,9 @@ impl Activation {
                 Some(activation) => flex::activate(activation, x),
                 None => composed::activate(self, x),
             },
-            _ => composed::activate(self, x),
+            #[cfg(feature = "cube")]
+            Implementation::Cube => cube::activate(self, x),
+            Implementation::Composed => composed::activate(self, x),
         }
     }
 
@@ -42,7 +46,9 @@ impl Activation {
                 Some(activation) => flex::gated(activation, x),
                 None => composed::gated(self, x),
             },
-            _ => composed::gated(self, x),
+            #[cfg(feature = "cube")]
+            Implementation::Cube => cube::gated(self, x),
+            Implementation::Composed => composed::gated(self, x),
         }
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::update::AdamWUpdate;
+use super::update::{AdamWUpdate, Factors};
 use crate::cpu::array::Array;
 
 /// Number of numbers in a part.
@@ -79,32 +79,7 @@ impl WithSimd for Squares<'_> {
     }
 }
 
-/// The numbers of an update, rounded once from 64 bits.
-#[derive(Clone, Copy)]
-struct Factors {
-    gradient: f32,
-    mean: f32,
-    squares: [f32; 2],
-    correction: f32,
-    epsilon: f32,
-    keep: f32,
-    rate: f32,
-}
-
 impl Factors {
-    fn new(update: &AdamWUpdate) -> Self {
-        let ((beta1, beta2), [correction1, correction2]) = (update.betas, update.corrections());
-        Self {
-            gradient: update.factor as f32,
-            mean: (1.0 - beta1) as f32,
-            squares: [beta2 as f32, (1.0 - beta2) as f32],
-            correction: correction2.sqrt() as f32,
-            epsilon: update.epsilon as f32,
-            keep: (1.0 - update.decay) as f32,
-            rate: (update.rate / correction1) as f32,
-        }
-    }
-
     /// The weight, the mean and the mean of squares that follow.
     #[inline(always)]
     fn step<S: Simd>(&self, simd: S, [weight, gradient, mean, squares]: [S::f32s; 4]) -> [S::f32s; 3] {

@@ -3,7 +3,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::flex::{array, tensor};
-use super::{AdamWUpdate, composed, flex, squared_norm};
+use super::{
+    AdamWSettings, AdamWUpdate, Clip, ParameterUpdate, adamw_all, composed, flex, squared_norm, squared_norms,
+};
+use crate::any_tensor::AnyTensor;
 use crate::testing::{instruction_sets, numbers, random};
 
 fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
@@ -68,4 +71,34 @@ fn the_norm_is_that_of_its_definition() {
     assert!((found.into_scalar::<f32>() - twin.into_scalar::<f32>()).abs() < 1e-4);
     let infinite = Tensor::<1>::from_data([1.0, f32::NAN], &Device::flex());
     assert!(squared_norm(infinite).into_scalar::<f32>().is_nan());
+}
+
+#[test]
+fn clipping_only_shrinks() {
+    assert_eq!(Clip::factor(0.5, 1.0), 1.0);
+    assert_eq!(Clip::factor(5.0, 0.0), 1.0);
+    assert_eq!(Clip::factor(4.0, 1.0), 1.0 / (4.0 + 1e-6));
+}
+
+/// One call for all parameters is a call for each.
+#[test]
+fn all_parameters_are_updated_as_one_by_one() {
+    let settings = AdamWSettings { betas: (0.9, 0.999), epsilon: 1e-8 };
+    let draw = |number: u64| [0, 1, 2].map(|kind| random([7, 5 + number as usize], 10 * number + kind).abs());
+    let update = |number: u64| {
+        let [weight, gradient, moment] = draw(number).map(AnyTensor::new);
+        let (rate, decay, step) = (0.1 / (number + 1) as f64, 1e-3, number + 1);
+        ParameterUpdate { rate, decay, step, weight, gradient, moments: [moment.clone(), moment] }
+    };
+    let found = adamw_all(settings, &Clip::By(0.5), (0..4).map(update).collect());
+    for (number, (weight, moments)) in (0..4).zip(found) {
+        let [expected, gradient, moment] = draw(number);
+        let numbers = update(number).numbers(settings, 0.5);
+        let (expected, of_moments) = flex::adamw(&numbers, expected, gradient, [moment.clone(), moment]);
+        assert_eq!(bits(weight.into_tensor::<2>()), bits(expected));
+        assert_eq!(moments.map(|moment| bits(moment.into_tensor::<2>())), of_moments.map(bits));
+    }
+    let gradients = || (0..4).map(|number| draw(number)[1].clone());
+    let found = squared_norms(gradients().map(AnyTensor::new).collect());
+    assert_eq!(bits(found), gradients().flat_map(|gradient| bits(squared_norm(gradient))).collect::<Vec<_>>());
 }

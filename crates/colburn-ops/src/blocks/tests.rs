@@ -76,7 +76,14 @@ fn feed_forward_inputs(hidden: usize, inner: usize) -> [Tensor<2>; 7] {
 fn cube_attention_agrees_with_its_twin() {
     for (hidden, dropout) in [(16, 0.0), (32, 0.3), (64, 0.1)] {
         let block = |inputs| attended(inputs, dropout, Precision::F32);
-        agree(attention_inputs(hidden), block, block, 3e-5);
+        let inputs = attention_inputs(hidden);
+        let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
+        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            // The gradient by the bias of the keys is 0 but for rounding.
+            let largest = expected.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
+            let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= 3e-5 * largest, "{worst} of {largest} at {place}");
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Arrays of kernels: contiguous tensors of f32 or bf16, and lists of integers.
 
-use burn::tensor::{DType, Device};
+use std::sync::{Mutex, PoisonError};
+
 use burn::backend::DispatchDevice;
+use burn::tensor::{DType, Device};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
-use cubecl::ir::ElemType;
+use cubecl::client::Client;
+use cubecl::{CubeCount, ir::ElemType};
 
 /// The sizes of an array of two dimensions.
 ///
@@ -55,10 +58,56 @@ pub(crate) fn upload(device: &CubeDevice, numbers: &[u32]) -> CubeTensor {
     CubeTensor::new_contiguous(client, device.clone(), [numbers.len()].into(), handle, DType::U32)
 }
 
+/// The numbers of an array of f32 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
+pub(crate) fn download(array: CubeTensor) -> impl Future<Output = Result<Vec<f32>, String>> + Send + 'static {
+    let array = burn_cubecl::kernel::into_contiguous(array);
+    let count = len(&array);
+    let copy = lasting_client(&array).read_async(vec![array.handle]);
+    async move {
+        let bytes = copy.await.map_err(|error| format!("{error:?}"))?.swap_remove(0);
+        let numbers = bytes.as_chunks::<4>().0.iter().take(count).map(|bytes| f32::from_ne_bytes(*bytes));
+        Ok(numbers.collect())
+    }
+}
+
+/// A client of the array's device that lives as long as the process, one for each device: a copy that is under way borrows its client.
+fn lasting_client(array: &CubeTensor) -> &'static Client {
+    static CLIENTS: Mutex<Vec<(CubeDevice, &Client)>> = Mutex::new(Vec::new());
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match clients.iter().find(|(device, _)| *device == array.device) {
+        Some((_, client)) => client,
+        None => {
+            let client: &'static Client = Box::leak(Box::new(array.client.clone()));
+            clients.push((array.device.clone(), client));
+            client
+        }
+    }
+}
+
 /// So many bytes of undefined content.
 #[cfg(feature = "cuda")]
 pub(crate) fn bytes(device: &CubeDevice, count: usize) -> CubeTensor {
     let client = device.client();
     let handle = client.empty(count);
     CubeTensor::new_contiguous(client, device.clone(), [count].into(), handle, DType::U8)
+}
+
+/// The largest number of elements of a vector, up to `most`, into which rows of these sizes can be cut.
+pub(crate) fn vector_size(sizes: &[usize], most: usize) -> usize {
+    let divides = |vector: &usize| *vector <= most && sizes.iter().all(|size| size.is_multiple_of(*vector));
+    [8, 4, 2].into_iter().find(divides).unwrap_or(1)
+}
+
+/// Number of elements that a unit loads at once: 16 bytes.
+pub(crate) fn widest(x: &CubeTensor) -> usize {
+    16 / x.dtype.size()
+}
+
+/// So many cubes, in two dimensions if they are more than one may have. The last ones may have nothing to do.
+pub(crate) fn cubes(count: usize) -> CubeCount {
+    const MOST: usize = 65_535;
+    if count <= MOST {
+        return CubeCount::Static(count as u32, 1, 1);
+    }
+    CubeCount::Static(MOST as u32, count.div_ceil(MOST) as u32, 1)
 }

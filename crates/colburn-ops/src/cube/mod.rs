@@ -5,10 +5,18 @@ pub(crate) mod array;
 pub(crate) mod copy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+pub(crate) mod masks;
+pub(crate) mod parts;
 pub(crate) mod product;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod rows;
+pub(crate) mod sums;
+pub(crate) mod terms;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 pub(crate) mod testing;
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests;
 pub(crate) mod texts;

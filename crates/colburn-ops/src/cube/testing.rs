@@ -1,7 +1,9 @@
 //! Comparison of a kernel of CubeCL with its composed twin on flex, in value and gradient.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn_cubecl::tensor::CubeTensor;
 
+use crate::cube::array::{cube_device, len};
 use crate::device;
 use crate::testing::{close, random};
 
@@ -62,4 +64,23 @@ fn differentiated<const D: usize, const N: usize, const R: usize>(
 /// A tensor of the given numbers on the device of the kernels.
 pub(crate) fn tensor<const D: usize>(numbers: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(numbers, shape), &device())
+}
+
+/// The array of a tensor's numbers on the device of the kernels.
+pub(crate) fn array<const D: usize>(x: Tensor<D>) -> CubeTensor {
+    let data = x.into_data();
+    let device = cube_device(&device());
+    let client = device.client();
+    let handle = client.create_from_slice(data.as_bytes());
+    CubeTensor::new_contiguous(client, device, data.shape().clone(), handle, data.dtype())
+}
+
+/// The numbers of an array of f32.
+pub(crate) fn numbers_of(x: &CubeTensor) -> Vec<f32> {
+    if len(x) == 0 {
+        return Vec::new();
+    }
+    assert_eq!(x.dtype, DType::F32, "an array of f32");
+    let bytes = x.client.read_one_unchecked(x.handle.clone());
+    bytes.chunks_exact(4).take(len(x)).map(|four| f32::from_ne_bytes([four[0], four[1], four[2], four[3]])).collect()
 }

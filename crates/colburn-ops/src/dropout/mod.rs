@@ -1,6 +1,11 @@
 //! Dropout (Srivastava et al. 2014), alone and added to a residual stream.
 
 pub(crate) mod composed;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "cube"))]
+mod cube_tests;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 #[cfg(test)]
@@ -21,7 +26,9 @@ pub fn dropout(x: Tensor<2>, p: f64, batch: &mut Batch) -> Tensor<2> {
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::dropout(x, masks),
-        _ => composed::dropout(x, Some(&masks)),
+        #[cfg(feature = "cube")]
+        Implementation::Cube => cube::dropout(x, crate::cube::masks::on_device(&masks, batch)),
+        Implementation::Composed => composed::dropout(x, Some(&masks)),
     }
 }
 
@@ -34,6 +41,11 @@ pub fn drop_add(x: Tensor<2>, residual: Tensor<2>, p: f64, batch: &mut Batch) ->
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::drop_add(x, residual, masks),
-        _ => composed::dropout(x, masks.as_ref()) + residual,
+        #[cfg(feature = "cube")]
+        Implementation::Cube => {
+            let masks = masks.map(|masks| crate::cube::masks::on_device(&masks, batch));
+            cube::drop_add(x, residual, masks)
+        }
+        Implementation::Composed => composed::dropout(x, masks.as_ref()) + residual,
     }
 }

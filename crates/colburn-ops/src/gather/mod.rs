@@ -1,6 +1,11 @@
 //! Rows of an embedding table.
 
 mod composed;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "cube"))]
+mod cube_tests;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(test)]
@@ -23,6 +28,8 @@ pub fn gather(table: Tensor<2>, ids: &[u32], frozen: Option<u32>) -> Tensor<2> {
     match Implementation::of(&table) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::gather(table, ids, frozen),
-        _ => composed::gather(table, ids, frozen),
+        #[cfg(feature = "cube")]
+        Implementation::Cube => cube::gather(table, ids, frozen),
+        Implementation::Composed => composed::gather(table, ids, frozen),
     }
 }

@@ -1,6 +1,8 @@
 //! MaxSim, the score of late interaction (Khattab and Zaharia 2020): the sum over query tokens of the best product with a document token.
 
 pub(crate) mod composed;
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod mask_rule;
@@ -51,6 +53,8 @@ fn scores(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, group: O
     match Implementation::of_all([&queries.values, &documents.values]) {
         #[cfg(feature = "flex")]
         Implementation::Flex if queries.dim() > 0 => flex::maxsim(queries, documents, rule, group.is_some()),
+        #[cfg(feature = "cube")]
+        Implementation::Cube if queries.dim() > 0 => cube::maxsim(queries, documents, rule, group.is_some()),
         _ if group.is_some() => composed::maxsim_pairs(queries, documents, rule),
         _ => composed::maxsim(queries, documents, rule),
     }

@@ -96,15 +96,15 @@ fn shapes_that_do_not_fit_are_errors() {
 
 /// Lengths, masks and floors of some texts, without their vectors.
 #[derive(Clone, Debug)]
-struct Texts {
-    spans: Spans,
-    mask: Vec<bool>,
-    floor: Vec<bool>,
+pub(super) struct Texts {
+    pub(super) spans: Spans,
+    pub(super) mask: Vec<bool>,
+    pub(super) floor: Vec<bool>,
 }
 
 impl Texts {
     /// One of `every` tokens does not count, and neither does a whole text of that many; with 0 all count.
-    fn new(lengths: &[usize], every: u64, seed: u64) -> Self {
+    pub(super) fn new(lengths: &[usize], every: u64, seed: u64) -> Self {
         let spans = Spans::from_lengths(lengths);
         let off = |place: u64| every > 0 && mix(seed, place).is_multiple_of(every);
         let mut mask: Vec<bool> = (0..spans.tokens() as u64).map(|token| !off(token)).collect();
@@ -115,7 +115,7 @@ impl Texts {
         Self { spans, mask, floor }
     }
 
-    fn with(&self, values: Tensor<2>) -> Embeddings {
+    pub(super) fn with(&self, values: Tensor<2>) -> Embeddings {
         let Self { spans, mask, floor } = self.clone();
         Embeddings { values, spans, mask, floor }
     }

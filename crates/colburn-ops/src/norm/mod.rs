@@ -1,6 +1,8 @@
 //! Layer norms, alone and behind a residual stream.
 
 mod composed;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(test)]
@@ -21,7 +23,9 @@ pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Option<Tensor<1>>, eps:
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::layer_norm(x, weight, bias, eps),
-        _ => composed::layer_norm(x, weight, bias, eps),
+        #[cfg(feature = "cube")]
+        Implementation::Cube => cube::layer_norm(x, weight, bias, eps),
+        Implementation::Composed => composed::layer_norm(x, weight, bias, eps),
     }
 }
 
@@ -42,7 +46,12 @@ pub fn drop_add_norm(
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::drop_add_norm(x, residual, weight, bias, eps, masks),
-        _ => {
+        #[cfg(feature = "cube")]
+        Implementation::Cube => {
+            let masks = masks.map(|masks| crate::cube::masks::on_device(&masks, batch));
+            cube::drop_add_norm(x, residual, weight, bias, eps, masks)
+        }
+        Implementation::Composed => {
             composed::layer_norm(dropout::composed::dropout(x, masks.as_ref()) + residual, weight, bias, eps)
         }
     }

@@ -1,6 +1,11 @@
 //! Rows of length one.
 
 mod composed;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "cube"))]
+mod cube_tests;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(test)]
@@ -19,6 +24,8 @@ pub fn normalize(x: Tensor<2>) -> Tensor<2> {
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::normalize(x),
-        _ => composed::normalize(x),
+        #[cfg(feature = "cube")]
+        Implementation::Cube => cube::normalize(x),
+        Implementation::Composed => composed::normalize(x),
     }
 }

@@ -2,6 +2,11 @@
 //! products depend on distances alone.
 
 mod composed;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "cube"))]
+mod cube_tests;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(test)]
@@ -87,7 +92,9 @@ impl Rotary {
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
             Implementation::Flex => flex::rotate(x, columns, cos, sin),
-            _ => composed::rotate(x, columns, cos, sin),
+            #[cfg(feature = "cube")]
+            Implementation::Cube => cube::rotate(x, columns, cos, sin),
+            Implementation::Composed => composed::rotate(x, columns, cos, sin),
         }
     }
 }

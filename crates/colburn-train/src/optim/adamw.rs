@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, container::TensorContainer};
+use burn::tensor::{GradientCheckpointingStrategy, Tensor};
 use colburn_model::Parameter;
-use colburn_ops::{AdamWUpdate, adamw};
+use colburn_ops::{AdamWSettings, AnyTensor, Clip, ParameterUpdate, adamw_all};
 
 use super::learning_rates;
 use crate::{Result, TrainingArguments};
@@ -41,6 +41,13 @@ pub fn decays(name: &str) -> bool {
     !(name.contains("bias") || name.contains("layernorm") || name.contains("rmsnorm") || name.split('.').any(is_norm))
 }
 
+/// The state of one parameter, whatever its shape.
+#[derive(Debug)]
+struct State {
+    step: u64,
+    moments: [AnyTensor; 2],
+}
+
 /// The state of one parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Moments<const D: usize> {
@@ -59,14 +66,16 @@ pub struct AdamW {
     parameters: HashMap<ParamId, Parameter>,
     /// The factors of the learning rate, for the parameters with a learning rate of their own.
     multipliers: HashMap<ParamId, f64>,
-    moments: TensorContainer<ParamId>,
+    states: HashMap<ParamId, State>,
+    /// The parameters of the last update.
+    last: Vec<ParamId>,
 }
 
 impl AdamW {
     /// An optimizer of these parameters. Others in the module stay as they are.
     pub fn new(config: AdamWConfig, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         let parameters = parameters.into_iter().map(|parameter| (parameter.id, parameter)).collect();
-        Self { config, parameters, multipliers: HashMap::new(), moments: TensorContainer::new() }
+        Self { config, parameters, multipliers: HashMap::new(), states: HashMap::new(), last: Vec::new() }
     }
 
     /// The optimizer that the arguments describe: `adam_beta1`, `adam_beta2`, `adam_epsilon`, `weight_decay` and `learning_rate_mapping`.
@@ -101,7 +110,41 @@ impl AdamW {
         factor: f64,
         learning_rate: f64,
     ) -> M {
-        module.map(&mut Step { optimizer: self, gradients, factor, learning_rate })
+        self.step_clipped_by(module, gradients, &Clip::By(factor), learning_rate)
+    }
+
+    /// The same with gradients that are clipped on the way.
+    pub(crate) fn step_clipped_by<M: Module>(
+        &mut self,
+        module: M,
+        gradients: GradientsParams,
+        clip: &Clip,
+        learning_rate: f64,
+    ) -> M {
+        self.last.clear();
+        let settings = AdamWSettings { betas: self.config.betas, epsilon: self.config.epsilon };
+        let mut take =
+            Take { optimizer: self, gradients, learning_rate, strategies: HashMap::new(), updates: Vec::new() };
+        let module = module.map(&mut take);
+        let Take { strategies, updates, .. } = take;
+        let steps: Vec<u64> = updates.iter().map(|update| update.step).collect();
+        let updated = adamw_all(settings, clip, updates);
+        let mut weights = HashMap::with_capacity(updated.len());
+        for ((&id, step), (weight, moments)) in self.last.iter().zip(steps).zip(updated) {
+            weights.insert(id, weight);
+            self.states.insert(id, State { step, moments });
+        }
+        module.map(&mut Put { weights, strategies })
+    }
+
+    /// Takes back the count of the last update, which changed nothing.
+    pub(crate) fn uncount(&mut self) {
+        for id in self.last.drain(..) {
+            match self.states.get_mut(&id) {
+                Some(state) if state.step > 1 => state.step -= 1,
+                _ => drop(self.states.remove(&id)),
+            }
+        }
     }
 
     pub(crate) fn parameter(&self, id: &ParamId) -> Option<&Parameter> {
@@ -109,48 +152,49 @@ impl AdamW {
     }
 
     pub(crate) fn moments<const D: usize>(&self, id: &ParamId) -> Option<Moments<D>> {
-        self.moments.get(id)
+        let State { step, moments } = self.states.get(id)?;
+        let [exp_avg, exp_avg_sq] = moments.clone().map(AnyTensor::into_tensor);
+        Some(Moments { step: *step, exp_avg, exp_avg_sq })
     }
 
     pub(crate) fn set_moments<const D: usize>(&mut self, id: ParamId, moments: Moments<D>) {
-        self.moments.register(id, moments);
+        let Moments { step, exp_avg, exp_avg_sq } = moments;
+        self.states.insert(id, State { step, moments: [exp_avg, exp_avg_sq].map(AnyTensor::new) });
     }
 
+    /// The update of a parameter. Its state is taken out, so that nothing else holds the moments and they are updated in place.
     fn update<const D: usize>(
         &mut self,
         id: ParamId,
         weight: Tensor<D>,
         gradient: Tensor<D>,
-        factor: f64,
-        rate: f64,
-    ) -> Tensor<D> {
-        let AdamWConfig { betas, epsilon, weight_decay } = self.config;
-        // Removed, so that nothing else holds them and they are updated in place.
-        let Moments { step, exp_avg, exp_avg_sq } = self.moments.remove(&id).unwrap_or_else(|| Moments {
+        learning_rate: f64,
+    ) -> ParameterUpdate {
+        let State { step, moments } = self.states.remove(&id).unwrap_or_else(|| State {
             step: 0,
-            exp_avg: gradient.zeros_like(),
-            exp_avg_sq: gradient.zeros_like(),
+            moments: [gradient.zeros_like(), gradient.zeros_like()].map(AnyTensor::new),
         });
+        let rate = learning_rate * self.multipliers.get(&id).copied().unwrap_or(1.0);
         let decay = match self.parameters.get(&id) {
-            Some(parameter) if decays(&parameter.name) => rate * weight_decay,
+            Some(parameter) if decays(&parameter.name) => rate * self.config.weight_decay,
             _ => 0.0,
         };
-        let step = step + 1;
-        let update = AdamWUpdate { betas, epsilon, rate, decay, step, factor };
-        let (weight, [exp_avg, exp_avg_sq]) = adamw(&update, weight, gradient, [exp_avg, exp_avg_sq]);
-        self.moments.register(id, Moments { step, exp_avg, exp_avg_sq });
-        weight
+        let (weight, gradient) = (AnyTensor::new(weight), AnyTensor::new(gradient));
+        ParameterUpdate { rate, decay, step: step + 1, weight, gradient, moments }
     }
 }
 
-struct Step<'a> {
+/// Takes the parameters that have a gradient out of a module.
+struct Take<'a> {
     optimizer: &'a mut AdamW,
     gradients: GradientsParams,
-    factor: f64,
     learning_rate: f64,
+    /// How the graph of each parameter keeps its intermediate results; none for a parameter without a graph.
+    strategies: HashMap<ParamId, Option<GradientCheckpointingStrategy>>,
+    updates: Vec<ParameterUpdate>,
 }
 
-impl ModuleMapper for Step<'_> {
+impl ModuleMapper for Take<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let gradient = match self.optimizer.parameters.contains_key(&param.id) {
             true => self.gradients.remove::<D>(param.id),
@@ -158,14 +202,32 @@ impl ModuleMapper for Step<'_> {
         };
         let Some(gradient) = gradient else { return param };
         let (id, weight, mapper) = param.consume();
-        let checkpointing = weight.gradient_checkpointing_strategy();
-        let rate = self.learning_rate * self.optimizer.multipliers.get(&id).copied().unwrap_or(1.0);
-        let updated = self.optimizer.update(id, weight.inner(), gradient.inner(), self.factor, rate);
-        let updated = match checkpointing {
-            Some(strategy) => updated.autodiff().with_gradient_checkpointing_strategy(strategy).require_grad(),
-            None => updated,
+        self.strategies.insert(id, weight.gradient_checkpointing_strategy());
+        let gradient = gradient.inner();
+        let update = self.optimizer.update(id, weight.inner(), gradient.clone(), self.learning_rate);
+        self.updates.push(update);
+        self.optimizer.last.push(id);
+        // Any tensor keeps the place until the weight is back; a copy of the weight would keep it from being updated in place.
+        Param::from_mapped_value(id, gradient, mapper)
+    }
+}
+
+/// Puts the updated parameters into their places.
+struct Put {
+    weights: HashMap<ParamId, AnyTensor>,
+    strategies: HashMap<ParamId, Option<GradientCheckpointingStrategy>>,
+}
+
+impl ModuleMapper for Put {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(weight) = self.weights.remove(&param.id) else { return param };
+        let (id, _, mapper) = param.consume();
+        let weight = weight.into_tensor::<D>();
+        let weight = match self.strategies.get(&id).copied().flatten() {
+            Some(strategy) => weight.autodiff().with_gradient_checkpointing_strategy(strategy).require_grad(),
+            None => weight,
         };
-        Param::from_mapped_value(id, updated, mapper)
+        Param::from_mapped_value(id, weight, mapper)
     }
 }
 
@@ -365,5 +427,28 @@ mod golden {
         let toy = optimizer.step(toy, gradients, 0.5);
         assert!((toy.w.val().into_scalar::<f32>() - 0.5).abs() < 1e-6);
         assert_eq!(toy.b.val().into_scalar::<f32>(), 1.0);
+    }
+
+    #[test]
+    fn a_step_that_changed_nothing_is_not_counted() {
+        let device = Device::flex();
+        let mut toy = Toy { w: Param::from_data([[1.0, 2.0]], &device), b: Param::from_data([1.0], &device) };
+        let (w, b) = (toy.w.id, toy.b.id);
+        let mut optimizer = AdamW::new(AdamWConfig::default(), [parameter("w", w), parameter("b", b)]);
+        let mut steps = Vec::new();
+        for (squares, counted) in [(f32::NAN, 0), (2.0, 1), (f32::INFINITY, 1), (2.0, 2)] {
+            let mut gradients = GradientsParams::new();
+            gradients.register(w, Tensor::<2>::ones([1, 2], &device));
+            let before = toy.w.val().into_data();
+            let clip = Clip::ToNorm { numbers: Tensor::from_data([0.5, squares], &device), max_norm: 1.0 };
+            toy = optimizer.step_clipped_by(toy, gradients, &clip, 0.1);
+            if !squares.is_finite() {
+                assert_eq!(toy.w.val().into_data(), before);
+                optimizer.uncount();
+            }
+            steps.push((optimizer.moments::<2>(&w).map_or(0, |moments| moments.step), counted));
+        }
+        assert!(steps.iter().all(|(found, expected)| found == expected), "{steps:?}");
+        assert!(optimizer.moments::<1>(&b).is_none());
     }
 }

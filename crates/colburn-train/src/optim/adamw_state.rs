@@ -9,9 +9,11 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use colburn_model::{ColBert, Parameter};
+use colburn_ops::Clip;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::adamw::Moments;
+use super::optimizer::DeferredOptimizer;
 use super::state_file::{read, write, wrong};
 use crate::{AdamW, Error, Optimizer, Result};
 
@@ -35,12 +37,32 @@ impl Optimizer for AdamW {
         self.step_scaled(model, gradients, clip, learning_rate)
     }
 
+    fn deferred(&mut self) -> Option<&mut dyn DeferredOptimizer> {
+        Some(self)
+    }
+
     fn save(&self, model: &ColBert, path: &Path) -> Result<()> {
         Self::save(self, model, path)
     }
 
     fn load(&mut self, model: &ColBert, path: &Path) -> Result<()> {
         Self::load(self, model, path)
+    }
+}
+
+impl DeferredOptimizer for AdamW {
+    fn step_deferred(
+        &mut self,
+        model: ColBert,
+        gradients: GradientsParams,
+        clip: &Clip,
+        learning_rate: f64,
+    ) -> ColBert {
+        self.step_clipped_by(model, gradients, clip, learning_rate)
+    }
+
+    fn was_skipped(&mut self) {
+        self.uncount();
     }
 }
 

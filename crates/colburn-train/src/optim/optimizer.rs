@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::optim::GradientsParams;
 use colburn_model::ColBert;
+use colburn_ops::Clip;
 
 use super::gradients::scale;
 use crate::Result;
@@ -80,6 +81,12 @@ pub trait Optimizer: Send {
         self.step(model, gradients, learning_rate)
     }
 
+    /// This optimizer as one that clips and skips on the device; none, which is the default, if the norm of the gradients has to be read before
+    /// a step.
+    fn deferred(&mut self) -> Option<&mut dyn DeferredOptimizer> {
+        None
+    }
+
     /// Writes the state of all parameters that have one. [`Optimizer::load`] must restore exactly this state for a model of the same shapes; ids of
     /// parameters are random in each process, so states are saved under the names of [`ColBert::parameters`].
     ///
@@ -92,4 +99,16 @@ pub trait Optimizer: Send {
     /// # Errors
     /// When the file cannot be read, is that of another optimizer, or does not fit the model.
     fn load(&mut self, model: &ColBert, path: &Path) -> Result<()>;
+}
+
+/// An optimizer that clips gradients by their norm, and skips a step whose loss or norm is not finite, on the device. The host need not wait for
+/// these numbers then: the trainer reads them while the device works on the next step.
+pub trait DeferredOptimizer {
+    /// As [`Optimizer::step_clipped`], with the factor that `clip` has on the device. If that finds a number that is not finite, neither the model
+    /// nor the state may change.
+    fn step_deferred(&mut self, model: ColBert, gradients: GradientsParams, clip: &Clip, learning_rate: f64)
+    -> ColBert;
+
+    /// Tells that the last step changed nothing. The trainer calls this before the next step or [`Optimizer::save`].
+    fn was_skipped(&mut self);
 }

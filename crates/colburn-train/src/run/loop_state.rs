@@ -78,10 +78,14 @@ impl Mean {
 }
 
 impl LoopState {
-    /// Counts a step. A loss that is not finite is left out of the means if `filter` is true (`logging_nan_inf_filter`).
-    pub fn count_step(&mut self, loss: f64, skipped: bool, filter: bool) {
+    /// Counts a step.
+    pub fn count_step(&mut self) {
         self.cursor += 1;
         self.steps_since_log += 1;
+    }
+
+    /// Counts the loss of a step. One that is not finite is left out of the means if `filter` is true (`logging_nan_inf_filter`).
+    pub fn count_loss(&mut self, loss: f64, skipped: bool, filter: bool) {
         if !filter || loss.is_finite() {
             self.loss.add(loss);
             self.loss_since_log.add(loss);
@@ -131,7 +135,8 @@ mod tests {
         for (filter, mean) in [(true, Some(2.0)), (false, None)] {
             let mut counted = LoopState::default();
             for (loss, skipped) in [(1.0, false), (f64::NAN, true), (f64::INFINITY, true), (3.0, false)] {
-                counted.count_step(loss, skipped, filter);
+                counted.count_step();
+                counted.count_loss(loss, skipped, filter);
             }
             assert_eq!(counted.loss_since_log.get().filter(|mean| mean.is_finite()), mean);
             assert_eq!(
@@ -149,7 +154,8 @@ mod tests {
         assert_eq!(LoopState::read(&state).unwrap(), None);
         let mut counted = LoopState::default();
         for loss in [0.1, 0.2, f64::NAN] {
-            counted.count_step(loss, loss.is_nan(), false);
+            counted.count_step();
+            counted.count_loss(loss, loss.is_nan(), false);
         }
         counted.store(&mut state, &json!({"losses": []}));
         let state: TrainerState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();

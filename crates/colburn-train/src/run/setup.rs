@@ -81,6 +81,8 @@ pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutp
         console: console.clone(),
         card: reports.card.clone(),
         written,
+        unread: None,
+        last_skipped: None,
     };
     let stop = StopSignal::default();
     let registration = handle_interrupt.then(|| Registration::new(stop.clone(), console.clone()));

@@ -262,7 +262,22 @@ fn is_out_of_memory(message: &str) -> bool {
     phrases.iter().any(|phrase| message.contains(phrase))
 }
 
-/// The values of the loss and of the global gradient norm, in one transfer from the device. `step` is for the error and counts from 1.
+/// The loss, and numbers whose sum is the square of the norm of all gradients, on the device.
+pub(crate) fn loss_and_squares(model: &ColBert, loss: &Tensor<1>, gradients: &GradientsParams) -> Tensor<1> {
+    match squared_norms(model, gradients) {
+        Some(squares) => Tensor::cat(vec![loss.clone(), squares], 0),
+        None => loss.clone(),
+    }
+}
+
+/// The values of the loss and of the global gradient norm, of [`loss_and_squares`].
+pub(crate) fn loss_and_norm(numbers: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let mut numbers = numbers.into_iter();
+    let loss = numbers.next().unwrap_or(f64::NAN);
+    (loss, numbers.sum::<f64>().sqrt())
+}
+
+/// The same, in one transfer from the device. `step` is for the error and counts from 1.
 ///
 /// # Errors
 /// When they cannot be read from the device.
@@ -272,13 +287,9 @@ pub(crate) fn read_loss_and_norm(
     gradients: &GradientsParams,
     step: usize,
 ) -> Result<(f64, f64)> {
-    let mut numbers = vec![loss.clone()];
-    numbers.extend(squared_norms(model, gradients));
-    let numbers = Tensor::cat(numbers, 0).try_into_data();
+    let numbers = loss_and_squares(model, loss, gradients).try_into_data();
     let numbers = numbers.map_err(|error| Error::device(step, &error))?;
-    let mut numbers = numbers.iter::<f64>();
-    let loss = numbers.next().unwrap_or(f64::NAN);
-    Ok((loss, numbers.sum::<f64>().sqrt()))
+    Ok(loss_and_norm(numbers.iter::<f64>()))
 }
 
 #[cfg(test)]

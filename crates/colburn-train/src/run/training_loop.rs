@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsAccumulator;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use colburn_loss::Loss;
 use colburn_model::{ColBert, Parameter};
-use colburn_ops::mix;
+use colburn_ops::{Clip, LateNumbers, mix, updates_on_device};
 use colburn_report::card::RunCard;
 use colburn_report::{Console, LogEntry, StepNumbers, TrainerState};
 use serde_json::Value;
@@ -28,7 +28,7 @@ use crate::callback::list::{Callbacks, Event};
 use crate::checkpoint::folder::{self, Checkpoint};
 use crate::data::loader::{Batches, Loader, MicroBatch};
 use crate::data::plan::Plan;
-use crate::optim::gradients::clip_coefficient;
+use crate::optim::gradients::spoil;
 use crate::ranks::Ranks;
 use crate::{Error, IntervalStrategy, LearningRate, Optimizer, Result, SaveStrategy, TrainingArguments};
 
@@ -61,6 +61,34 @@ pub(crate) struct TrainingLoop {
     pub card: Option<Arc<RunCard>>,
     /// The steps of the checkpoints of the run, also those from before it was resumed.
     pub written: BTreeSet<usize>,
+    /// The last step, if its loss and norm are still to be read.
+    pub unread: Option<Unread>,
+    /// The last step that was skipped, and the number that was not finite.
+    pub last_skipped: Option<(usize, &'static str, f64)>,
+}
+
+/// The loss and the gradient norm of a step.
+enum Numbers {
+    Known { loss: f64, norm: f64, skipped: bool },
+    Late(LateNumbers),
+}
+
+/// A step whose update is queued on the device, and whose numbers are on their way to the host.
+pub(crate) struct Unread {
+    numbers: LateNumbers,
+    step: StepDone,
+}
+
+/// A step, as far as it is known before its loss and norm are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepDone {
+    /// Its number, from 1.
+    step: usize,
+    rate: f64,
+    work: Work,
+    /// Its number in its epoch, from 1, and the number of steps of that.
+    in_epoch: usize,
+    steps: usize,
 }
 
 /// The result of the loop.
@@ -88,6 +116,10 @@ impl TrainingLoop {
     /// When data cannot be read, too many consecutive steps are not finite, a callback fails, or a file cannot be written.
     pub fn run(mut self, model: ColBert, events: &mut LearnerEvents) -> Result<(ColBert, LoopOutput)> {
         let result = self.train(model, events);
+        if result.is_err() {
+            // The state that is saved holds this step if its numbers can be had.
+            let _ = self.settle(events);
+        }
         self.loop_state.store(&mut self.state, &self.inputs);
         match result {
             Ok((model, interrupted)) => {
@@ -181,59 +213,123 @@ impl TrainingLoop {
             losses.push(loss);
             accumulator.accumulate(&model, gradients);
         }
-        // Reduce.
-        let mut gradients = accumulator.grads();
-        self.ranks.all_reduce(&mut gradients, &self.parameters)?;
-        // Clip, or skip what is not finite.
         let loss = Tensor::cat(losses, 0).sum();
-        let (loss, norm) = step::read_loss_and_norm(&model, &loss, &gradients, self.loop_state.cursor + 1)?;
-        let skipped = self.ranks.any(!(loss.is_finite() && norm.is_finite()))?;
-        let clip = clip_coefficient(norm, self.args.max_grad_norm).unwrap_or(1.0);
-        // Step.
-        let rate = self.schedule.rate(self.state.global_step);
-        if !skipped {
-            model = self.optimizer.step_clipped(model, gradients, clip, rate);
+        let mut gradients = accumulator.grads();
+        let deferred = updates_on_device(&model.device()) && self.optimizer.deferred().is_some();
+        // Reduce.
+        if deferred && self.ranks.world_size() > 1 {
+            // What is not finite on one rank has to be found on all of them, without asking.
+            spoil(&model, &mut gradients, &loss);
         }
+        self.ranks.all_reduce(&mut gradients, &self.parameters)?;
+        // Clip, or skip what is not finite; step.
+        let rate = self.schedule.rate(self.state.global_step);
+        let numbers = if deferred {
+            let (updated, numbers) = self.step_deferred(model, loss, gradients, rate, events)?;
+            model = updated;
+            Numbers::Late(numbers)
+        } else {
+            let (loss, norm) = step::read_loss_and_norm(&model, &loss, &gradients, self.loop_state.cursor + 1)?;
+            let skipped = self.ranks.any(!(loss.is_finite() && norm.is_finite()))?;
+            if !skipped {
+                let clip = Clip::factor(norm, self.args.max_grad_norm);
+                model = self.optimizer.step_clipped(model, gradients, clip, rate);
+            }
+            Numbers::Known { loss, norm, skipped }
+        };
         let work = Work { steps: 1, rows, tokens, time: started.elapsed() };
         if self.args.empty_cache_is_due(self.state.global_step + 1) {
             model.device().memory_cleanup();
         }
-        self.count_step(loss, norm, rate, skipped, &work, events)?;
+        let step = self.count_step(rate, work);
+        match numbers {
+            Numbers::Known { loss, norm, skipped } => {
+                self.note_numbers(&step, loss, norm, skipped, events);
+                self.check_skipped()?;
+            }
+            Numbers::Late(numbers) => self.unread = Some(Unread { numbers, step }),
+        }
         Ok(model)
     }
 
-    /// Counts a step, and shows it.
+    /// Queues the update of a step, and the copy of its numbers, without waiting for them. The device has this step to work on by then, so the
+    /// numbers of the step before are there, and are read first: the optimizer has to know whether that step was skipped.
+    fn step_deferred(
+        &mut self,
+        model: ColBert,
+        loss: Tensor<1>,
+        gradients: GradientsParams,
+        rate: f64,
+        events: &mut LearnerEvents,
+    ) -> Result<(ColBert, LateNumbers)> {
+        let numbers = step::loss_and_squares(&model, &loss, &gradients);
+        let late = LateNumbers::new(numbers.clone());
+        self.settle(events)?;
+        self.check_skipped()?;
+        let clip = Clip::ToNorm { numbers, max_norm: self.args.max_grad_norm };
+        let model = match self.optimizer.deferred() {
+            Some(optimizer) => optimizer.step_deferred(model, gradients, &clip, rate),
+            None => model,
+        };
+        Ok((model, late))
+    }
+
+    /// Reads the loss and the norm of the last step, if they were not read yet, and counts them. Whoever looks at the loss, the norm or the skipped
+    /// steps calls this first, and so does whoever saves the state of the optimizer.
+    ///
+    /// All ranks find the same step skipped, because the norm is the same on all of them.
     ///
     /// # Errors
-    /// When too many consecutive steps were skipped.
-    fn count_step(
-        &mut self,
-        loss: f64,
-        norm: f64,
-        rate: f64,
-        skipped: bool,
-        work: &Work,
-        events: &mut LearnerEvents,
-    ) -> Result<()> {
+    /// When the numbers cannot be read from the device.
+    fn settle(&mut self, events: &mut LearnerEvents) -> Result<()> {
+        let Some(Unread { numbers, step }) = self.unread.take() else { return Ok(()) };
+        let numbers = numbers.read().map_err(|error| Error::device(step.step, &error))?;
+        let (loss, norm) = step::loss_and_norm(numbers.into_iter().map(f64::from));
+        let skipped = !(loss.is_finite() && norm.is_finite());
+        if skipped && let Some(optimizer) = self.optimizer.deferred() {
+            optimizer.was_skipped();
+        }
+        self.note_numbers(&step, loss, norm, skipped, events);
+        Ok(())
+    }
+
+    /// The same between two steps. The time belongs to the last step.
+    fn settle_step(&mut self, events: &mut LearnerEvents) -> Result<()> {
+        let started = Instant::now();
+        if self.unread.is_some() {
+            self.settle(events)?;
+            self.throughput.add(&Work { time: started.elapsed(), ..Work::default() });
+        }
+        Ok(())
+    }
+
+    /// Counts a step, and shows it.
+    fn count_step(&mut self, rate: f64, work: Work) -> StepDone {
         let Self { args, plan, state, loop_state, mini_batch_size, throughput, console, .. } = self;
-        loop_state.count_step(loss, skipped, args.logging_nan_inf_filter);
+        loop_state.count_step();
         loop_state.mini_batch_size = mini_batch_size.size.filter(|_| mini_batch_size.size != args.mini_batch_size);
-        (loop_state.learning_rate, loop_state.grad_norm) = (Some(rate), Some(norm).filter(|norm| norm.is_finite()));
+        loop_state.learning_rate = Some(rate);
         state.global_step += 1;
         state.epoch = plan.epochs_after(loop_state.cursor);
         state.num_input_tokens_seen += work.tokens;
-        throughput.add(work);
-
+        throughput.add(&work);
         let step = state.global_step;
+        console.advance(step, state.epoch, throughput.left(plan.max_steps.saturating_sub(loop_state.cursor)));
+        let steps = plan.steps(plan.epoch(loop_state.cursor - 1));
+        StepDone { step, rate, work, in_epoch: loop_state.cursor - steps.start, steps: steps.len() }
+    }
+
+    /// Counts the loss and the norm of a step, and shows them.
+    fn note_numbers(&mut self, step: &StepDone, loss: f64, norm: f64, skipped: bool, events: &mut LearnerEvents) {
+        let Self { args, loop_state, .. } = self;
+        loop_state.count_loss(loss, skipped, args.logging_nan_inf_filter);
+        loop_state.grad_norm = Some(norm).filter(|norm| norm.is_finite());
+        let &StepDone { step, rate, work, in_epoch, steps } = step;
         if skipped {
             let (what, value) = if loss.is_finite() { ("gradient norm", norm) } else { ("loss", loss) };
             tracing::warn!("step {step} was skipped: the {what} is {value} ({} skipped so far)", loop_state.skipped);
-            if loop_state.skipped_in_a_row >= MOST_SKIPPED {
-                let skipped = loop_state.skipped_in_a_row;
-                return Err(Error::NonFinite { step, what, value, skipped, good: step - skipped });
-            }
+            self.last_skipped = Some((step, what, value));
         }
-        console.advance(step, state.epoch, throughput.left(plan.max_steps.saturating_sub(loop_state.cursor)));
         let numbers = StepNumbers {
             loss: Some(loss),
             learning_rate: Some(rate),
@@ -241,9 +337,21 @@ impl TrainingLoop {
             triplets_per_second: Some(work.rows_per_second()),
             tokens_per_second: Some(work.tokens_per_second()),
         };
-        let steps = plan.steps(plan.epoch(loop_state.cursor - 1));
-        events.step_done(numbers, step, loop_state.cursor - steps.start, steps.len());
-        Ok(())
+        events.step_done(numbers, step, in_epoch, steps);
+    }
+
+    /// Ends the run if too many steps in a row were skipped. All ranks call this at the same places.
+    ///
+    /// # Errors
+    /// When they were.
+    fn check_skipped(&self) -> Result<()> {
+        let skipped = self.loop_state.skipped_in_a_row;
+        match self.last_skipped {
+            Some((step, what, value)) if skipped >= MOST_SKIPPED => {
+                Err(Error::NonFinite { step, what, value, skipped, good: step - skipped })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The actions after a step.
@@ -271,6 +379,8 @@ impl TrainingLoop {
             self.loop_state.cursor = steps.end;
         }
         self.loop_state.epoch = None;
+        self.settle_step(events)?;
+        self.check_skipped()?;
         events.steps_ended(epoch + 1);
         self.call(&Event::EpochEnd, model)?;
         let Self { args, state, .. } = self;
@@ -286,7 +396,15 @@ impl TrainingLoop {
 
     /// Logs, evaluates and saves, in this order, as the arguments or a callback ask for it.
     fn perform(&mut self, actions: Actions, model: &ColBert, events: &mut LearnerEvents) -> Result<()> {
+        if actions.log || actions.evaluate || actions.save {
+            self.settle_step(events)?;
+            self.check_skipped()?;
+        }
         if self.writes() {
+            let control = &self.callbacks.control;
+            if control.should_log || control.should_evaluate || control.should_save {
+                self.settle_step(events)?;
+            }
             // A request is cleared also when the arguments ask for the same.
             let log = actions.log | std::mem::take(&mut self.callbacks.control.should_log);
             if log && self.loop_state.steps_since_log > 0 {
@@ -370,10 +488,12 @@ impl TrainingLoop {
     }
 
     /// True if the run is to stop between two steps; then there is a checkpoint of the last step.
-    fn interrupted(&mut self, model: &ColBert, events: &LearnerEvents) -> Result<bool> {
+    fn interrupted(&mut self, model: &ColBert, events: &mut LearnerEvents) -> Result<bool> {
         if !self.ranks.any(events.stop_requested()?)? || !self.continues() {
             return Ok(false);
         }
+        self.settle_step(events)?;
+        self.check_skipped()?;
         if self.writes() && self.written.last() != Some(&self.state.global_step) {
             self.save(model)?;
         }

@@ -29,9 +29,8 @@
 #ifndef BACKWARD_CTAS
 #define BACKWARD_CTAS (HEAD_DIM > 64 ? 1 : HEAD_DIM > 32 ? 2 : 3)
 #endif
-// Tiles of a text that the fused backward pass holds.
-#ifndef FUSED_TILES
-#define FUSED_TILES 2
+#ifndef SAVED
+#define SAVED 0
 #endif
 #ifndef PASS
 #define PASS 7
@@ -110,6 +109,20 @@ DEVICE u32 load_shared(u32 from) {
     return to;
 }
 
+DEVICE void load_shared_words(u32 (&to)[2], u32 from) {
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(from));
+}
+
+DEVICE void store_shared_word(u32 to, u32 value) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory"); }
+
+// Waits for all warps of a group of so many threads.
+DEVICE void wait_for(u32 barrier, u32 threads) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
+
+// Sets a bit if the number is not below the threshold.
+DEVICE void set_bit(u32& bits, u32 bit, u32 number, u32 threshold) {
+    asm("{ .reg .pred p; setp.ge.u32 p, %1, %2; @p or.b32 %0, %0, %3; }" : "+r"(bits) : "r"(number), "r"(threshold), "r"(bit));
+}
+
 DEVICE void store_shared_half(u32 to, u32 value) {
     asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"((u16)value) : "memory");
 }
@@ -172,6 +185,8 @@ DEVICE float log2_(float x) {
     return y;
 }
 
+DEVICE u32 shuffle_down(u32 value, int lanes) { return __shfl_down_sync(0xffffffff, value, lanes); }
+
 DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffff, value, mask); }
 
 // ---------------------------------------------------------------------------------------------------------------------------------------
@@ -206,14 +221,14 @@ DEVICE u32 kept(Masks masks, u64 element, u32 count) {
 #pragma unroll
             for (u32 i = 4 * part; i < 4 * part + 4; i++) {
                 u64 draw = finish(z + i * GAMMA);
-                bits |= (u32)draw >= masks.threshold ? 1u << (2 * i) : 0;
-                bits |= (u32)(draw >> 32) >= masks.threshold ? 2u << (2 * i) : 0;
+                set_bit(bits, 1u << (2 * i), (u32)draw, masks.threshold);
+                set_bit(bits, 2u << (2 * i), (u32)(draw >> 32), masks.threshold);
             }
         }
     }
     if (draws > 8) {
         // The second element of this draw is the 18th, and never wanted.
-        bits |= (u32)finish(z + 8 * GAMMA) >= masks.threshold ? 1u << 16 : 0;
+        set_bit(bits, 1u << 16, (u32)finish(z + 8 * GAMMA), masks.threshold);
     }
     return bits >> odd;
 }
@@ -262,15 +277,26 @@ struct Slot {
     // The first of the 16 rows in the text.
     u32 row;
     u32 text;
-    // The chunk of the tile that holds the first row of the text, if the text fits into a tile.
-    u32 base;
+    // The first warp of the group that works at the text, and the number of warps in it.
+    u32 base, members;
+    // The first block of bits of the text, over the number of heads.
+    u32 bits;
 
     DEVICE_MEMBER Slot(const u32* slots, u32 number) {
         uint4 first = load_global_16(slots + 8 * number), second = load_global_16(slots + 8 * number + 4);
         start = first.x, length = first.y, keys = first.z, row = first.w;
-        text = second.x, base = second.y;
+        text = second.x, base = second.y, members = second.z, bits = second.w;
     }
+
+    // Waits for the other warps of the group.
+    DEVICE_MEMBER void wait() const { wait_for(1 + base, 32 * members); }
 };
+
+// The items of a persistent thread block: a group of slots and a head each, dear ones first. Blocks take turns forth and back, so that each
+// gets as much work.
+DEVICE u32 item_of(u32 round) {
+    return round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
+}
 
 // The number of rows from `first` on, below `end`.
 DEVICE u32 rows_from(u32 first, u32 end) { return end > first ? end - first : 0; }
@@ -327,13 +353,30 @@ DEVICE void flush(u32 area, const float (&values)[CHUNKS][4], float upper, float
 // Whether a query and a key are farther apart than the window.
 DEVICE bool apart(u32 query, u32 key, u32 window) { return key + window < query || key > query + window; }
 
-// The bits of 16 queries by keys of a tile: for every 16 keys 8 words, each with the bits of a row and of the row 8 below.
-DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32 lane) {
-    u32 row = lane >> 1;
-    if (row >= queries) return;
-    for (u32 unit = lane & 1; 16 * unit < keys; unit += 2) {
-        u32 bits = kept(masks, first + (u64)row * length + 16 * unit, keys - 16 * unit);
-        store_shared_half(to + unit * 32 + (row & 7) * 4 + (row >> 3) * 2, bits);
+// A block of bits is of 16 queries and 16 keys: 8 words, each with the 16 bits of a query and, above, of the query 8 places on.
+#define BLOCK_BYTES 32
+
+// The blocks of 16 queries by keys. Blocks in device memory lie by queries, behind each other, so that those of other keys are `apart`.
+DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32* saved, u32 apart, u32 lane) {
+    const u32 row = lane >> 1;
+    for (u32 pair = 0; 16 * pair < keys; pair += 2) {
+        const u32 unit = pair + (lane & 1);
+        const bool wanted = 16 * unit < keys;
+        u32 bits = 0;
+        if (wanted && row < queries) bits = kept(masks, first + (u64)row * length + 16 * unit, keys - 16 * unit);
+        bits |= shuffle_down(bits, 16) << 16;
+        if (wanted && lane < 16) {
+            store_shared_word(to + unit * BLOCK_BYTES + row * 4, bits);
+            if (saved) saved[(u64)unit * apart * 8 + row] = bits;
+        }
+    }
+}
+
+// The blocks of queries by 16 keys.
+DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32 lane) {
+    for (u32 query = lane; query < queries; query += 32) {
+        u32 place = query / 16 * BLOCK_BYTES + query % 8 * 4 + query / 8 % 2 * 2;
+        store_shared_half(to + place, kept(masks, first + (u64)query * length, keys));
     }
 }
 
@@ -342,73 +385,117 @@ DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u
 
 #if PASS & 1
 
+// A tile of keys for a group of slots and a head.
+struct Step {
+    Slot slot;
+    u32 head;
+    // Whether all warps work at one text that does not fit into a tile.
+    bool alone;
+    // The keys that any row of the group sees, and the tiles of them.
+    u32 first, end, tile, count;
+
+    DEVICE_MEMBER Step(const Slot& slot, u32 head, u32 warp, u32 window) : slot(slot), head(head) {
+        constexpr u32 ROWS = 16 * FORWARD_WARPS;
+        alone = slot.length > ROWS;
+        first = tile = 0, end = slot.keys;
+#if WINDOW
+        if (alone) {
+            u32 top = slot.row - 16 * warp;
+            first = (top > window ? top - window : 0) / 16 * 16;
+            end = min(end, top + ROWS + window);
+        }
+#endif
+        count = alone ? max((rows_from(first, end) + ROWS - 1) / ROWS, 1u) : 1;
+    }
+};
+
 extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
-    attention_forward(const u16* qkv, u16* ctx, float* lse, const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens,
-                      u32 window, u32 stages, u32 threshold, float keep) {
+    attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u64* seeds, u64 site, u32 groups,
+                      u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const u32 head = blockIdx.x % heads;
-    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
-    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
-    // Whether all warps work at one text that does not fit into a tile.
-    const bool alone = slot.length > ROWS;
-
-    // Shared memory: the queries of each warp, stages of keys and values, and the bits of dropout of each warp.
-    const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
-    const u32 stage_0 = shared_address(memory) + TILE;
-    const u32 bits = stage_0 + stages * 2 * TILE + warp * WARPS * 32;
-
-    // The keys that any row of the tile sees.
-    u32 first = 0, end = slot.keys;
-#if WINDOW
-    if (alone) {
-        u32 top = slot.row - 16 * warp;
-        first = (top > window ? top - window : 0) / 16 * 16;
-        end = min(end, top + ROWS + window);
-    }
-#endif
-    const u32 count = alone ? (rows_from(first, end) + ROWS - 1) / ROWS : 1;
-    const u32 queries = rows_from(slot.row, slot.length);
-
-    auto load = [&](u32 tile) {
-        u32 row = alone ? first + tile * ROWS + 16 * warp : slot.row;
-        u32 valid = rows_from(row, slot.keys);
-        u32 to = stage_0 + (tile % stages) * 2 * TILE + warp * 16 * ROW_BYTES;
-        const u16* from = qkv + (u64)(slot.start + row) * stride + hidden + column;
-        load_rows(to, from, stride, valid, at);
-        load_rows(to + TILE, from + hidden, stride, valid, at);
-    };
-    load_rows(own, qkv + (u64)(slot.start + slot.row) * stride + column, stride, queries, at);
-    if (count > 0) load(0);
-    copy_commit();
-    if (count > 1) load(1);
-    copy_commit();
-
-#if DROPOUT
-    const Masks masks = {mix(seeds[slot.text], site), threshold};
-    const u64 element = ((u64)head * slot.length + slot.row) * slot.length;
-#endif
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden;
     const float scale = LOG2E * SCALE;
-    u32 q[STEPS][4];
-    float out[CHUNKS][4] = {};
-    float largest[2] = {-INFINITY_, -INFINITY_}, sum[2] = {0, 0};
 
-    for (u32 tile = 0; tile < count; tile++) {
-        // The place of the first key of the text in the tile, and the number of keys.
-        const u32 key_0 = first + tile * ROWS;
-        const u32 limit = queries > 0 ? min(rows_from(key_0, end), ROWS) : 0;
+    // Shared memory: two stages of queries, keys and values, and the bits of dropout of each warp.
+    const u32 stage_0 = shared_address(memory), own = warp * 16 * ROW_BYTES;
+    const u32 bits = stage_0 + 6 * TILE + warp * WARPS * BLOCK_BYTES;
+
+    auto load = [&](const Step& step, u32 stage) {
+        const Slot& slot = step.slot;
+        u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
+        u32 valid = rows_from(row, slot.keys);
+        const u16* from = qkv + (u64)slot.start * stride + step.head * HEAD_DIM;
+        u32 to = stage_0 + stage * 3 * TILE + own;
+        if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
+        from += (u64)row * stride + hidden;
+        load_rows(to + TILE, from, stride, valid, at);
+        load_rows(to + 2 * TILE, from + hidden, stride, valid, at);
+    };
+    auto slot_at = [&](u32 item) { return Slot(slots, min(item, groups * heads - 1) / heads * WARPS + warp); };
+
+    u32 round = 0, item = item_of(0);
+    if (item >= groups * heads) return;
+    Step step(slot_at(item), item % heads, warp, window);
+    load(step, 0);
+    copy_commit();
+    u32 item_ahead = item_of(++round);
+    Slot ahead = slot_at(item_ahead);
+
+    u32 q[STEPS][4];
+    float out[CHUNKS][4];
+    float largest[2], sum[2];
+    for (u32 stage = 0;; stage ^= 1) {
+        // Loads the next step.
+        Step next = step;
+        bool more = true;
+        if (step.tile + 1 < step.count) {
+            next.tile++;
+        } else {
+            more = item_ahead < groups * heads;
+            next = Step(ahead, item_ahead % heads, warp, window);
+            item_ahead = item_of(++round);
+            if (more) ahead = slot_at(item_ahead);
+        }
+        if (more) load(next, stage ^ 1);
+        copy_commit();
+
+        const Slot& slot = step.slot;
+        const u32 queries = rows_from(slot.row, slot.length);
+        // The first key of the tile, and the number of keys.
+        const u32 key_0 = step.first + step.tile * ROWS;
+        const u32 limit = queries > 0 ? min(rows_from(key_0, step.end), ROWS) : 0;
 #if DROPOUT
-        keep_rows(bits, masks, element + key_0, slot.length, queries, limit, at.lane);
+        {
+            const Masks masks = {mix(seeds[slot.text], site), threshold};
+            const u64 element = ((u64)step.head * slot.length + slot.row) * slot.length + key_0;
+            u32* blocks = 0;
+            const u32 chunks = (slot.length + 15) / 16;
+#if SAVED
+            if (slot.bits != 0xffffffff) {
+                blocks = saved + 8 * ((u64)slot.bits * heads + ((u64)step.head * chunks + key_0 / 16) * chunks + slot.row / 16);
+            }
+#endif
+            keep_rows(bits, masks, element, slot.length, queries, limit, blocks, chunks, at.lane);
+        }
 #endif
         copy_wait<1>();
-        __syncthreads();
-        if (tile == 0) {
+        slot.wait();
+        const u32 q_tile = stage_0 + stage * 3 * TILE;
+        if (step.tile == 0) {
 #pragma unroll
-            for (u32 i = 0; i < STEPS; i++) load_matrices(q[i], own + (at.by_row ^ i << 5));
+            for (u32 i = 0; i < STEPS; i++) load_matrices(q[i], q_tile + own + (at.by_row ^ i << 5));
+#pragma unroll
+            for (u32 n = 0; n < CHUNKS; n++) {
+#pragma unroll
+                for (u32 e = 0; e < 4; e++) out[n][e] = 0;
+            }
+#pragma unroll
+            for (u32 r = 0; r < 2; r++) largest[r] = -INFINITY_, sum[r] = 0;
         }
-        const u32 k_tile = stage_0 + (tile % stages) * 2 * TILE + slot.base * 16 * ROW_BYTES;
+        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : slot.base * 16 * ROW_BYTES);
         for (u32 place = 0; place < limit; place += 16 * BLOCKS) {
 #if WINDOW
             if (key_0 + place > slot.row + 15 + window || key_0 + place + 16 * BLOCKS + window <= slot.row) continue;
@@ -462,7 +549,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
                 largest[r] = most;
                 sum[r] *= change[r];
             }
-            if (place + tile > 0) {
+            if (place + step.tile > 0) {
 #pragma unroll
                 for (u32 n = 0; n < CHUNKS; n++) {
 #pragma unroll
@@ -473,7 +560,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
             for (u32 b = 0; b < BLOCKS; b++) {
                 if (16 * b >= rest) break;
 #if DROPOUT
-                const u32 word = load_shared(bits + (place / 16 + b) * 32 + at.row * 4) >> (2 * at.column);
+                const u32 word = load_shared(bits + (place / 16 + b) * BLOCK_BYTES + at.row * 4) >> (2 * at.column);
 #endif
                 u32 weights[4];
 #pragma unroll
@@ -499,32 +586,32 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
                 }
             }
         }
-        if (tile + 1 < count) {
-            __syncthreads();
-            if (tile + 2 < count) load(tile + 2);
-            copy_commit();
-        }
-    }
-
-    if (queries == 0) return;
-    float factor[2];
-    u32 live = slot.keys > 0 ? 16 : 0;
+        if (step.tile + 1 == step.count && queries > 0) {
+            float factor[2];
+            u32 live = slot.keys > 0 ? 16 : 0;
 #if WINDOW
-    // The rows below this one see no key.
-    if (slot.keys > 0) live = rows_from(slot.row, slot.keys + window);
+            // The rows below this one see no key.
+            if (slot.keys > 0) live = rows_from(slot.row, slot.keys + window);
 #endif
 #pragma unroll
-    for (u32 r = 0; r < 2; r++) {
-        sum[r] += shuffle_xor(sum[r], 1);
-        sum[r] += shuffle_xor(sum[r], 2);
-        factor[r] = keep / sum[r];
-        u32 row = at.row + 8 * r;
-        float value = largest[r] * scale * LN2 + log2_(sum[r]) * LN2;
-        if (sum[r] == 0) value = NAN_;
-        if (row >= live) value = -INFINITY_;
-        if (at.column == 0 && row < queries) lse[(u64)head * tokens + slot.start + slot.row + row] = value;
+            for (u32 r = 0; r < 2; r++) {
+                sum[r] += shuffle_xor(sum[r], 1);
+                sum[r] += shuffle_xor(sum[r], 2);
+                factor[r] = keep / sum[r];
+                u32 row = at.row + 8 * r;
+                float value = (largest[r] * scale + log2_(sum[r])) * LN2;
+                if (sum[r] == 0) value = NAN_;
+                if (row >= live) value = -INFINITY_;
+                if (at.column == 0 && row < queries) lse[(u64)step.head * tokens + slot.start + slot.row + row] = value;
+            }
+            u16* to = ctx + (u64)(slot.start + slot.row) * hidden + step.head * HEAD_DIM;
+            flush(q_tile + own, out, factor[0], factor[1], to, hidden, queries, live, at);
+        }
+        if (!more) return;
+        // All warps, because the groups of the next step may be others.
+        __syncthreads();
+        step = next;
     }
-    flush(own, out, factor[0], factor[1], ctx + (u64)(slot.start + slot.row) * hidden + column, hidden, queries, live, at);
 }
 
 #endif
@@ -606,12 +693,14 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 #if WINDOW
     const bool edge = key + window < query + 15 || key + 15 > query + window;
 #endif
+#if DROPOUT
+    u32 words[2];
+    load_shared_words(words, bits + 8 * at.column);
+    words[0] >>= at.row, words[1] >>= at.row;
+#endif
     u32 weights[4];
 #pragma unroll
     for (u32 n = 0; n < 2; n++) {
-#if DROPOUT
-        const u32 word = load_shared(bits + (8 * n + 2 * at.column) * 2) >> at.row;
-#endif
         float p[4];
 #pragma unroll
         for (u32 e = 0; e < 4; e++) {
@@ -621,7 +710,7 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 #endif
             float change = d[n][e];
 #if DROPOUT
-            const bool keep = word >> (e % 2 * 16 + e / 2 * 8) & 1;
+            const bool keep = words[e % 2] >> (n * 16 + e / 2 * 8) & 1;
             if (!keep) change = constant[n][e];
 #endif
             d[n][e] = p[e] * change;
@@ -650,194 +739,157 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
     }
 }
 
-// The bits of queries by 16 keys: a half word for each query.
-DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32 lane) {
-    for (u32 query = lane; query < queries; query += 32) {
-        store_shared_half(to + 2 * query, kept(masks, first + (u64)query * length, keys));
-    }
-}
-
 #endif
 
 #if PASS & 2
 
 extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
-    attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* slots,
-                       const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 rows, u32 threshold, float log_keep) {
-    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS;
+    attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* saved,
+                       const u32* slots, const u64* seeds, u64 site, u32 groups, u32 heads, u32 tokens, u32 window, u32 threshold,
+                       float log_keep) {
+    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     // A row of gradients by scores is of one key, and has the queries of a tile.
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > ROW_BYTES ? SCORES_ROW : ROW_BYTES);
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const u32 head = blockIdx.x % heads;
-    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
     const Lane at = lane_of(threadIdx.x % 32);
-    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
-    // Whether all warps work at one text that does not fit into a tile.
-    const bool alone = FUSED_TILES > 1 && slot.length > ROWS;
+    const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden;
 
-    // Shared memory: all queries, gradients by the result and keys; gradients by scores; statistics; bits of dropout of each warp.
+    // Shared memory: queries; gradients by the result; two stages of keys; gradients by scores; statistics; bits of dropout of each warp.
+    const u32 own_rows = warp * 16 * ROW_BYTES;
     const u32 q_rows = shared_address(memory);
-    const u32 d_rows = q_rows + rows * ROW_BYTES;
-    const u32 k_rows = d_rows + rows * ROW_BYTES;
-    const u32 scores = k_rows + rows * ROW_BYTES;
+    const u32 d_rows = q_rows + TILE;
+    const u32 k_stages = d_rows + TILE;
+    const u32 scores = k_stages + 2 * TILE;
     const u32 statistics = scores + WARPS * SCORES;
-    const u32 bits = statistics + rows * STATISTICS + warp * ROWS * 2;
-
-    const u32 count = alone ? (slot.length + ROWS - 1) / ROWS : 1;
-    for (u32 tile = 0; tile < count; tile++) {
-        u32 row = slot.row + tile * ROWS, to = (tile * ROWS + 16 * warp) * ROW_BYTES;
-        u32 valid = rows_from(row, slot.length);
-        const u16* from = qkv + (u64)(slot.start + row) * stride + column;
-        load_rows(q_rows + to, from, stride, valid, at);
-        load_rows(k_rows + to, from + hidden, stride, rows_from(row, slot.keys), at);
-        load_rows(d_rows + to, d_ctx + (u64)(slot.start + row) * hidden + column, hidden, valid, at);
-    }
-    copy_commit();
-
-#if DROPOUT
-    const Masks masks = {mix(seeds[slot.text], site), threshold};
-    const u64 element = (u64)head * slot.length * slot.length;
-#endif
-    const u32 query_chunks = (slot.length + 15) / 16, key_chunks = (slot.keys + 15) / 16;
+    const u32 bits = statistics + ROWS * STATISTICS + warp * WARPS * BLOCK_BYTES;
+    const float over_keep = exp2_(-log_keep);
 #if WINDOW
     // Chunks farther apart than this have no pair within the window.
     const u32 reach = (window + 15) / 16;
 #endif
-    const float over_keep = exp2_(-log_keep);
-    Keys own;
-    float parts[FUSED_TILES][CHUNKS][4];
 
-    for (u32 pass = 0; pass < count; pass++) {
-        const bool last = pass + 1 == count;
-        const u32 key = slot.row + pass * ROWS;
-        const u32 live = rows_from(key, slot.keys);
-        load_left(own.v, qkv + (u64)(slot.start + key) * stride + 2 * hidden + column, stride, live, at);
-        for (u32 tile = 0; tile < count; tile++) {
-            const u32 query_0 = tile * ROWS;
-#if DROPOUT
-            if (live > 0) {
-                u32 queries = min(rows_from(query_0, slot.length), ROWS);
-                keep_columns(bits, masks, element + (u64)query_0 * slot.length + key, slot.length, queries, live, at.lane);
-                __syncwarp();
-            }
+    Keys own;
+    u32 result[STEPS][4];
+    float its[2];
+    // Each warp loads the rows that it works at.
+    auto load = [&](const Slot& slot, u32 head, u32 stage) {
+        u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
+        const u16* from = qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
+        const u64 place = (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
+        load_rows(q_rows + own_rows, from, stride, valid, at);
+        load_rows(d_rows + own_rows, d_ctx + place, hidden, valid, at);
+        load_rows(k_stages + stage * TILE + own_rows, from + hidden, stride, live, at);
+#if DROPOUT && SAVED
+        const u32 chunks = (slot.length + 15) / 16;
+        const u32* blocks = saved + 8 * ((u64)slot.bits * heads + ((u64)head * chunks + slot.row / 16) * chunks);
+        if (live > 0 && at.lane < 2 * chunks) copy_async(bits + 16 * at.lane, blocks + 4 * at.lane, true);
 #endif
-            if (pass + tile == 0) {
-                for (u32 part = 0; part < count; part++) {
-                    u32 row_0 = slot.row + part * ROWS, place_0 = part * ROWS + 16 * warp;
-                    u32 valid = rows_from(row_0, slot.length);
-                    // The products of the result with the gradient by it are the diagonal of a product of matrices.
-                    u32 result[STEPS][4];
-                    load_left(result, ctx + (u64)(slot.start + row_0) * hidden + column, hidden, valid, at);
-                    float its[2];
+        load_left(own.v, from + 2 * hidden, stride, live, at);
+        load_left(result, ctx + place, hidden, valid, at);
 #pragma unroll
-                    for (u32 r = 0; r < 2; r++) {
-                        its[r] = -INFINITY_;
-                        if (at.row + 8 * r < valid) its[r] = lse[(u64)head * tokens + slot.start + row_0 + at.row + 8 * r];
-                    }
-                    copy_wait<0>();
-                    __syncwarp();
-                    float sums[2][4] = {};
+        for (u32 r = 0; r < 2; r++) {
+            its[r] = -INFINITY_;
+            if (at.row + 8 * r < valid) its[r] = lse[(u64)head * tokens + slot.start + slot.row + at.row + 8 * r];
+        }
+    };
+    auto slot_at = [&](u32 item) { return Slot(slots, min(item, groups * heads - 1) / heads * WARPS + warp); };
+
+    u32 round = 0, item = item_of(0);
+    if (item >= groups * heads) return;
+    Slot slot = slot_at(item);
+    load(slot, item % heads, 0);
+    copy_commit();
+    for (u32 stage = 0;; stage ^= 1) {
+        const u32 head = item % heads;
+        const u32 next_item = item_of(++round);
+        const Slot next = slot_at(next_item);
+        const u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
+        const u32 k_rows = k_stages + stage * TILE;
+        const u32 chunk_own = slot.row / 16;
+#if DROPOUT && !SAVED
+        if (live > 0) {
+            const Masks masks = {mix(seeds[slot.text], site), threshold};
+            const u64 element = (u64)head * slot.length * slot.length + slot.row;
+            keep_columns(bits, masks, element, slot.length, slot.length, live, at.lane);
+        }
+#endif
+        copy_wait<0>();
+        __syncwarp();
+        {
+            // The products of the result with the gradient by it are the diagonal of a product of matrices.
+            float sums[2][4] = {};
 #pragma unroll
-                    for (u32 i = 0; i < STEPS; i += 2) {
+            for (u32 i = 0; i < STEPS; i += 2) {
 #pragma unroll
-                        for (u32 n = 0; n < 2; n++) {
-                            uint4 right = load_shared_16(d_rows + (place_0 + 8 * n) * ROW_BYTES + (at.by_two ^ i << 5));
-                            multiply(sums[n], result[i], right.x, right.y);
-                            multiply(sums[n], result[i + 1], right.z, right.w);
-                        }
-                    }
-                    if (at.column == at.row / 2) {
-                        float upper = at.row % 2 ? sums[0][1] : sums[0][0], lower = at.row % 2 ? sums[1][3] : sums[1][2];
-                        u32 to = statistics + place_0 * STATISTICS;
-                        store_statistics(to, at.row, less_of(its[0], log_keep), -upper * over_keep);
-                        store_statistics(to, at.row + 8, less_of(its[1], log_keep), -lower * over_keep);
-                    }
+                for (u32 n = 0; n < 2; n++) {
+                    uint4 right = load_shared_16(d_rows + own_rows + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
+                    multiply(sums[n], result[i], right.x, right.y);
+                    multiply(sums[n], result[i + 1], right.z, right.w);
                 }
-                __syncthreads();
             }
-            if (tile == 0) begin(own, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, live, at);
-            if (live > 0) {
-                // Chunks of queries, by their number in the text.
-                u32 from = alone ? tile * WARPS : 0, end = alone ? min(from + WARPS, query_chunks) : query_chunks;
-                const u32 chunk_0 = from;
+            if (at.column == at.row / 2) {
+                float upper = at.row % 2 ? sums[0][1] : sums[0][0], lower = at.row % 2 ? sums[1][3] : sums[1][2];
+                u32 to = statistics + 16 * warp * STATISTICS;
+                store_statistics(to, at.row, less_of(its[0], log_keep), -upper * over_keep);
+                store_statistics(to, at.row + 8, less_of(its[1], log_keep), -lower * over_keep);
+            }
+        }
+        slot.wait();
+        begin(own, k_rows + own_rows, live, at);
+        if (live > 0) {
+            // Chunks of queries, by their number in the text.
+            u32 chunk = 0, end = (slot.length + 15) / 16;
 #if WINDOW
-                from = max(from, rows_from(reach, key / 16));
-                end = min(end, key / 16 + reach + 1);
+            chunk = rows_from(reach, chunk_own);
+            end = min(end, chunk_own + reach + 1);
 #endif
-                for (u32 chunk = from; chunk < end; chunk++) {
-                    u32 row = (slot.base + chunk) * 16;
-                    u32 d_scores[4];
-                    differentiate(own, d_scores, k_rows + (pass * ROWS + 16 * warp) * ROW_BYTES, q_rows + row * ROW_BYTES,
-                                  d_rows + row * ROW_BYTES, statistics + row * STATISTICS, bits + (chunk - chunk_0) * 32, 16 * chunk, key, window, at);
-                    store_matrices(scores + warp * SCORES + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW +
-                                       (slot.base + chunk - chunk_0) * 32 + (at.lane >> 4) * 16,
-                                   d_scores);
-                }
+            const u32 to = scores + warp * SCORES + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW + (at.lane >> 4) * 16;
+            for (; chunk < end; chunk++) {
+                u32 place = slot.base + chunk, row = place * 16;
+                u32 d_scores[4];
+                differentiate(own, d_scores, k_rows + own_rows, q_rows + row * ROW_BYTES, d_rows + row * ROW_BYTES,
+                              statistics + row * STATISTICS, bits + chunk * BLOCK_BYTES, 16 * chunk, slot.row, window, at);
+                store_matrices(to + place * 32, d_scores);
             }
-            __syncthreads();
-            u16* gradient = d_qkv + (u64)(slot.start + key) * stride + column;
-            const u32 written = rows_from(key, slot.length);
-            if (last && tile + 1 == count && written > 0) {
-                // No warp reads queries or gradients any more.
-                u32 area = 16 * warp * ROW_BYTES;
-                flush(q_rows + area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
-                flush(d_rows + area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
-            }
-            const u32 query = slot.row + query_0;
-            const u32 wanted = rows_from(query, slot.length);
-            if (wanted > 0) {
-                float dq[CHUNKS][4];
-#pragma unroll
-                for (u32 n = 0; n < CHUNKS; n++) {
-#pragma unroll
-                    for (u32 e = 0; e < 4; e++) dq[n][e] = 0;
-                }
-                if (FUSED_TILES > 1 && pass > 0) {
-#pragma unroll
-                    for (u32 n = 0; n < CHUNKS; n++) {
-#pragma unroll
-                        for (u32 e = 0; e < 4; e++) dq[n][e] = parts[tile][n][e];
-                    }
-                }
-                u32 from = alone ? pass * WARPS : 0, end = alone ? min(from + WARPS, key_chunks) : key_chunks;
-                const u32 chunk_0 = from;
+        }
+        slot.wait();
+        // No warp of the group reads queries or gradients any more.
+        u16* gradient = d_qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
+        if (valid > 0) {
+            flush(q_rows + own_rows, own.dk, SCALE, SCALE, gradient + hidden, stride, valid, live, at);
+            flush(d_rows + own_rows, own.dv, 1, 1, gradient + 2 * hidden, stride, valid, live, at);
+        }
+        const bool more = next_item < groups * heads;
+        if (more) load(next, next_item % heads, stage ^ 1);
+        copy_commit();
+
+        float dq[CHUNKS][4] = {};
+        if (valid > 0) {
+            u32 chunk = 0, end = (slot.keys + 15) / 16;
 #if WINDOW
-                from = max(from, rows_from(reach, query / 16));
-                end = min(end, query / 16 + reach + 1);
+            chunk = rows_from(reach, chunk_own);
+            end = min(end, chunk_own + reach + 1);
 #endif
-                for (u32 chunk = from; chunk < end; chunk++) {
-                    u32 left[4];
-                    load_transposed(left, scores + (slot.base + chunk - chunk_0) * SCORES +
-                                              ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16);
+            const u32 from = scores + ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16;
+            for (; chunk < end; chunk++) {
+                u32 place = slot.base + chunk;
+                u32 left[4];
+                load_transposed(left, from + place * SCORES);
 #pragma unroll
-                    for (u32 i = 0; i < STEPS; i++) {
-                        u32 right[4];
-                        load_transposed(right, k_rows + (slot.base + chunk) * 16 * ROW_BYTES + (at.by_row ^ i << 5));
-                        multiply(dq[2 * i], left, right[0], right[1]);
-                        multiply(dq[2 * i + 1], left, right[2], right[3]);
-                    }
-                }
-                if (FUSED_TILES == 1 || last) {
-                    u32 area = q_rows + (query_0 + 16 * warp) * ROW_BYTES;
-                    flush(area, dq, SCALE, SCALE, d_qkv + (u64)(slot.start + query) * stride + column, stride, wanted, 16, at);
-                } else {
-#pragma unroll
-                    for (u32 n = 0; n < CHUNKS; n++) {
-#pragma unroll
-                        for (u32 e = 0; e < 4; e++) parts[tile][n][e] = dq[n][e];
-                    }
-                }
-            }
-            if (FUSED_TILES > 1 && count > 1) {
-                __syncthreads();
-                if (!last && tile + 1 == count && written > 0) {
-                    u32 area = scores + warp * SCORES;
-                    flush(area, own.dk, SCALE, SCALE, gradient + hidden, stride, written, live, at);
-                    flush(area, own.dv, 1, 1, gradient + 2 * hidden, stride, written, live, at);
+                for (u32 i = 0; i < STEPS; i++) {
+                    u32 right[4];
+                    load_transposed(right, k_rows + place * 16 * ROW_BYTES + (at.by_row ^ i << 5));
+                    multiply(dq[2 * i], left, right[0], right[1]);
+                    multiply(dq[2 * i + 1], left, right[2], right[3]);
                 }
             }
         }
+        // All warps, because the groups of the next item may be others.
+        __syncthreads();
+        if (valid > 0) flush(scores + warp * SCORES, dq, SCALE, SCALE, gradient, stride, valid, 16, at);
+        if (!more) return;
+        slot = next, item = next_item;
     }
 }
 
@@ -862,7 +914,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     // Shared memory: the queries of each warp, two stages of keys and values, and the bits of dropout of each warp.
     const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
     const u32 stage_0 = shared_address(memory) + TILE;
-    const u32 bits = stage_0 + 4 * TILE + warp * WARPS * 32;
+    const u32 bits = stage_0 + 4 * TILE + warp * WARPS * BLOCK_BYTES;
 
     u32 first = 0, end = slot.keys;
 #if WINDOW
@@ -924,7 +976,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         const u32 key_0 = first + tile * ROWS;
         const u32 limit = queries > 0 ? min(rows_from(key_0, end), ROWS) : 0;
 #if DROPOUT
-        keep_rows(bits, masks, element + key_0, length, queries, limit, at.lane);
+        keep_rows(bits, masks, element + key_0, length, queries, limit, 0, 0, at.lane);
 #endif
         copy_wait<1>();
         __syncthreads();
@@ -964,7 +1016,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                 }
             }
 #if DROPOUT
-            const u32 word = load_shared(bits + place / 16 * 32 + at.row * 4) >> (2 * at.column);
+            const u32 word = load_shared(bits + place / 16 * BLOCK_BYTES + at.row * 4) >> (2 * at.column);
 #endif
             u32 left[4];
 #pragma unroll
@@ -1020,7 +1072,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     constexpr u32 STAGE = 2 * TILE + STATISTICS * ROWS;
     const u32 own_rows = shared_address(memory) + warp * 16 * ROW_BYTES;
     const u32 stage_0 = shared_address(memory) + TILE;
-    const u32 bits = stage_0 + 2 * STAGE + warp * ROWS * 2;
+    const u32 bits = stage_0 + 2 * STAGE + warp * WARPS * BLOCK_BYTES;
 
     // The queries that see any key of the tile.
     u32 first = 0, end = slot.keys > top ? length : 0;
@@ -1075,7 +1127,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 #endif
             u32 d_scores[4];
             differentiate(own, d_scores, own_rows, stage + place * ROW_BYTES, stage + TILE + place * ROW_BYTES,
-                          stage + 2 * TILE + place * STATISTICS, bits + place * 2, query, key, window, at);
+                          stage + 2 * TILE + place * STATISTICS, bits + place / 16 * BLOCK_BYTES, query, key, window, at);
         }
         if (tile + 1 < count) {
             __syncthreads();

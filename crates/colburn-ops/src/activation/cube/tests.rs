@@ -1,0 +1,121 @@
+//! The kernels against their twins on flex.
+
+use burn::tensor::{DType, Tensor};
+
+use super::super::composed;
+use super::{Extras, backward, backward_with, forward, gated_backward, gated_forward};
+use crate::activation::Activation;
+use crate::cube::array::len;
+use crate::cube::copy::cast;
+use crate::cube::testing::{agree, array, has_bf16, moved, numbers_of, values};
+use crate::testing::{close, random};
+
+const SHAPES: [[usize; 2]; 6] = [[0, 5], [1, 1], [5, 15], [3, 16], [3, 18], [50, 384]];
+
+fn all() -> Vec<Activation> {
+    Activation::NAMES.into_iter().filter_map(Activation::from_name).collect()
+}
+
+#[test]
+fn every_element_agrees_with_its_twin() {
+    for (seed, activation) in all().into_iter().enumerate() {
+        for shape in SHAPES {
+            let x = random(shape, seed as u64) * 3.0;
+            // The twin takes 1 + erf, which has few digits where the function is small; so are all of few numbers.
+            let tolerance = if shape[0] * shape[1] < 100 { 1e-4 } else { 4e-6 };
+            agree([x], |[x]| activation.forward(x), |[x]| composed::activate(activation, x), tolerance);
+        }
+    }
+    agree(
+        [random([3, 5, 8], 1)],
+        |[x]| Activation::Gelu.forward(x),
+        |[x]| composed::activate(Activation::Gelu, x),
+        1e-6,
+    );
+}
+
+#[test]
+fn far_from_zero_values_are_those_of_the_twin() {
+    let far =
+        [-1e30f32, -3000.0, -88.5, -30.0, -14.0, -6.0, 6.0, 14.0, 30.0, 88.5, 3000.0, 1e18, 20.0, 19.5, 10.0, -0.0];
+    for activation in all() {
+        // Squares and cubes of the largest are infinite in the twin, too.
+        let count =
+            if matches!(activation, Activation::Gelu | Activation::Relu | Activation::Linear) { 1..16 } else { 3..11 };
+        let x = Tensor::<1>::from_floats(&far[count], &burn::tensor::Device::flex()).unsqueeze::<2>();
+        // The twin takes 1 - σ, which has few digits there.
+        agree([x], |[x]| activation.forward(x), |[x]| composed::activate(activation, x), 5e-5);
+    }
+}
+
+#[test]
+fn gated_units_agree_with_their_twins() {
+    for activation in [Activation::Gelu, Activation::Silu, Activation::Relu] {
+        for shape in [[3, 2], [4, 6], [5, 30], [3, 32], [4, 34], [40, 2304]] {
+            let x = random(shape, 7) * 2.0;
+            agree([x], |[x]| activation.gated(x), |[x]| composed::gated(activation, x), 4e-6);
+        }
+    }
+    for (shape, expected) in [([0, 6], [0, 3]), ([2, 0], [2, 0]), ([2, 1], [2, 0])] {
+        let x = moved(random(shape, 1)).autodiff().require_grad();
+        let y = Activation::Gelu.gated(x.clone());
+        assert_eq!(y.dims(), expected);
+        assert_eq!(values(x.grad(&y.sum().backward()).unwrap()), vec![0.0; shape[0] * shape[1]]);
+    }
+}
+
+#[test]
+fn nan_stays_nan() {
+    for activation in all() {
+        let x = moved(Tensor::<2>::from_floats([[f32::NAN; 24], [1.0; 24]], &burn::tensor::Device::flex()));
+        let y = values(activation.forward(x.clone()));
+        assert!(y[..24].iter().all(|y| y.is_nan()) && y[24..].iter().all(|y| y.is_finite()), "{activation:?}: {y:?}");
+        let y = values(activation.gated(x));
+        assert!(y[..12].iter().all(|y| y.is_nan()), "{activation:?}, gated");
+    }
+}
+
+#[test]
+fn the_backward_pass_gives_the_value_and_sums_of_columns() {
+    for shape in [[1, 3], [300, 40], [70, 1537], [1000, 8]] {
+        let (x, gradient) = (array(random(shape, 1)), array(random(shape, 2)));
+        let (by_x, value) = backward(Activation::Gelu, &x, &gradient);
+        assert!(numbers_of(&value) == numbers_of(&forward(Activation::Gelu, &x)), "the value is another");
+        let extras = Extras { value: false, sums: true };
+        let (again, none, sums) = backward_with(Activation::Gelu, &x, &gradient, extras);
+        assert!(numbers_of(&again) == numbers_of(&by_x) && none.is_none());
+        let mut expected = vec![0.0; shape[1]];
+        for row in numbers_of(&by_x).chunks(shape[1]) {
+            expected.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        close(&numbers_of(&sums.unwrap()), &expected, 1e-5, "the sums");
+    }
+    let x = array(random([0, 4], 1));
+    let (_, _, sums) = backward_with(Activation::Gelu, &x, &x, Extras { value: true, sums: true });
+    assert_eq!(numbers_of(&sums.unwrap()), [0.0; 4]);
+    let (_, value) = gated_backward(Activation::Silu, &array(random([9, 32], 3)), &array(random([9, 16], 4)), true);
+    assert!(numbers_of(&value.unwrap()) == numbers_of(&gated_forward(Activation::Silu, &array(random([9, 32], 3)))));
+}
+
+#[test]
+fn bf16_is_rounded_once() {
+    if !has_bf16() {
+        return;
+    }
+    let x = cast(&array(random([100, 256], 1)), DType::BF16);
+    let gradient = cast(&array(random([100, 256], 2)), DType::BF16);
+    let (x_wide, gradient_wide) = (cast(&x, DType::F32), cast(&gradient, DType::F32));
+    let round = |x| numbers_of(&cast(&cast(&x, DType::BF16), DType::F32));
+    let wide = |x| numbers_of(&cast(&x, DType::F32));
+    let y = forward(Activation::Gelu, &x);
+    assert!(y.dtype == DType::BF16 && wide(y) == round(forward(Activation::Gelu, &x_wide)));
+    let (by_x, value) = backward(Activation::Gelu, &x, &gradient);
+    let (expected, _) = backward(Activation::Gelu, &x_wide, &gradient_wide);
+    assert!(
+        len(&by_x) == 25_600
+            && wide(by_x) == round(expected)
+            && wide(value) == round(forward(Activation::Gelu, &x_wide))
+    );
+    let y = gated_forward(Activation::Silu, &x);
+    assert!(wide(y) == round(gated_forward(Activation::Silu, &x_wide)));
+}

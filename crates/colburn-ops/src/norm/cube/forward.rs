@@ -1,0 +1,180 @@
+//! The forward kernel of layer norms: rows stay in registers between the sum, its mean, its variance and the norm.
+
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+use cubecl::{CubeDim, ir::ElemType};
+
+use super::{Input, max_buffers};
+use crate::cube::array::{cubes, element, empty, len};
+use crate::cube::masks::{self, MaskArrays, row_key};
+use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
+use crate::cube::terms::sum_at;
+
+/// The norms of the rows of a sum, `[tokens, width]`.
+#[derive(Debug)]
+pub(crate) struct Normed {
+    pub y: CubeTensor,
+    /// The norms in another type, if it was asked for.
+    pub also: Option<CubeTensor>,
+    /// Mean, and inverse of the standard deviation, of each row: `[tokens, 2]`.
+    pub statistics: CubeTensor,
+}
+
+/// The layer norms of a sum, with weight and bias of `[width]`, and the statistics for the backward pass.
+///
+/// # Panics
+/// When the sizes do not fit together.
+pub(crate) fn forward(
+    input: &Input,
+    weight: &CubeTensor,
+    bias: Option<&CubeTensor>,
+    eps: f32,
+) -> (CubeTensor, CubeTensor) {
+    let Normed { y, statistics, .. } = within(max_buffers(&input.x), input, weight, bias, eps, None);
+    (y, statistics)
+}
+
+/// As [`forward`], and the norms once more in another type: the input of the next product.
+pub(crate) fn forward_in_two(
+    input: &Input,
+    weight: &CubeTensor,
+    bias: Option<&CubeTensor>,
+    eps: f32,
+    also: DType,
+) -> Normed {
+    within(max_buffers(&input.x), input, weight, bias, eps, Some(also))
+}
+
+/// As [`forward`], by kernels that bind so many buffers at most.
+pub(super) fn within(
+    buffers: usize,
+    input: &Input,
+    weight: &CubeTensor,
+    bias: Option<&CubeTensor>,
+    eps: f32,
+    also: Option<DType>,
+) -> Normed {
+    let [rows, width] = input.sizes();
+    assert!(len(weight) == width && bias.is_none_or(|bias| len(bias) == width), "the vectors of a norm of {width}");
+    let others = 3 + usize::from(bias.is_some()) + usize::from(also.is_some());
+    if input.buffers() + others > buffers {
+        return within(buffers, &Input::new(input.sum(DType::F32)), weight, bias, eps, also);
+    }
+    let y = empty(&input.x, [rows, width], DType::F32);
+    let also = also.map(|dtype| empty(&input.x, [rows, width], dtype));
+    let statistics = empty(&input.x, [rows, 2], DType::F32);
+    let out = Normed { y, also, statistics };
+    if rows * width == 0 {
+        return out;
+    }
+    let plan = RowPlan::new(width);
+    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
+    let also_type = element(out.also.as_ref().unwrap_or(&out.y));
+    // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; vectors of weights have as many
+    // elements as rows.
+    unsafe {
+        forward_kernel::launch_unchecked(
+            &input.x.client,
+            cubes(rows.div_ceil(plan.rows())),
+            CubeDim::new_1d(UNITS as u32),
+            plan.vector,
+            argument(&input.x),
+            input.x_bias.as_ref().map(argument).into(),
+            input.residual.as_ref().map(argument).into(),
+            masks::arguments(input.masks.as_ref()),
+            argument(weight),
+            bias.map(argument).into(),
+            argument(&out.y),
+            out.also.as_ref().map(argument).into(),
+            argument(&out.statistics),
+            rows as u32,
+            eps,
+            plan.vectors,
+            plan.lanes,
+            [element(&input.x), also_type],
+        );
+    }
+    out
+}
+
+#[cube(launch_unchecked)]
+fn forward_kernel<F: Float, O: Float, N: Size>(
+    x: &[Vector<F, N>],
+    x_bias: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    residual: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    masks: &ComptimeOption<MaskArrays>,
+    weight: &[Vector<f32, N>],
+    bias: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    y: &mut [Vector<f32, N>],
+    also: &mut ComptimeOption<Box<[Vector<O, N>]>>,
+    statistics: &mut [f32],
+    rows: u32,
+    eps: f32,
+    #[comptime] vectors: usize,
+    #[comptime] lanes: usize,
+    #[define(F, O)] _types: [ElemType; 2],
+) {
+    let share = comptime!(vectors.div_ceil(lanes));
+    let size = N::value();
+    let width = comptime!((vectors * size) as u32);
+    let lane = UNIT_POS as usize % lanes;
+    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
+    // Units behind the last row repeat it and write nothing: all must take part in the sums.
+    let inside = wanted < rows as usize;
+    let row = select(inside, wanted, rows as usize - 1);
+    let masks = row_key(masks, row, width);
+
+    let mut values = Array::<Vector<f32, N>>::new(share);
+    let mut sum = Vector::<f32, N>::new(0.0f32);
+    #[unroll]
+    for i in 0..share {
+        let column = i * lanes + lane;
+        if column < vectors {
+            let value = sum_at(x, x_bias, residual, &masks, row * vectors + column, column);
+            values[i] = value;
+            sum += value;
+        }
+    }
+    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(UNITS));
+    let mut sums = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(part_count(lanes)));
+    let sum = total::<Const<1>>(Vector::new(elements(sum)), &mut shared, &mut sums, lanes).extract(0usize);
+    let mean = sum / width as f32;
+
+    let mut squares = Vector::<f32, N>::new(0.0f32);
+    #[unroll]
+    for i in 0..share {
+        if i * lanes + lane < vectors {
+            let difference = values[i] - Vector::new(mean);
+            squares += difference * difference;
+        }
+    }
+    let squares = total::<Const<1>>(Vector::new(elements(squares)), &mut shared, &mut sums, lanes).extract(0usize);
+    let scale = 1.0f32 / (squares / width as f32 + eps).sqrt();
+
+    if inside {
+        #[unroll]
+        for i in 0..share {
+            let column = i * lanes + lane;
+            if column < vectors {
+                let mut value = (values[i] - Vector::new(mean)) * Vector::new(scale) * weight[column];
+                #[comptime]
+                match bias {
+                    ComptimeOption::Some(bias) => value += bias[column],
+                    ComptimeOption::None => {}
+                }
+                let at = row * vectors + column;
+                y[at] = value;
+                #[comptime]
+                match also {
+                    ComptimeOption::Some(also) => also[at] = Vector::<O, N>::cast_from(value),
+                    ComptimeOption::None => {}
+                }
+            }
+        }
+        if lane == 0 {
+            statistics[2 * row] = mean;
+            statistics[2 * row + 1] = scale;
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The kernels against their twins on flex, with and without a limit to the number of buffers.
+
+use burn::tensor::{DType, Tensor};
+
+use super::super::composed;
+use super::{Input, backward, forward, forward_in_two};
+use crate::batch::Batch;
+use crate::cube::copy::cast;
+use crate::cube::masks::on_device;
+use crate::cube::testing::{agree, array, device, has_bf16, moved, numbers_of, values};
+use crate::dropout;
+use crate::masks::{Dropout, RowMasks};
+use crate::spans::Spans;
+use crate::testing::{close, random};
+
+const SHAPES: [[usize; 2]; 8] = [[0, 5], [1, 1], [9, 3], [4, 16], [7, 18], [20, 31], [2200, 12], [30, 1536]];
+
+fn inputs([tokens, width]: [usize; 2]) -> [Tensor<2>; 4] {
+    [
+        random([tokens, width], 1) * 2.0 + 1.0,
+        random([tokens, width], 2) * 2.0,
+        random([1, width], 3) + 1.0,
+        random([1, width], 4),
+    ]
+}
+
+fn batch(tokens: usize) -> Batch {
+    let lengths = [tokens / 3, 0, tokens / 2, tokens - tokens / 3 - tokens / 2];
+    Batch::new(&Spans::from_lengths(&lengths), Dropout::seeded(5), &device())
+}
+
+fn masks(tokens: usize) -> RowMasks {
+    batch(tokens).row_masks(0.3).unwrap()
+}
+
+fn flat(x: Tensor<2>) -> Tensor<1> {
+    let width = x.dims()[1];
+    x.reshape([width])
+}
+
+/// Few numbers that happen to be alike are divided by a small one.
+fn tolerance(width: usize) -> f32 {
+    if width < 15 { 2e-4 } else { 1e-5 }
+}
+
+#[test]
+fn agrees_with_its_twin() {
+    for shape in SHAPES {
+        let ([x, _, w, b], eps) = (inputs(shape), 1e-3);
+        agree(
+            [x.clone(), w.clone()],
+            |[x, w]| crate::layer_norm(x, flat(w), None, eps),
+            |[x, w]| composed::layer_norm(x, flat(w), None, eps),
+            tolerance(shape[1]),
+        );
+        agree(
+            [x, w, b],
+            |[x, w, b]| crate::layer_norm(x, flat(w), Some(flat(b)), eps),
+            |[x, w, b]| composed::layer_norm(x, flat(w), Some(flat(b)), eps),
+            tolerance(shape[1]),
+        );
+    }
+}
+
+#[test]
+fn of_a_sum_agrees_with_its_twin() {
+    for (shape, p) in SHAPES.into_iter().flat_map(|shape| [(shape, 0.0), (shape, 0.3)]) {
+        let ([x, residual, w, b], eps) = (inputs(shape), 1e-3);
+        let masks = (p > 0.0).then(|| masks(shape[0]));
+        let dropped = |x| dropout::composed::dropout(x, masks.as_ref());
+        agree(
+            [x.clone(), residual.clone(), w.clone()],
+            |[x, residual, w]| crate::drop_add_norm(x, residual, flat(w), None, eps, p, &mut batch(shape[0])),
+            |[x, residual, w]| composed::layer_norm(dropped(x) + residual, flat(w), None, eps),
+            tolerance(shape[1]),
+        );
+        agree(
+            [x, residual, w, b],
+            |[x, residual, w, b]| {
+                crate::drop_add_norm(x, residual, flat(w), Some(flat(b)), eps, p, &mut batch(shape[0]))
+            },
+            |[x, residual, w, b]| composed::layer_norm(dropped(x) + residual, flat(w), Some(flat(b)), eps),
+            tolerance(shape[1]),
+        );
+    }
+}
+
+#[test]
+fn a_bias_of_x_and_few_buffers_agree_with_the_twin() {
+    for (shape, p) in [([0, 4], 0.3), ([300, 5], 0.3), ([40, 384], 0.3), ([40, 384], 0.0), ([9, 1026], 0.3)] {
+        let [x, residual, w, b] = inputs(shape);
+        let (x_bias, gradient) = (random([1, shape[1]], 5), random(shape, 6));
+        let host_masks = (p > 0.0).then(|| masks(shape[0]));
+        let leaves = [x.clone(), x_bias.clone(), residual.clone(), w.clone(), b.clone()];
+        let leaves = leaves.map(|leaf| leaf.autodiff().require_grad());
+        let [x_leaf, x_bias_leaf, residual_leaf, w_leaf, b_leaf] = leaves.clone();
+        let sum = dropout::composed::dropout(x_leaf + x_bias_leaf, host_masks.as_ref()) + residual_leaf;
+        let value = composed::layer_norm(sum, flat(w_leaf), Some(flat(b_leaf)), 1e-3);
+        let gradients = (value.clone() * gradient.clone().autodiff()).sum().backward();
+        let expected = leaves.map(|leaf| values(leaf.grad(&gradients).unwrap()));
+
+        let input = Input {
+            x: array(x),
+            x_bias: Some(array(flat(x_bias))),
+            residual: Some(array(residual)),
+            masks: host_masks.map(|masks| on_device(&masks, &mut batch(shape[0]))),
+        };
+        let (w, b, gradient) = (array(flat(w)), array(flat(b)), array(gradient));
+        let mut results = Vec::new();
+        for buffers in [7, 32] {
+            let out = super::forward::within(buffers, &input, &w, Some(&b), 1e-3, None);
+            let by = super::backward::within(buffers, &input, &w, &out.statistics, &gradient);
+            close(&numbers_of(&out.y), &values(value.clone().inner()), tolerance(shape[1]), "the norm");
+            let found = [by.by_x, by.by_x_bias.unwrap(), by.by_sum, by.by_weight, by.by_bias.unwrap()];
+            for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let what = format!("gradient {number} of {shape:?} with {buffers} buffers");
+                close(&numbers_of(found), expected, tolerance(shape[1]), &what);
+            }
+            results.push(found.map(|found| numbers_of(&found)));
+        }
+        let again = backward(&input, &w, &super::forward(&input, &w, Some(&b), 1e-3).1, gradient);
+        assert!(numbers_of(&again.by_weight) == results[1][3] || numbers_of(&again.by_weight) == results[0][3]);
+    }
+}
+
+#[test]
+fn rows_far_from_zero_keep_their_digits() {
+    // Steps of 1/4096 are exact in f32 beside 1024.
+    let steps = (random([4, 384], 7) * 4096.0).round() / 4096.0;
+    let norm = |x: Tensor<2>| values(crate::layer_norm(moved(x), Tensor::ones([384], &device()), None, 1e-12));
+    let (near, far) = (norm(steps.clone()), norm(steps + 1024.0));
+    assert!(near.iter().zip(far).all(|(near, far)| (near - far).abs() < 5e-4));
+}
+
+#[test]
+fn a_row_with_nan_is_nan_and_other_rows_are_not() {
+    let x = Tensor::<2>::from_floats([[f32::NAN, 1.0, 0.0], [3.0, 0.0, 4.0]], &burn::tensor::Device::flex());
+    let x = moved(x).autodiff().require_grad();
+    let y = crate::layer_norm(x.clone(), Tensor::ones([3], &device().autodiff()), None, 1e-5);
+    let gradient = x.grad(&y.clone().powi_scalar(3).sum().backward()).unwrap();
+    for values in [values(y.inner()), values(gradient)] {
+        assert!(values[..3].iter().all(|y| y.is_nan()) && values[3..].iter().all(|y| y.is_finite()), "{values:?}");
+    }
+}
+
+#[test]
+fn bf16_is_that_of_its_f32() {
+    if !has_bf16() {
+        return;
+    }
+    let [x, residual, w, b] = inputs([200, 768]);
+    let x = cast(&array(x), DType::BF16);
+    let masks = on_device(&masks(200), &mut batch(200));
+    let (residual, x_bias) = (Some(array(residual)), Some(array(flat(random([1, 768], 5)))));
+    let low = Input { x: x.clone(), x_bias, residual, masks: Some(masks) };
+    let wide = Input { x: cast(&x, DType::F32), ..low.clone() };
+    let (w, b) = (array(flat(w)), array(flat(b)));
+    let out = forward_in_two(&low, &w, Some(&b), 1e-5, DType::BF16);
+    let (y, statistics) = forward(&wide, &w, Some(&b), 1e-5);
+    assert!(numbers_of(&out.y) == numbers_of(&y));
+    let round = |x: &_| numbers_of(&cast(&cast(x, DType::BF16), DType::F32));
+    assert!(numbers_of(&cast(&out.also.unwrap(), DType::F32)) == round(&y));
+    let gradient = array(random([200, 768], 6));
+    let found = backward(&low, &w, &out.statistics, gradient.clone());
+    let expected = backward(&wide, &w, &statistics, gradient);
+    assert!(numbers_of(&cast(&found.by_x, DType::F32)) == round(&expected.by_x));
+    assert!(numbers_of(&found.by_x_bias.unwrap()) == numbers_of(&expected.by_x_bias.unwrap()));
+    assert!(numbers_of(&found.by_sum) == numbers_of(&expected.by_sum));
+}

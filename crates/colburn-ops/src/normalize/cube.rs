@@ -1,0 +1,186 @@
+//! Rows of length one on CubeCL.
+
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use cubecl::CubeDim;
+use cubecl::prelude::*;
+
+use crate::cube::array::{cubes, empty, sizes};
+use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
+use crate::kernel::Kernel;
+use crate::kernel::cube::apply_1;
+
+/// The least square of a length: a shorter row is divided by the root of this.
+const LEAST: f32 = 1e-24;
+
+/// Every row over its L2 norm, `[tokens, width]`.
+pub(super) fn normalize(x: Tensor<2>) -> Tensor<2> {
+    apply_1(Normalize, x)
+}
+
+/// The rows of length one, and the squares of their former lengths, `[tokens]`.
+pub(crate) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
+    let [rows, width] = sizes(x);
+    let (out, squares) = (empty(x, [rows, width], DType::F32), empty(x, [rows], DType::F32));
+    if rows * width == 0 {
+        return (out, squares);
+    }
+    let plan = RowPlan::new(width);
+    // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays have.
+    unsafe {
+        forward_kernel::launch_unchecked(
+            &x.client,
+            cubes(rows.div_ceil(plan.rows())),
+            CubeDim::new_1d(UNITS as u32),
+            plan.vector,
+            x.clone().into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            squares.clone().into_buffer_arg(),
+            rows as u32,
+            plan.vectors,
+            plan.lanes,
+        );
+    }
+    (out, squares)
+}
+
+/// The gradient by x, from that by the rows of length one.
+pub(crate) fn backward(value: &CubeTensor, squares: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
+    let [rows, width] = sizes(value);
+    let out = empty(value, [rows, width], DType::F32);
+    if rows * width == 0 {
+        return out;
+    }
+    let plan = RowPlan::new(width);
+    // SAFETY: as in the forward pass.
+    unsafe {
+        backward_kernel::launch_unchecked(
+            &value.client,
+            cubes(rows.div_ceil(plan.rows())),
+            CubeDim::new_1d(UNITS as u32),
+            plan.vector,
+            value.clone().into_buffer_arg(),
+            squares.clone().into_buffer_arg(),
+            gradient.clone().into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            rows as u32,
+            plan.vectors,
+            plan.lanes,
+        );
+    }
+    out
+}
+
+/// The divisor of a row. No maximum is taken, which would turn NaN into a number.
+#[cube]
+fn norm(square: f32) -> f32 {
+    select(square < comptime!(LEAST), 1e-12f32, square.sqrt())
+}
+
+#[cube(launch_unchecked)]
+fn forward_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    y: &mut [Vector<f32, N>],
+    squares: &mut [f32],
+    rows: u32,
+    #[comptime] vectors: usize,
+    #[comptime] lanes: usize,
+) {
+    let share = comptime!(vectors.div_ceil(lanes));
+    let lane = UNIT_POS as usize % lanes;
+    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
+    // Units behind the last row repeat it and write nothing: all must take part in the sums.
+    let inside = wanted < rows as usize;
+    let row = select(inside, wanted, rows as usize - 1);
+    let mut values = Array::<Vector<f32, N>>::new(share);
+    let mut sum = Vector::<f32, N>::new(0.0f32);
+    #[unroll]
+    for i in 0..share {
+        let column = i * lanes + lane;
+        if column < vectors {
+            let value = x[row * vectors + column];
+            values[i] = value;
+            sum += value * value;
+        }
+    }
+    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(UNITS));
+    let mut parts = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(part_count(lanes)));
+    let square = total::<Const<1>>(Vector::new(elements(sum)), &mut shared, &mut parts, lanes).extract(0usize);
+    if inside {
+        let norm = Vector::<f32, N>::new(norm(square));
+        #[unroll]
+        for i in 0..share {
+            let column = i * lanes + lane;
+            if column < vectors {
+                y[row * vectors + column] = values[i] / norm;
+            }
+        }
+        if lane == 0 {
+            squares[row] = square;
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn backward_kernel<N: Size>(
+    value: &[Vector<f32, N>],
+    squares: &[f32],
+    gradient: &[Vector<f32, N>],
+    by_x: &mut [Vector<f32, N>],
+    rows: u32,
+    #[comptime] vectors: usize,
+    #[comptime] lanes: usize,
+) {
+    let share = comptime!(vectors.div_ceil(lanes));
+    let lane = UNIT_POS as usize % lanes;
+    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
+    let inside = wanted < rows as usize;
+    let row = select(inside, wanted, rows as usize - 1);
+    let mut values = Array::<Vector<f32, N>>::new(share);
+    let mut slopes = Array::<Vector<f32, N>>::new(share);
+    let mut sum = Vector::<f32, N>::new(0.0f32);
+    #[unroll]
+    for i in 0..share {
+        let column = i * lanes + lane;
+        if column < vectors {
+            let at = row * vectors + column;
+            let (value, slope) = (value[at], gradient[at]);
+            values[i] = value;
+            slopes[i] = slope;
+            sum += value * slope;
+        }
+    }
+    let mut shared = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(UNITS));
+    let mut parts = Shared::<[Vector<f32, Const<1>>]>::new_slice(comptime!(part_count(lanes)));
+    let along = total::<Const<1>>(Vector::new(elements(sum)), &mut shared, &mut parts, lanes).extract(0usize);
+    if inside {
+        let square = squares[row];
+        // A row shorter than that is divided by a constant.
+        let along = Vector::<f32, N>::new(select(square < comptime!(LEAST), 0.0f32, along));
+        let norm = Vector::<f32, N>::new(norm(square));
+        #[unroll]
+        for i in 0..share {
+            let column = i * lanes + lane;
+            if column < vectors {
+                by_x[row * vectors + column] = (slopes[i] - values[i] * along) / norm;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Normalize;
+
+impl Kernel<CubeBackend, 1> for Normalize {
+    /// The rows of length one, and the squares of their former lengths.
+    type Saved = [CubeTensor; 2];
+
+    fn forward(&self, [x]: [CubeTensor; 1]) -> (CubeTensor, Self::Saved) {
+        let (out, squares) = forward(&x);
+        (out.clone(), [out, squares])
+    }
+
+    fn backward(&self, [value, squares]: Self::Saved, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
+        [Some(backward(&value, &squares, &gradient))]
+    }
+}
