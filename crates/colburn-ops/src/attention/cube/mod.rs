@@ -105,12 +105,6 @@ impl Attention {
         Self { memory: memory.min(self.memory), ..self }
     }
 
-    /// True if heads of this size fit.
-    #[cfg(test)]
-    pub(super) fn fits(&self, head_dim: usize) -> bool {
-        Shapes::of(head_dim, self.memory, false).is_some()
-    }
-
     /// The result, `[tokens, hidden]`, and the logarithm of the sum of each softmax, `[heads, tokens]`.
     ///
     /// # Panics

@@ -71,14 +71,10 @@ fn agrees_with_its_twin() {
 
 #[test]
 fn agrees_with_its_twin_at_any_tiles() {
-    for (place, head_dim) in [1, 2, 7, 32, 33, 96, 128].into_iter().enumerate() {
-        for (number, memory) in MEMORIES.into_iter().enumerate() {
-            let seed = (100 * place + number) as u64;
-            let case = Case { head_dim, heads: 2, ..draw(seed, &[0, 1, 5, 32, 47, 64]) };
-            if case.attention(None, memory).fits(head_dim) {
-                case.check_packed_on_cube(seed, memory);
-            }
-        }
+    let sizes = [(1, 0), (7, 2), (32, 3), (33, 1), (2, 4), (96, 1), (128, 0), (128, 2)];
+    for (seed, (head_dim, memory)) in sizes.into_iter().enumerate() {
+        let case = Case { head_dim, heads: 2, ..draw(seed as u64, &[0, 1, 5, 32, 47]) };
+        case.check_packed_on_cube(seed as u64, MEMORIES[memory]);
     }
 }
 
