@@ -133,7 +133,17 @@ pub(super) fn by_queries_kernel<F: Float, N: Size>(
     let row = place.start + place.first;
     let first_row = setting.q + row * setting.stride + column;
     load::<F, N>(q, first_row, setting.stride, queries, setting.scale, &mut q_tile, &turns, shape.down, shape);
-    load::<F, N>(gradient, row * hidden + column, hidden, queries, 1.0f32, &mut gradient_tile, &turns, shape.down, shape);
+    load::<F, N>(
+        gradient,
+        row * hidden + column,
+        hidden,
+        queries,
+        1.0f32,
+        &mut gradient_tile,
+        &turns,
+        shape.down,
+        shape,
+    );
     let seen = seen(place.first, place.length, place.keys, setting.window, shape);
     let key = mask_key(&place, setting.site);
     let mut logs = Array::<f32>::new(BLOCK);
@@ -285,7 +295,17 @@ pub(super) fn by_keys_kernel<F: Float, N: Size>(
             bias.add(&mut scores, true, shape);
         }
         sync_cube();
-        load::<F, N>(gradient, row * hidden + column, hidden, queries, 1.0f32, &mut query_tile, &turns, shape.across, shape);
+        load::<F, N>(
+            gradient,
+            row * hidden + column,
+            hidden,
+            queries,
+            1.0f32,
+            &mut query_tile,
+            &turns,
+            shape.across,
+            shape,
+        );
         sync_cube();
         products(&v_tile, &query_tile, &mut by_scores, &turns, shape);
         let first_key = place.first + (down * BLOCK) as u32;

@@ -18,7 +18,7 @@ pub(super) enum Factors {
     /// Side by side, `[tokens, 3 · hidden]`.
     Packed(CubeTensor),
     /// `[tokens, hidden]` each.
-    Separate([CubeTensor; 3]),
+    Separate(Box<[CubeTensor; 3]>),
 }
 
 /// The gradients by the inputs.
@@ -36,7 +36,7 @@ impl Inputs {
 
     /// q, k and v, `[tokens, hidden]` each.
     pub fn separate(q: CubeTensor, k: CubeTensor, v: CubeTensor) -> Self {
-        Self { factors: Factors::Separate([q, k, v]), table: None }
+        Self { factors: Factors::Separate(Box::new([q, k, v])), table: None }
     }
 
     /// With the table of a bias, `[buckets, heads]`, if there is one.
@@ -62,7 +62,7 @@ impl Gradients {
     pub fn into_all(self) -> Vec<CubeTensor> {
         let factors = match self.factors {
             Factors::Packed(qkv) => vec![qkv],
-            Factors::Separate(factors) => factors.into(),
+            Factors::Separate(factors) => Vec::from(*factors),
         };
         factors.into_iter().chain(self.table).collect()
     }
@@ -109,7 +109,8 @@ impl Factors {
                 let room = empty::<2>(qkv, sizes(qkv), qkv.dtype);
                 (Self::Packed(room.clone()), room, self.places())
             }
-            Self::Separate([q, ..]) => {
+            Self::Separate(factors) => {
+                let q = &factors[0];
                 let [tokens, hidden] = sizes(q);
                 let size = q.dtype.size();
                 // A part of an array begins at a multiple of some number of bytes.
@@ -120,9 +121,19 @@ impl Factors {
                     let start = (number * part * size) as u64;
                     let end = ((3 * part - number * part - tokens * hidden) * size) as u64;
                     let handle = room.handle.clone().offset_start(start).offset_end(end);
-                    CubeTensor::new_contiguous(q.client.clone(), q.device.clone(), [tokens, hidden].into(), handle, q.dtype)
+                    CubeTensor::new_contiguous(
+                        q.client.clone(),
+                        q.device.clone(),
+                        [tokens, hidden].into(),
+                        handle,
+                        q.dtype,
+                    )
                 };
-                (Self::Separate([0, 1, 2].map(view)), room, Places { first: [0, part, 2 * part], stride: hidden })
+                (
+                    Self::Separate(Box::new([0, 1, 2].map(view))),
+                    room,
+                    Places { first: [0, part, 2 * part], stride: hidden },
+                )
             }
         }
     }

@@ -106,12 +106,6 @@ impl Attention {
         Self { memory: memory.min(self.memory), ..self }
     }
 
-    /// True if heads of this size fit.
-    #[cfg(test)]
-    pub(super) fn fits(&self, head_dim: usize) -> bool {
-        Shapes::of(head_dim, self.memory, false).is_some()
-    }
-
     /// The result, `[tokens, hidden]`, and the logarithm of the sum of each softmax, `[heads, tokens]`.
     ///
     /// # Panics
@@ -154,7 +148,8 @@ impl Attention {
         let [q, k, v] = inputs.factors.arrays();
         let shape = self.shapes(&inputs.factors).backward;
         let tiles = self.tiles(shape);
-        let (rows, table_length) = (lse.meta.num_elements(), inputs.table.as_ref().map_or(0, |t| t.meta.num_elements()));
+        let (rows, table_length) =
+            (lse.meta.num_elements(), inputs.table.as_ref().map_or(0, |t| t.meta.num_elements()));
         let sums_at = 2 * rows + table_length;
         let workspace = empty(q, [sums_at + tiles * table_length], DType::F32);
         self.prepare(shape, [&output, &gradient, &lse], inputs.table.as_ref(), &workspace);
@@ -258,7 +253,8 @@ impl Attention {
         assert!(tokens > 0, "attention of no tokens");
         let head_dim = hidden / self.heads;
         let shapes = Shapes::of(head_dim, self.memory, self.fixed);
-        shapes.unwrap_or_else(|| panic!("no tile of heads of {head_dim} numbers fits in the shared memory of the device"))
+        shapes
+            .unwrap_or_else(|| panic!("no tile of heads of {head_dim} numbers fits in the shared memory of the device"))
     }
 
     /// The tiles of rows of a kernel.

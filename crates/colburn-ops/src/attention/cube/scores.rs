@@ -206,8 +206,8 @@ impl Bias {
             if place < count as u32 {
                 let distance = least + place + setting.longest - 1u32;
                 let mut value = 0.0f32;
-                let mut bucket = u32::max_value();
-                // Scores at other distances do not count.
+                let mut bucket = setting.buckets;
+                // Scores at other distances do not count, and are of no bucket.
                 if distance < 2u32 * setting.longest - 1u32 {
                     bucket = plan[(setting.distances + distance) as usize];
                     value = numbers[(table + bucket * setting.heads + CUBE_POS_X) as usize];

@@ -3,6 +3,9 @@
 /// Rows and columns of scores that a unit computes in its registers.
 pub(super) const BLOCK: usize = 4;
 
+/// The most vectors of a row that a unit sums: its registers hold four times as many, or eight times.
+const MOST_PER_UNIT: usize = 16;
+
 /// The sizes of a kernel's tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
@@ -71,13 +74,9 @@ impl Shape {
 
     /// The largest tiles that fit in so many bytes of shared memory; `None` if no tiles do.
     fn of(head_dim: usize, bytes: usize, fixed: bool, row_tiles: usize) -> Option<Self> {
-        // Units of a cube share the sums of a row.
-        if head_dim > 1024 {
-            return None;
-        }
-        let sizes = [(8, 8), (4, 8), (4, 4), (2, 4), (2, 2), (1, 2), (1, 1)];
+        let sizes = [(8, 8), (4, 8), (4, 4), (2, 4), (1, 4)];
         let mut shapes = sizes.into_iter().map(|(down, across)| Self { down, across, head_dim, fixed });
-        shapes.find(|shape| 16 * shape.shared(row_tiles) <= bytes)
+        shapes.find(|shape| shape.per_unit() <= MOST_PER_UNIT && 16 * shape.shared(row_tiles) <= bytes)
     }
 }
 
@@ -103,11 +102,13 @@ mod tests {
 
     #[test]
     fn tiles_fit_in_the_least_shared_memory() {
-        let size = |head_dim, bytes| Shapes::of(head_dim, bytes, false).map(|s| [s.forward, s.backward].map(|s| (s.down, s.across)));
+        let size = |head_dim, bytes| {
+            Shapes::of(head_dim, bytes, false).map(|s| [s.forward, s.backward].map(|s| (s.down, s.across)))
+        };
         assert_eq!(size(64, 16 << 10), Some([(4, 4), (4, 4)]));
         assert_eq!(size(64, 48 << 10), Some([(8, 8), (8, 8)]));
         assert_eq!(size(128, 64 << 10), Some([(8, 8), (8, 8)]));
-        assert!((1..=256).all(|head_dim| size(head_dim, 16 << 10).is_some()));
+        assert!((1..=128).all(|head_dim| size(head_dim, 16 << 10).is_some()));
         assert!(size(2048, 16 << 10).is_none());
     }
 }

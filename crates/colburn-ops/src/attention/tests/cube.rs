@@ -12,8 +12,8 @@ use crate::kernel::cube::{apply_1, apply_2, apply_3, apply_4};
 use crate::spans::Spans;
 use crate::testing::random;
 
-/// Shared memory of devices, from the least that WebGPU has to more than the largest tiles take; and less, for the smallest tiles.
-const MEMORIES: [usize; 5] = [64 << 10, 32 << 10, 16 << 10, 6 << 10, 3 << 10];
+/// Shared memory for the largest tiles.
+const MEMORY: usize = 64 << 10;
 
 impl Case {
     fn attention(&self, table: Option<Tensor<2>>, memory: usize) -> Attention {
@@ -44,9 +44,8 @@ impl Case {
             [0, 1, 2].map(|part| qkv.clone().narrow(1, part * hidden, hidden))
         };
         if self.biased {
-            let kernel = |[qkv, table]: [Tensor<2>; 2]| {
-                apply_2::<_, 2>(self.attention(Some(table.clone()), memory), qkv, table)
-            };
+            let kernel =
+                |[qkv, table]: [Tensor<2>; 2]| apply_2::<_, 2>(self.attention(Some(table.clone()), memory), qkv, table);
             agree([qkv, table], kernel, |[qkv, table]| self.twin(parts(qkv), Some(table)), 2e-5);
         } else {
             let kernel = |[qkv]: [Tensor<2>; 1]| apply_1::<_, 2>(self.attention(None, memory), qkv);
@@ -55,27 +54,29 @@ impl Case {
     }
 }
 
+/// Few of many sizes on a device in software, whose compiler takes seconds for a kernel of each.
+fn some<T: Clone>(all: &[T], few: usize) -> Vec<T> {
+    all[..if has_bf16() { all.len() } else { few }].to_vec()
+}
+
 #[test]
 fn agrees_with_its_twin() {
     let lengths = [0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 100, 180, 200];
-    let head_dims = [4, 8, 12, 16, 20, 32, 64];
-    for seed in 0..56 {
-        let case = Case { head_dim: head_dims[seed as usize % 7], ..draw(seed, &lengths) };
-        let memory = MEMORIES[seed as usize % 3];
-        if seed / 7 % 2 == 0 { case.check_on_cube(1000 * seed, memory) } else { case.check_packed_on_cube(1000 * seed, memory) }
+    for head_dim in some(&[12, 32, 4, 8, 16, 20, 64], 2) {
+        for number in 0..16 {
+            let seed = 100 * head_dim as u64 + number;
+            let case = Case { head_dim, ..draw(seed, &lengths) };
+            if number % 2 == 0 { case.check_on_cube(seed, MEMORY) } else { case.check_packed_on_cube(seed, MEMORY) }
+        }
     }
 }
 
 #[test]
 fn agrees_with_its_twin_at_any_tiles() {
-    for (place, head_dim) in [1, 2, 7, 32, 33, 96, 128].into_iter().enumerate() {
-        for (number, memory) in MEMORIES.into_iter().enumerate() {
-            let seed = (100 * place + number) as u64;
-            let case = Case { head_dim, heads: 2, ..draw(seed, &[0, 1, 5, 32, 47, 64]) };
-            if case.attention(None, memory).fits(head_dim) {
-                case.check_packed_on_cube(seed, memory);
-            }
-        }
+    let sizes = [(1, 64), (32, 6), (64, 32), (7, 16), (2, 3), (33, 32), (64, 16), (96, 32), (128, 16), (128, 64)];
+    for (seed, (head_dim, kibibytes)) in some(&sizes, 3).into_iter().enumerate() {
+        let case = Case { head_dim, heads: 2, ..draw(seed as u64, &[0, 1, 5, 32, 47]) };
+        case.check_packed_on_cube(seed as u64, kibibytes << 10);
     }
 }
 
@@ -85,7 +86,7 @@ fn agrees_with_its_twin_at_many_tiles() {
         for part in 0..3 {
             let case = draw(1000 + 10 * seed as u64 + part, &[length, 9]);
             let spans = Spans::concat([&case.spans, &Spans::from_lengths(&[length])]);
-            Case { spans, head_dim: 16, ..case }.check_on_cube(seed as u64, 64 << 10);
+            Case { spans, head_dim: 12, ..case }.check_on_cube(seed as u64, MEMORY);
         }
     }
 }
@@ -93,23 +94,24 @@ fn agrees_with_its_twin_at_many_tiles() {
 #[test]
 fn a_largest_score_that_comes_late_corrects_what_was_summed() {
     let spans = Spans::from_lengths(&[600]);
-    let case = Case { spans, heads: 1, head_dim: 4, window: None, biased: false, dropout: 0.0 };
+    let case = Case { spans, heads: 1, head_dim: 12, window: None, biased: false, dropout: 0.0 };
     let [q, _, v, _] = case.draw(5);
-    let growth = random::<2>([600, 4], 6) * 0.1 + Tensor::arange(0..600, &q.device()).float().reshape([600, 1]) * 0.5;
-    let kernel = |[q, k, v]: [Tensor<2>; 3]| apply_3::<_, 2>(case.attention(None, 64 << 10), q, k, v);
+    let growth = random::<2>([600, 12], 6) * 0.1 + Tensor::arange(0..600, &q.device()).float().reshape([600, 1]) * 0.5;
+    let kernel = |[q, k, v]: [Tensor<2>; 3]| apply_3::<_, 2>(case.attention(None, MEMORY), q, k, v);
     agree([q, growth, v], kernel, |inputs| case.twin(inputs, None), 1e-4);
 }
 
 #[test]
 fn a_window_of_0_leaves_each_token_to_itself() {
     let spans = Spans::with_keys(&[70, 1, 9], &[60, 1, 0]).unwrap();
-    let case = Case { spans, heads: 2, head_dim: 20, window: Some(0), biased: false, dropout: 0.0 };
+    let case = Case { spans, heads: 2, head_dim: 12, window: Some(0), biased: false, dropout: 0.0 };
     let [q, k, v, _] = case.draw(3).map(|x| moved(x).autodiff().require_grad());
-    let value = apply_3::<_, 2>(case.attention(None, 64 << 10), q.clone(), k.clone(), v.clone());
+    let value = apply_3::<_, 2>(case.attention(None, MEMORY), q.clone(), k.clone(), v.clone());
     let gradients = value.clone().sum().backward();
-    let (v_values, value, by_v) = (values(v.clone().inner()), values(value.inner()), values(v.grad(&gradients).unwrap()));
+    let (v_values, value, by_v) =
+        (values(v.clone().inner()), values(value.inner()), values(v.grad(&gradients).unwrap()));
     for (place, &value) in value.iter().enumerate() {
-        let counts = place / 40 < 60 || place / 40 == 70;
+        let counts = place / 24 < 60 || place / 24 == 70;
         assert!((value - if counts { v_values[place] } else { 0.0 }).abs() < 1e-6);
         assert_eq!(by_v[place] != 0.0, counts);
     }
@@ -125,7 +127,7 @@ fn results_are_the_same_in_every_run() {
     let run = || {
         let inputs = case.draw(9).map(|x| moved(x).autodiff().require_grad());
         let [q, k, v, table] = inputs.clone();
-        let value = apply_4::<_, 2>(case.attention(Some(table.clone()), 64 << 10), q, k, v, table);
+        let value = apply_4::<_, 2>(case.attention(Some(table.clone()), MEMORY), q, k, v, table);
         let gradients = value.clone().powf_scalar(2.0).sum().backward();
         let mut all = vec![values(value.inner())];
         all.extend(inputs.iter().map(|input| values(input.grad(&gradients).unwrap())));
@@ -184,7 +186,7 @@ fn agrees_with_its_twin_in_bf16() {
         let kernel = |[q, k, v, table]: [Tensor<2>; 4]| {
             let [q, k, v] = [q, k, v].map(|x| x.cast(DType::BF16));
             let table = case.biased.then_some(table);
-            let attention = case.attention(table.clone(), 64 << 10);
+            let attention = case.attention(table.clone(), MEMORY);
             let value: Tensor<2> = match table {
                 Some(table) => apply_4(attention, q, k, v, table),
                 None => apply_3(attention, q, k, v),
