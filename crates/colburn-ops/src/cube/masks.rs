@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cubecl::prelude::*;
 
+use super::array::argument;
 use super::random::{Wide, factor, key, mix};
 use super::texts::{DeviceMasks, Texts};
 use crate::batch::Batch;
@@ -32,9 +33,9 @@ pub(crate) struct MaskArrays {
 pub(crate) fn arguments(masks: Option<&RowMasks>) -> ComptimeOptionArgs<MaskArrays> {
     match masks {
         Some((masks, texts)) => ComptimeOptionArgs::Some(MaskArraysLaunch::new(
-            texts.of_row.clone().into_buffer_arg(),
-            texts.offsets.clone().into_buffer_arg(),
-            masks.seeds.as_ref().clone().into_buffer_arg(),
+            argument(&texts.of_row),
+            argument(&texts.offsets),
+            argument(&masks.seeds),
             masks.site,
             masks.threshold,
             masks.scale,

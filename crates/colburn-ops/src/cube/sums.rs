@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use super::array::{element, empty, sizes, vector_size, widest};
+use super::array::{argument, element, empty, sizes, vector_size, widest};
 
 /// Number of neighbouring vectors that a cube of the first pass has.
 pub(crate) const LANES: usize = 32;
@@ -135,8 +135,8 @@ pub(crate) fn add_partial(partial: &CubeTensor) -> CubeTensor {
             CubeCount::Static(vectors.div_ceil(SECOND_LANES) as u32, 1, 1),
             CubeDim::new_1d((SECOND_LANES * SECOND_ROWS) as u32),
             vector,
-            partial.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(partial),
+            argument(&out),
             blocks as u32,
             vectors as u32,
         );
@@ -160,8 +160,8 @@ pub(crate) fn column_sums(x: &CubeTensor) -> CubeTensor {
             blocks.count(),
             blocks.dim(),
             vector,
-            x.clone().into_buffer_arg(),
-            partial.clone().into_buffer_arg(),
+            argument(x),
+            argument(&partial),
             rows as u32,
             blocks.vectors as u32,
             blocks.rows_of_block as u32,

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use super::array::{element, empty, len, sizes, vector_size};
+use super::array::{argument, element, empty, len, sizes, vector_size};
 use super::masks::{self, MaskArrays, RowKey, RowMasks, factors, row_key};
 
 /// The terms of the sum.
@@ -60,8 +60,7 @@ impl Terms {
         let vector = vector_size(&[width], 4);
         let (client, units) = (&self.x.client, rows * width / vector);
         let dim = CubeDim::new(client, units);
-        let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
-        // SAFETY: each unit writes the vector of its number, if there is one, and reads those of the same row and column. The arrays have as
+            // SAFETY: each unit writes the vector of its number, if there is one, and reads those of the same row and column. The arrays have as
         // many rows and columns, and each row a text.
         unsafe {
             terms_kernel::launch_unchecked(
@@ -112,6 +111,7 @@ pub(crate) fn sum_at<F: Float, N: Size>(
     value
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn terms_kernel<F: Float, O: Float, N: Size>(
     x: &[Vector<F, N>],

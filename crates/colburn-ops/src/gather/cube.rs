@@ -8,7 +8,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
-use crate::cube::array::{empty, sizes, upload, vector_size};
+use crate::cube::array::{argument, empty, sizes, upload, vector_size};
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
 
@@ -61,9 +61,9 @@ pub(crate) fn rows_by_id(table: &CubeTensor, ids: &CubeTensor, count: usize) -> 
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            table.clone().into_buffer_arg(),
-            ids.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(table),
+            argument(ids),
+            argument(&out),
             units as u32,
             width / vector,
         );
@@ -138,9 +138,9 @@ impl Order {
                     calculate_cube_count_elemwise(client, blocks * vectors, dim),
                     dim,
                     vector,
-                    x.clone().into_buffer_arg(),
-                    lists.clone().into_buffer_arg(),
-                    sums.clone().into_buffer_arg(),
+                    argument(x),
+                    argument(&lists),
+                    argument(&sums),
                     (blocks * vectors) as u32,
                     self.rows as u32 + 1,
                     self.places as u32,
@@ -160,10 +160,10 @@ impl Order {
                 calculate_cube_count_elemwise(client, self.rows * vectors, dim),
                 dim,
                 vector,
-                x.clone().into_buffer_arg(),
-                lists.clone().into_buffer_arg(),
-                blocks.map(|blocks| blocks.into_buffer_arg()).into(),
-                out.clone().into_buffer_arg(),
+                argument(x),
+                argument(&lists),
+                blocks.as_ref().map(argument).into(),
+                argument(&out),
                 (self.rows * vectors) as u32,
                 self.rows as u32 + 1,
                 vectors,

@@ -5,7 +5,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::CubeDim;
 use cubecl::prelude::*;
 
-use crate::cube::array::{cubes, empty, sizes};
+use crate::cube::array::{argument, cubes, empty, sizes};
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
@@ -33,9 +33,9 @@ pub(crate) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
             cubes(rows.div_ceil(plan.rows())),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,
-            x.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
-            squares.clone().into_buffer_arg(),
+            argument(x),
+            argument(&out),
+            argument(&squares),
             rows as u32,
             plan.vectors,
             plan.lanes,
@@ -59,10 +59,10 @@ pub(crate) fn backward(value: &CubeTensor, squares: &CubeTensor, gradient: &Cube
             cubes(rows.div_ceil(plan.rows())),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,
-            value.clone().into_buffer_arg(),
-            squares.clone().into_buffer_arg(),
-            gradient.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(value),
+            argument(squares),
+            argument(gradient),
+            argument(&out),
             rows as u32,
             plan.vectors,
             plan.lanes,

@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
-use crate::cube::array::{element, empty, len, sizes};
+use crate::cube::array::{argument, element, empty, len, sizes};
 use crate::cube::masks::{self, MaskArrays, factors, row_key};
 use crate::cube::parts::rows_of;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
@@ -91,7 +91,6 @@ fn launch(
     let groups = rows.div_ceil(plan.rows());
     let cubes = groups.min(CUBES);
     let partial = empty(gradient, [cubes, count * width], DType::F32);
-    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; the vectors of width have as
     // many; each cube writes its own row of partial sums.
     unsafe {
@@ -121,6 +120,7 @@ fn launch(
     partial
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn backward_kernel<F: Float, N: Size>(
     x: &[Vector<F, N>],

@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use cubecl::{CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
-use crate::cube::array::{cubes, element, empty, len};
+use crate::cube::array::{argument, cubes, element, empty, len};
 use crate::cube::masks::{self, MaskArrays, row_key};
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::terms::sum_at;
@@ -69,7 +69,6 @@ pub(super) fn within(
         return out;
     }
     let plan = RowPlan::new(width);
-    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
     let also_type = element(out.also.as_ref().unwrap_or(&out.y));
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; vectors of weights have as many
     // elements as rows.
@@ -98,6 +97,7 @@ pub(super) fn within(
     out
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn forward_kernel<F: Float, O: Float, N: Size>(
     x: &[Vector<F, N>],
