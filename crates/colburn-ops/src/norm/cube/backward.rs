@@ -8,7 +8,7 @@ use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
 use crate::cube::array::{argument, element, empty, len, sizes};
-use crate::cube::masks::{self, MaskArrays, factors, row_key};
+use crate::cube::masks::{self, MaskArrays, dropped, factors, row_key};
 use crate::cube::parts::rows_of;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::sums::{add_partial, column_sums, zeros};
@@ -169,6 +169,7 @@ fn backward_kernel<F: Float, N: Size>(
         let scale = statistics[2 * row + 1];
         let mut normal = Array::<Vector<f32, N>>::new(share);
         let mut weighted = Array::<Vector<f32, N>>::new(share);
+        let mut bits = Array::<u32>::new(share);
         let mut sum = Vector::<f32, N>::new(0.0f32);
         let mut along = Vector::<f32, N>::new(0.0f32);
         #[unroll]
@@ -176,7 +177,15 @@ fn backward_kernel<F: Float, N: Size>(
             let column = i * lanes + lane;
             if column < vectors {
                 let at = row * vectors + column;
-                let value = sum_at(x, x_bias, residual, &masks, at, column);
+                #[comptime]
+                let factors = match &masks {
+                    ComptimeOption::Some(masks) => {
+                        bits[i] = dropped::<N>(masks, (column * N::value()) as u32);
+                        ComptimeOption::new_Some(factors::<N>(masks, bits[i]))
+                    }
+                    ComptimeOption::None => ComptimeOption::new_None(),
+                };
+                let value = sum_at(x, x_bias, residual, &factors, at, column);
                 let value = (value - Vector::new(mean)) * Vector::new(scale);
                 let slope = gradient[at];
                 if inside {
@@ -207,9 +216,7 @@ fn backward_kernel<F: Float, N: Size>(
                     let mut value = value;
                     #[comptime]
                     match &masks {
-                        ComptimeOption::Some(masks) => {
-                            value *= factors::<N>(masks, (column * N::value()) as u32);
-                        }
+                        ComptimeOption::Some(masks) => value *= factors::<N>(masks, bits[i]),
                         ComptimeOption::None => {}
                     }
                     if count == 3 {

@@ -7,7 +7,7 @@ use cubecl::{CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
 use crate::cube::array::{argument, cubes, element, empty, len};
-use crate::cube::masks::{self, MaskArrays, row_key};
+use crate::cube::masks::{self, MaskArrays, factors_at, row_key};
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::terms::sum_at;
 
@@ -131,7 +131,8 @@ fn forward_kernel<F: Float, O: Float, N: Size>(
     for i in 0..share {
         let column = i * lanes + lane;
         if column < vectors {
-            let value = sum_at(x, x_bias, residual, &masks, row * vectors + column, column);
+            let factors = factors_at::<N>(&masks, column);
+            let value = sum_at(x, x_bias, residual, &factors, row * vectors + column, column);
             values[i] = value;
             sum += value;
         }
