@@ -7,9 +7,9 @@
 
 mod attention;
 mod feed_forward;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 mod post_norm;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 mod projection;
 #[cfg(test)]
 #[cfg(feature = "flex")]

@@ -1,20 +1,18 @@
 //! The end of a block on CubeCL: dropout, the residual stream and the norm.
 
-use std::sync::Arc;
-
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::weights::PostNorm;
 use crate::batch::Batch;
-use crate::cube::texts::{DeviceMasks, Texts};
+use crate::cube::masks::{RowMasks, on_device};
 use crate::norm::cube::{self as norm, Gradients, Input};
 
 /// The settings of a block's end.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     eps: f32,
-    masks: Option<(DeviceMasks, Arc<Texts>)>,
+    masks: Option<RowMasks>,
 }
 
 /// The state for the backward pass.
@@ -29,7 +27,7 @@ impl End {
     /// The end of this block; it draws the masks of the next place in the network.
     pub fn new(norm: &PostNorm, batch: &mut Batch) -> Self {
         let masks = batch.row_masks(norm.dropout);
-        let masks = masks.map(|masks| (DeviceMasks::of(masks.by_text(), batch), Texts::of(batch)));
+        let masks = masks.map(|masks| on_device(&masks, batch));
         Self { eps: norm.eps as f32, masks }
     }
 

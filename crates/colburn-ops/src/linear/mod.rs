@@ -1,7 +1,7 @@
 //! Linear layers, in which nearly all of an encoder's arithmetic is done.
 
 mod composed;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
@@ -22,9 +22,9 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precisio
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::linear(x, weight, bias, precision),
-        #[cfg(all(feature = "cube", colburn_later))]
+        #[cfg(feature = "cube")]
         Implementation::Cube => cube::linear(x, weight, bias, precision),
-        _ => composed::linear(x, weight, bias, precision),
+        Implementation::Composed => composed::linear(x, weight, bias, precision),
     }
 }
 
@@ -41,8 +41,8 @@ pub fn three_linears(
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Flex => flex::three_linears(x, weights, biases, precision),
-        #[cfg(all(feature = "cube", colburn_later))]
+        #[cfg(feature = "cube")]
         Implementation::Cube => cube::three_linears(x, weights, biases, precision),
-        _ => composed::three_linears(x, weights, biases, precision),
+        Implementation::Composed => composed::three_linears(x, weights, biases, precision),
     }
 }

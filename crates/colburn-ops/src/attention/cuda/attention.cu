@@ -15,19 +15,25 @@
 #define DROPOUT 0
 #endif
 #ifndef FORWARD_WARPS
-#define FORWARD_WARPS 6
+#define FORWARD_WARPS (HEAD_DIM > 64 ? 8 : 12)
 #endif
-#ifndef FORWARD_CTAS
-#define FORWARD_CTAS (HEAD_DIM > 64 ? 1 : 2)
+#ifndef FORWARD_UNITS
+#define FORWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
 #endif
 #ifndef FORWARD_BLOCKS
 #define FORWARD_BLOCKS 3
 #endif
 #ifndef BACKWARD_WARPS
-#define BACKWARD_WARPS (HEAD_DIM > 64 ? 4 : 6)
+#define BACKWARD_WARPS (HEAD_DIM > 64 ? 4 : 12)
 #endif
-#ifndef BACKWARD_CTAS
-#define BACKWARD_CTAS (HEAD_DIM > 64 ? 1 : HEAD_DIM > 32 ? 2 : 3)
+#ifndef BACKWARD_UNITS
+#define BACKWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
+#endif
+#ifndef LONG_WARPS
+#define LONG_WARPS 4
+#endif
+#ifndef LONG_CTAS
+#define LONG_CTAS (HEAD_DIM > 64 ? 2 : 3)
 #endif
 #ifndef SAVED
 #define SAVED 0
@@ -139,6 +145,15 @@ DEVICE uint4 load_global_16(const void* from) {
     return to;
 }
 
+DEVICE uint2 load_global_8(const void* from) {
+    uint2 to;
+    asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(to.x), "=r"(to.y) : "l"(from));
+    return to;
+}
+
+// Brings a line of device memory into the cache of the device.
+DEVICE void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+
 DEVICE void store_global_16(u16* to, uint4 value) {
     asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
                  : "memory");
@@ -237,13 +252,7 @@ DEVICE u32 kept(Masks masks, u64 element, u32 count) {
 // Places.
 
 // The parts of a row in shared memory are exchanged, so that matrices are loaded without bank conflicts.
-DEVICE u32 swizzle(u32 row) {
-#if HEAD_DIM >= 64
-    return (row & 1) << 2 | (row >> 1 & 3);
-#else
-    return row >> 1 & 3;
-#endif
-}
+DEVICE u32 swizzle(u32 row) { return HEAD_DIM >= 64 ? row & 7 : row >> 1 & 3; }
 
 // What a lane of a warp holds of a matrix, and where it reads.
 struct Lane {
@@ -254,8 +263,6 @@ struct Lane {
     u32 by_row;
     // Columns first (a right factor whose rows lie in memory as columns).
     u32 by_column;
-    // The 16 bytes of a right factor for two steps at once, whose order fits `load_left`.
-    u32 by_two;
 };
 
 DEVICE Lane lane_of(u32 lane) {
@@ -266,7 +273,6 @@ DEVICE Lane lane_of(u32 lane) {
     u32 turn = swizzle(lane & 7);
     at.by_row = ((lane >> 3 & 1) * 8 + (lane & 7)) * ROW_BYTES + ((lane >> 4 ^ turn) << 4);
     at.by_column = ((lane >> 4) * 8 + (lane & 7)) * ROW_BYTES + (((lane >> 3 & 1) ^ turn) << 4);
-    at.by_two = at.row * ROW_BYTES + ((at.column ^ swizzle(at.row)) << 4);
     return at;
 }
 
@@ -277,26 +283,48 @@ struct Slot {
     // The first of the 16 rows in the text.
     u32 row;
     u32 text;
-    // The first warp of the group that works at the text, and the number of warps in it.
-    u32 base, members;
+    // The warp of the unit that has the first rows of the text, if the text fits into a tile.
+    u32 base;
     // The first block of bits of the text, over the number of heads.
     u32 bits;
 
-    DEVICE_MEMBER Slot(const u32* slots, u32 number) {
-        uint4 first = load_global_16(slots + 8 * number), second = load_global_16(slots + 8 * number + 4);
-        start = first.x, length = first.y, keys = first.z, row = first.w;
-        text = second.x, base = second.y, members = second.z, bits = second.w;
-    }
-
-    // Waits for the other warps of the group.
-    DEVICE_MEMBER void wait() const { wait_for(1 + base, 32 * members); }
+    DEVICE_MEMBER Slot(uint4 first, uint4 second)
+        : start(first.x), length(first.y), keys(first.z), row(first.w), text(second.x), base(second.y), bits(second.z) {}
 };
 
-// The items of a persistent thread block: a group of slots and a head each, dear ones first. Blocks take turns forth and back, so that each
-// gets as much work.
-DEVICE u32 item_of(u32 round) {
-    return round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
-}
+// An item of work: the first slot of a group, and a head with a bit above it that is set if all units of the thread block work together.
+struct Item {
+    u32 slots, word;
+
+    DEVICE_MEMBER Item(const u32* items, u32 place) {
+        uint2 words = load_global_8(items + 2 * place);
+        slots = words.x, word = words.y;
+    }
+
+    DEVICE_MEMBER u32 head() const { return word & 0x7fffffff; }
+    DEVICE_MEMBER bool together() const { return word >> 31; }
+};
+
+// A thread block is made of units, each with a list of items. Those that units work at together come first in the lists of all of them.
+template <u32 WARPS, u32 UNITS>
+struct Unit {
+    static constexpr u32 MEMBERS = WARPS / UNITS;
+
+    // Waits for the warps that work at the item.
+    static DEVICE_MEMBER void wait(const Item& item, u32 warp) {
+        bool all = UNITS == 1 || item.together();
+        wait_for(all ? 0 : 1 + warp / MEMBERS, all ? 32 * WARPS : 32 * MEMBERS);
+    }
+
+    // The first warp that works at the item.
+    static DEVICE_MEMBER u32 first(const Item& item, u32 warp) {
+        return UNITS == 1 || item.together() ? 0 : warp / MEMBERS * MEMBERS;
+    }
+
+    static DEVICE_MEMBER const u32* slot(const u32* slots, const Item& item, u32 warp) {
+        return slots + 8 * (item.slots + warp - first(item, warp));
+    }
+};
 
 // The number of rows from `first` on, below `end`.
 DEVICE u32 rows_from(u32 first, u32 end) { return end > first ? end - first : 0; }
@@ -313,7 +341,7 @@ DEVICE void load_rows(u32 to, const u16* from, u32 stride, u32 valid, const Lane
 }
 
 // Loads 16 rows of a head as a left factor from device memory. The order of its columns is another one than in the matrices of
-// `load_matrices`, but the same as in `load_two`, and the order does not change a product.
+// `load_matrices`, which does not change a product with another factor that is loaded so.
 DEVICE void load_left(u32 (&to)[STEPS][4], const u16* from, u32 stride, u32 valid, const Lane& at) {
     const u16* line = from + (u64)at.row * stride + 8 * at.column;
 #pragma unroll
@@ -385,16 +413,16 @@ DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries
 
 #if PASS & 1
 
-// A tile of keys for a group of slots and a head.
+// A tile of keys for an item.
 struct Step {
+    Item item;
     Slot slot;
-    u32 head;
     // Whether all warps work at one text that does not fit into a tile.
     bool alone;
     // The keys that any row of the group sees, and the tiles of them.
     u32 first, end, tile, count;
 
-    DEVICE_MEMBER Step(const Slot& slot, u32 head, u32 warp, u32 window) : slot(slot), head(head) {
+    DEVICE_MEMBER Step(const Item& item, const Slot& slot, u32 warp, u32 window) : item(item), slot(slot) {
         constexpr u32 ROWS = 16 * FORWARD_WARPS;
         alone = slot.length > ROWS;
         first = tile = 0, end = slot.keys;
@@ -409,10 +437,11 @@ struct Step {
     }
 };
 
-extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
-    attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u64* seeds, u64 site, u32 groups,
-                      u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
+extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
+    attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u32* starts, const u32* items,
+                      const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
+    typedef Unit<WARPS, FORWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const Lane at = lane_of(threadIdx.x % 32);
@@ -427,22 +456,28 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
         const Slot& slot = step.slot;
         u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
         u32 valid = rows_from(row, slot.keys);
-        const u16* from = qkv + (u64)slot.start * stride + step.head * HEAD_DIM;
+        const u16* from = qkv + (u64)slot.start * stride + step.item.head() * HEAD_DIM;
         u32 to = stage_0 + stage * 3 * TILE + own;
         if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
         from += (u64)row * stride + hidden;
         load_rows(to + TILE, from, stride, valid, at);
         load_rows(to + 2 * TILE, from + hidden, stride, valid, at);
     };
-    auto slot_at = [&](u32 item) { return Slot(slots, min(item, groups * heads - 1) / heads * WARPS + warp); };
+    auto slot_of = [&](const Item& item) {
+        const u32* place = Of::slot(slots, item, warp);
+        return Slot(load_global_16(place), load_global_16(place + 4));
+    };
 
-    u32 round = 0, item = item_of(0);
-    if (item >= groups * heads) return;
-    Step step(slot_at(item), item % heads, warp, window);
+    const u32 list = blockIdx.x * FORWARD_UNITS + warp / Of::MEMBERS;
+    u32 place = starts[list];
+    const u32 places = starts[list + 1];
+    if (place == places) return;
+    const Item start(items, place);
+    Step step(start, slot_of(start), warp, window);
     load(step, 0);
     copy_commit();
-    u32 item_ahead = item_of(++round);
-    Slot ahead = slot_at(item_ahead);
+    Item item_ahead(items, min(++place, places - 1));
+    Slot ahead = slot_of(item_ahead);
 
     u32 q[STEPS][4];
     float out[CHUNKS][4];
@@ -454,15 +489,18 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
         if (step.tile + 1 < step.count) {
             next.tile++;
         } else {
-            more = item_ahead < groups * heads;
-            next = Step(ahead, item_ahead % heads, warp, window);
-            item_ahead = item_of(++round);
-            if (more) ahead = slot_at(item_ahead);
+            more = place < places;
+            next = Step(item_ahead, ahead, warp, window);
+            if (more) {
+                item_ahead = Item(items, min(++place, places - 1));
+                ahead = slot_of(item_ahead);
+            }
         }
         if (more) load(next, stage ^ 1);
         copy_commit();
 
         const Slot& slot = step.slot;
+        const u32 head = step.item.head();
         const u32 queries = rows_from(slot.row, slot.length);
         // The first key of the tile, and the number of keys.
         const u32 key_0 = step.first + step.tile * ROWS;
@@ -470,19 +508,19 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
 #if DROPOUT
         {
             const Masks masks = {mix(seeds[slot.text], site), threshold};
-            const u64 element = ((u64)step.head * slot.length + slot.row) * slot.length + key_0;
+            const u64 element = ((u64)head * slot.length + slot.row) * slot.length + key_0;
             u32* blocks = 0;
             const u32 chunks = (slot.length + 15) / 16;
 #if SAVED
             if (slot.bits != 0xffffffff) {
-                blocks = saved + 8 * ((u64)slot.bits * heads + ((u64)step.head * chunks + key_0 / 16) * chunks + slot.row / 16);
+                blocks = saved + 8 * ((u64)slot.bits * heads + ((u64)head * chunks + key_0 / 16) * chunks + slot.row / 16);
             }
 #endif
             keep_rows(bits, masks, element, slot.length, queries, limit, blocks, chunks, at.lane);
         }
 #endif
         copy_wait<1>();
-        slot.wait();
+        Of::wait(step.item, warp);
         const u32 q_tile = stage_0 + stage * 3 * TILE;
         if (step.tile == 0) {
 #pragma unroll
@@ -495,7 +533,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
 #pragma unroll
             for (u32 r = 0; r < 2; r++) largest[r] = -INFINITY_, sum[r] = 0;
         }
-        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : slot.base * 16 * ROW_BYTES);
+        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : (Of::first(step.item, warp) + slot.base) * 16 * ROW_BYTES);
         for (u32 place = 0; place < limit; place += 16 * BLOCKS) {
 #if WINDOW
             if (key_0 + place > slot.row + 15 + window || key_0 + place + 16 * BLOCKS + window <= slot.row) continue;
@@ -506,11 +544,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
 #pragma unroll
             for (u32 b = 0; b < BLOCKS; b++) {
 #pragma unroll
-                for (u32 n = 2 * b; n < 2 * b + 2; n++) {
-                    u32 place = 8 * n + 2 * at.column;
-                    s[n][0] = s[n][2] = place < rest ? 0 : -INFINITY_;
-                    s[n][1] = s[n][3] = place + 1 < rest ? 0 : -INFINITY_;
-                }
+                for (u32 e = 0; e < 4; e++) s[2 * b][e] = s[2 * b + 1][e] = 0;
                 if (16 * b < rest) {
 #pragma unroll
                     for (u32 i = 0; i < STEPS; i++) {
@@ -519,6 +553,14 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
                         multiply(s[2 * b], q[i], right[0], right[1]);
                         multiply(s[2 * b + 1], q[i], right[2], right[3]);
                     }
+                }
+            }
+            if (rest < 16 * BLOCKS) {
+#pragma unroll
+                for (u32 n = 0; n < 2 * BLOCKS; n++) {
+                    u32 place = 8 * n + 2 * at.column;
+                    if (place >= rest) s[n][0] = s[n][2] = -INFINITY_;
+                    if (place + 1 >= rest) s[n][1] = s[n][3] = -INFINITY_;
                 }
             }
 #if WINDOW
@@ -571,7 +613,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
                         p[e] = exp2_(s[2 * b + n][e] * scale - less[e / 2]);
                         sum[e / 2] += p[e];
 #if DROPOUT
-                        if (!(word >> (e / 2 * 16 + 8 * n + e % 2) & 1)) p[e] = 0;
+                        if (!(word & 1u << (e / 2 * 16 + 8 * n + e % 2))) p[e] = 0;
 #endif
                     }
                     weights[2 * n] = pack(p[0], p[1]);
@@ -602,14 +644,13 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, FORWARD_CTAS)
                 float value = (largest[r] * scale + log2_(sum[r])) * LN2;
                 if (sum[r] == 0) value = NAN_;
                 if (row >= live) value = -INFINITY_;
-                if (at.column == 0 && row < queries) lse[(u64)step.head * tokens + slot.start + slot.row + row] = value;
+                if (at.column == 0 && row < queries) lse[(u64)head * tokens + slot.start + slot.row + row] = value;
             }
-            u16* to = ctx + (u64)(slot.start + slot.row) * hidden + step.head * HEAD_DIM;
+            u16* to = ctx + (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
             flush(q_tile + own, out, factor[0], factor[1], to, hidden, queries, live, at);
         }
         if (!more) return;
-        // All warps, because the groups of the next step may be others.
-        __syncthreads();
+        Of::wait(step.item, warp);
         step = next;
     }
 }
@@ -643,12 +684,13 @@ DEVICE void store_statistics(u32 to, u32 query, float less, float constant) {
 // What is added to the scores of a query by base 2: minus their log-sum-exp, plus the logarithm of the scale of kept weights.
 DEVICE float less_of(float lse, float log_keep) { return lse == -INFINITY_ ? lse : log_keep - LOG2E * lse; }
 
-// Reads the keys, and clears the gradients.
-DEVICE void begin(Keys& own, u32 k, u32 valid, const Lane& at) {
-#if HEAD_DIM <= 64
+// Reads the keys and their values, and clears the gradients.
+DEVICE void begin(Keys& own, u32 k, u32 v, u32 valid, const Lane& at) {
 #pragma unroll
-    for (u32 i = 0; i < STEPS; i++) load_matrices(own.k[i], k + (at.by_row ^ i << 5));
-#endif
+    for (u32 i = 0; i < STEPS; i++) {
+        if (HEAD_DIM <= 64) load_matrices(own.k[i], k + (at.by_row ^ i << 5));
+        load_matrices(own.v[i], v + (at.by_row ^ i << 5));
+    }
     own.open[0] = own.open[1] = at.row < valid ? 0 : -INFINITY_;
     own.open[2] = own.open[3] = at.row + 8 < valid ? 0 : -INFINITY_;
 #pragma unroll
@@ -682,13 +724,11 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
         multiply_from(s[1], own.k[i], right[2], right[3], i == 0 ? own.open : s[1]);
     }
 #pragma unroll
-    for (u32 i = 0; i < STEPS; i += 2) {
-#pragma unroll
-        for (u32 n = 0; n < 2; n++) {
-            uint4 right = load_shared_16(d_out + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
-            multiply_from(d[n], own.v[i], right.x, right.y, i == 0 ? constant[n] : d[n]);
-            multiply(d[n], own.v[i + 1], right.z, right.w);
-        }
+    for (u32 i = 0; i < STEPS; i++) {
+        u32 right[4];
+        load_matrices(right, d_out + (at.by_column ^ i << 5));
+        multiply_from(d[0], own.v[i], right[0], right[1], i == 0 ? constant[0] : d[0]);
+        multiply_from(d[1], own.v[i], right[2], right[3], i == 0 ? constant[1] : d[1]);
     }
 #if WINDOW
     const bool edge = key + window < query + 15 || key + 15 > query + window;
@@ -710,8 +750,8 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 #endif
             float change = d[n][e];
 #if DROPOUT
-            const bool keep = words[e % 2] >> (n * 16 + e / 2 * 8) & 1;
-            if (!keep) change = constant[n][e];
+            const bool keep = words[e % 2] & 1u << (n * 16 + e / 2 * 8);
+            if (!keep) change = constant[n][e % 2];
 #endif
             d[n][e] = p[e] * change;
 #if DROPOUT
@@ -743,137 +783,168 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 
 #if PASS & 2
 
-extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* saved,
-                       const u32* slots, const u64* seeds, u64 site, u32 groups, u32 heads, u32 tokens, u32 window, u32 threshold,
-                       float log_keep) {
+                       const u32* slots, const u32* starts, const u32* items, const u64* seeds, u64 site, u32 heads, u32 tokens,
+                       u32 window, u32 threshold, float log_keep) {
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     // A row of gradients by scores is of one key, and has the queries of a tile.
-    constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > ROW_BYTES ? SCORES_ROW : ROW_BYTES);
+    constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > 2 * ROW_BYTES ? SCORES_ROW : 2 * ROW_BYTES);
+    typedef Unit<WARPS, BACKWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden;
 
-    // Shared memory: queries; gradients by the result; two stages of keys; gradients by scores; statistics; bits of dropout of each warp.
+    // Shared memory: queries; gradients by the result; values; two stages of keys; gradients by scores; statistics; and of each warp bits of
+    // dropout and two slots.
     const u32 own_rows = warp * 16 * ROW_BYTES;
     const u32 q_rows = shared_address(memory);
     const u32 d_rows = q_rows + TILE;
-    const u32 k_stages = d_rows + TILE;
-    const u32 scores = k_stages + 2 * TILE;
+    const u32 v_rows = d_rows + TILE;
+    const u32 k_stages = v_rows + TILE;
+    const u32 scores = k_stages + 2 * TILE, own_scores = scores + warp * SCORES;
     const u32 statistics = scores + WARPS * SCORES;
     const u32 bits = statistics + ROWS * STATISTICS + warp * WARPS * BLOCK_BYTES;
-    const float over_keep = exp2_(-log_keep);
+    const u32 own_slots = statistics + ROWS * STATISTICS + WARPS * WARPS * BLOCK_BYTES + warp * 64;
 #if WINDOW
     // Chunks farther apart than this have no pair within the window.
     const u32 reach = (window + 15) / 16;
 #endif
 
-    Keys own;
-    u32 result[STEPS][4];
-    float its[2];
-    // Each warp loads the rows that it works at.
+    auto fetch = [&](const Item& item, u32 stage) {
+        if (at.lane < 2) copy_async(own_slots + 32 * stage + 16 * at.lane, Of::slot(slots, item, warp) + 4 * at.lane, true);
+        copy_commit();
+    };
+    auto slot_at = [&](u32 stage) {
+        u32 place = own_slots + 32 * stage;
+        return Slot(load_shared_16(place), load_shared_16(place + 16));
+    };
+    // Each warp loads the rows that it works at. The results come later, behind the place where a gradient leaves through the scores.
+    const u32 results = own_scores + 16 * ROW_BYTES;
+    auto load_results = [&](const Slot& slot, u32 head) {
+        const u16* from = ctx + (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
+        load_rows(results, from, hidden, rows_from(slot.row, slot.length), at);
+        copy_commit();
+    };
+    float its;
     auto load = [&](const Slot& slot, u32 head, u32 stage) {
         u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
         const u16* from = qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
         const u64 place = (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
         load_rows(q_rows + own_rows, from, stride, valid, at);
         load_rows(d_rows + own_rows, d_ctx + place, hidden, valid, at);
+        load_rows(v_rows + own_rows, from + 2 * hidden, stride, live, at);
         load_rows(k_stages + stage * TILE + own_rows, from + hidden, stride, live, at);
 #if DROPOUT && SAVED
         const u32 chunks = (slot.length + 15) / 16;
         const u32* blocks = saved + 8 * ((u64)slot.bits * heads + ((u64)head * chunks + slot.row / 16) * chunks);
         if (live > 0 && at.lane < 2 * chunks) copy_async(bits + 16 * at.lane, blocks + 4 * at.lane, true);
 #endif
-        load_left(own.v, from + 2 * hidden, stride, live, at);
-        load_left(result, ctx + place, hidden, valid, at);
-#pragma unroll
-        for (u32 r = 0; r < 2; r++) {
-            its[r] = -INFINITY_;
-            if (at.row + 8 * r < valid) its[r] = lse[(u64)head * tokens + slot.start + slot.row + at.row + 8 * r];
+        copy_commit();
+        its = -INFINITY_;
+        if (at.lane < min(valid, 16u)) {
+            its = lse[(u64)head * tokens + slot.start + slot.row + at.lane];
+            prefetch(ctx + place + (u64)at.lane * hidden);
         }
     };
-    auto slot_at = [&](u32 item) { return Slot(slots, min(item, groups * heads - 1) / heads * WARPS + warp); };
 
-    u32 round = 0, item = item_of(0);
-    if (item >= groups * heads) return;
-    Slot slot = slot_at(item);
-    load(slot, item % heads, 0);
-    copy_commit();
+    const u32 list = blockIdx.x * BACKWARD_UNITS + warp / Of::MEMBERS;
+    u32 place = starts[list];
+    const u32 places = starts[list + 1];
+    if (place == places) return;
+    Item item(items, place);
+    fetch(item, 0);
+    copy_wait<0>();
+    __syncwarp();
+    load(slot_at(0), item.head(), 0);
+    load_results(slot_at(0), item.head());
+    Item next(items, min(++place, places - 1));
     for (u32 stage = 0;; stage ^= 1) {
-        const u32 head = item % heads;
-        const u32 next_item = item_of(++round);
-        const Slot next = slot_at(next_item);
-        const u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
+        const bool more = place < places;
         const u32 k_rows = k_stages + stage * TILE;
-        const u32 chunk_own = slot.row / 16;
-#if DROPOUT && !SAVED
-        if (live > 0) {
-            const Masks masks = {mix(seeds[slot.text], site), threshold};
-            const u64 element = (u64)head * slot.length * slot.length + slot.row;
-            keep_columns(bits, masks, element, slot.length, slot.length, live, at.lane);
-        }
-#endif
-        copy_wait<0>();
-        __syncwarp();
         {
+            const Slot slot = slot_at(stage);
+            const u32 live = rows_from(slot.row, slot.keys);
+#if DROPOUT && !SAVED
+            if (live > 0) {
+                const Masks masks = {mix(seeds[slot.text], site), threshold};
+                const u64 element = (u64)item.head() * slot.length * slot.length + slot.row;
+                keep_columns(bits, masks, element, slot.length, slot.length, live, at.lane);
+            }
+#endif
+            copy_wait<0>();
+            __syncwarp();
             // The products of the result with the gradient by it are the diagonal of a product of matrices.
             float sums[2][4] = {};
 #pragma unroll
-            for (u32 i = 0; i < STEPS; i += 2) {
-#pragma unroll
-                for (u32 n = 0; n < 2; n++) {
-                    uint4 right = load_shared_16(d_rows + own_rows + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
-                    multiply(sums[n], result[i], right.x, right.y);
-                    multiply(sums[n], result[i + 1], right.z, right.w);
+            for (u32 i = 0; i < STEPS; i++) {
+                u32 left[4], right[4];
+                load_matrices(left, results + (at.by_row ^ i << 5));
+                load_matrices(right, d_rows + own_rows + (at.by_column ^ i << 5));
+                multiply(sums[0], left, right[0], right[1]);
+                multiply(sums[1], left, right[2], right[3]);
+            }
+            float less = less_of(its, log_keep);
+            float upper = __shfl_sync(0xffffffff, less, at.row), lower = __shfl_sync(0xffffffff, less, at.row + 8);
+            if (at.column == at.row / 2) {
+                const float over_keep = exp2_(-log_keep);
+                u32 to = statistics + 16 * warp * STATISTICS;
+                store_statistics(to, at.row, upper, -over_keep * (at.row % 2 ? sums[0][1] : sums[0][0]));
+                store_statistics(to, at.row + 8, lower, -over_keep * (at.row % 2 ? sums[1][3] : sums[1][2]));
+            }
+            if (more) fetch(next, stage ^ 1);
+            Of::wait(item, warp);
+            Keys own;
+            begin(own, k_rows + own_rows, v_rows + own_rows, live, at);
+            if (live > 0) {
+                // Chunks of queries, by their number in the text.
+                u32 chunk = 0, end = (slot.length + 15) / 16;
+#if WINDOW
+                chunk = rows_from(reach, slot.row / 16);
+                end = min(end, slot.row / 16 + reach + 1);
+#endif
+                const u32 base = Of::first(item, warp) + slot.base;
+                const u32 to = own_scores + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW + (at.lane >> 4) * 16;
+                for (; chunk < end; chunk++) {
+                    u32 place = base + chunk, row = place * 16;
+                    u32 d_scores[4];
+                    differentiate(own, d_scores, k_rows + own_rows, q_rows + row * ROW_BYTES, d_rows + row * ROW_BYTES,
+                                  statistics + row * STATISTICS, bits + chunk * BLOCK_BYTES, 16 * chunk, slot.row, window, at);
+                    store_matrices(to + place * 32, d_scores);
                 }
             }
-            if (at.column == at.row / 2) {
-                float upper = at.row % 2 ? sums[0][1] : sums[0][0], lower = at.row % 2 ? sums[1][3] : sums[1][2];
-                u32 to = statistics + 16 * warp * STATISTICS;
-                store_statistics(to, at.row, less_of(its[0], log_keep), -upper * over_keep);
-                store_statistics(to, at.row + 8, less_of(its[1], log_keep), -lower * over_keep);
+            Of::wait(item, warp);
+            // No warp that works at the item reads queries or gradients any more. The slot is read again, which costs less than registers.
+            const Slot again = slot_at(stage);
+            const u32 valid = rows_from(again.row, again.length);
+            if (valid > 0) {
+                u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head() * HEAD_DIM + hidden;
+                u32 keys = rows_from(again.row, again.keys);
+                flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, at);
+                flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, at);
             }
         }
-        slot.wait();
-        begin(own, k_rows + own_rows, live, at);
-        if (live > 0) {
-            // Chunks of queries, by their number in the text.
-            u32 chunk = 0, end = (slot.length + 15) / 16;
-#if WINDOW
-            chunk = rows_from(reach, chunk_own);
-            end = min(end, chunk_own + reach + 1);
-#endif
-            const u32 to = scores + warp * SCORES + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW + (at.lane >> 4) * 16;
-            for (; chunk < end; chunk++) {
-                u32 place = slot.base + chunk, row = place * 16;
-                u32 d_scores[4];
-                differentiate(own, d_scores, k_rows + own_rows, q_rows + row * ROW_BYTES, d_rows + row * ROW_BYTES,
-                              statistics + row * STATISTICS, bits + chunk * BLOCK_BYTES, 16 * chunk, slot.row, window, at);
-                store_matrices(to + place * 32, d_scores);
-            }
+        const Item after(items, min(place + 1, places - 1));
+        if (more) {
+            copy_wait<0>();
+            __syncwarp();
+            load(slot_at(stage ^ 1), next.head(), stage ^ 1);
         }
-        slot.wait();
-        // No warp of the group reads queries or gradients any more.
-        u16* gradient = d_qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
-        if (valid > 0) {
-            flush(q_rows + own_rows, own.dk, SCALE, SCALE, gradient + hidden, stride, valid, live, at);
-            flush(d_rows + own_rows, own.dv, 1, 1, gradient + 2 * hidden, stride, valid, live, at);
-        }
-        const bool more = next_item < groups * heads;
-        if (more) load(next, next_item % heads, stage ^ 1);
-        copy_commit();
 
+        const Slot slot = slot_at(stage);
+        const u32 valid = rows_from(slot.row, slot.length);
         float dq[CHUNKS][4] = {};
         if (valid > 0) {
             u32 chunk = 0, end = (slot.keys + 15) / 16;
 #if WINDOW
-            chunk = rows_from(reach, chunk_own);
-            end = min(end, chunk_own + reach + 1);
+            chunk = rows_from(reach, slot.row / 16);
+            end = min(end, slot.row / 16 + reach + 1);
 #endif
+            const u32 base = Of::first(item, warp) + slot.base;
             const u32 from = scores + ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16;
             for (; chunk < end; chunk++) {
-                u32 place = slot.base + chunk;
+                u32 place = base + chunk;
                 u32 left[4];
                 load_transposed(left, from + place * SCORES);
 #pragma unroll
@@ -885,11 +956,14 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                 }
             }
         }
-        // All warps, because the groups of the next item may be others.
-        __syncthreads();
-        if (valid > 0) flush(scores + warp * SCORES, dq, SCALE, SCALE, gradient, stride, valid, 16, at);
+        Of::wait(item, warp);
+        if (more) load_results(slot_at(stage ^ 1), next.head());
+        if (valid > 0) {
+            u16* to = d_qkv + (u64)(slot.start + slot.row) * stride + item.head() * HEAD_DIM;
+            flush(own_scores, dq, SCALE, SCALE, to, stride, valid, 16, at);
+        }
         if (!more) return;
-        slot = next, item = next_item;
+        item = next, next = after, place++;
     }
 }
 
@@ -898,22 +972,23 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 #if PASS & 4
 
 // The gradients by queries.
-extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
     attention_backward_queries(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, float* constants, u16* d_qkv,
                                const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold,
                                float log_keep) {
-    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
+    constexpr u32 WARPS = LONG_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const u32 head = blockIdx.x % heads;
-    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const u32* place = slots + 8 * (blockIdx.x / heads * WARPS + warp);
+    const Slot slot(load_global_16(place), load_global_16(place + 4));
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
     const u32 start = slot.start, length = slot.length, row_0 = slot.row;
 
-    // Shared memory: the queries of each warp, two stages of keys and values, and the bits of dropout of each warp.
+    // Shared memory: the queries and the gradients of each warp, two stages of keys and values, and the bits of dropout of each warp.
     const u32 own = shared_address(memory) + warp * 16 * ROW_BYTES;
-    const u32 stage_0 = shared_address(memory) + TILE;
+    const u32 stage_0 = shared_address(memory) + 2 * TILE;
     const u32 bits = stage_0 + 4 * TILE + warp * WARPS * BLOCK_BYTES;
 
     u32 first = 0, end = slot.keys;
@@ -934,6 +1009,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         load_rows(to + TILE, from + hidden, stride, valid, at);
     };
     load_rows(own, qkv + (u64)(start + row_0) * stride + column, stride, queries, at);
+    load_rows(own + TILE, d_ctx + (u64)(start + row_0) * hidden + column, hidden, queries, at);
     if (count > 0) load(0);
     copy_commit();
     if (count > 1) load(1);
@@ -982,7 +1058,10 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         __syncthreads();
         if (tile == 0) {
 #pragma unroll
-            for (u32 i = 0; i < STEPS; i++) load_matrices(q[i], own + (at.by_row ^ i << 5));
+            for (u32 i = 0; i < STEPS; i++) {
+                load_matrices(q[i], own + (at.by_row ^ i << 5));
+                load_matrices(d_out[i], own + TILE + (at.by_row ^ i << 5));
+            }
         }
         for (u32 place = 0; place < limit; place += 16) {
 #if WINDOW
@@ -1007,13 +1086,11 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
                 multiply(s[1], q[i], right[2], right[3]);
             }
 #pragma unroll
-            for (u32 i = 0; i < STEPS; i += 2) {
-#pragma unroll
-                for (u32 n = 0; n < 2; n++) {
-                    uint4 right = load_shared_16(k + TILE + n * 8 * ROW_BYTES + (at.by_two ^ i << 5));
-                    multiply(d[n], d_out[i], right.x, right.y);
-                    multiply(d[n], d_out[i + 1], right.z, right.w);
-                }
+            for (u32 i = 0; i < STEPS; i++) {
+                u32 right[4];
+                load_matrices(right, k + TILE + (at.by_column ^ i << 5));
+                multiply(d[0], d_out[i], right[0], right[1]);
+                multiply(d[1], d_out[i], right[2], right[3]);
             }
 #if DROPOUT
             const u32 word = load_shared(bits + place / 16 * BLOCK_BYTES + at.row * 4) >> (2 * at.column);
@@ -1029,7 +1106,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 #endif
                     float change = d[n][e];
 #if DROPOUT
-                    if (!(word >> (e / 2 * 16 + 8 * n + e % 2) & 1)) change = constant[e / 2];
+                    if (!(word & 1u << (e / 2 * 16 + 8 * n + e % 2))) change = constant[e / 2];
 #endif
                     d[n][e] = p * change;
                 }
@@ -1055,23 +1132,24 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
 }
 
 // The gradients by keys and values, after those by queries.
-extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
+extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
     attention_backward_keys(const u16* qkv, const u16* d_ctx, const float* lse, const float* constants, u16* d_qkv, const u32* slots,
                             const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float log_keep) {
-    constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
+    constexpr u32 WARPS = LONG_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const u32 head = blockIdx.x % heads;
-    const Slot slot(slots, blockIdx.x / heads * WARPS + warp);
+    const u32* place = slots + 8 * (blockIdx.x / heads * WARPS + warp);
+    const Slot slot(load_global_16(place), load_global_16(place + 4));
     const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden, column = head * HEAD_DIM;
     const u32 start = slot.start, length = slot.length, key = slot.row, top = key - 16 * warp;
     const u32 live = rows_from(key, slot.keys);
 
-    // Shared memory: the keys of each warp; two stages of queries, gradients by the result, and statistics; bits of dropout of each warp.
+    // Shared memory: the keys and the values of each warp; two stages of queries, gradients by the result, and statistics; bits of dropout of each warp.
     constexpr u32 STAGE = 2 * TILE + STATISTICS * ROWS;
     const u32 own_rows = shared_address(memory) + warp * 16 * ROW_BYTES;
-    const u32 stage_0 = shared_address(memory) + TILE;
+    const u32 stage_0 = shared_address(memory) + 2 * TILE;
     const u32 bits = stage_0 + 2 * STAGE + warp * WARPS * BLOCK_BYTES;
 
     // The queries that see any key of the tile.
@@ -1096,6 +1174,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
         }
     };
     load_rows(own_rows, qkv + (u64)(start + key) * stride + hidden + column, stride, live, at);
+    load_rows(own_rows + TILE, qkv + (u64)(start + key) * stride + 2 * hidden + column, stride, live, at);
     if (count > 0) load(0);
     copy_commit();
     if (count > 1) load(1);
@@ -1106,10 +1185,9 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, BACKWARD_CTAS)
     const u64 element = (u64)head * length * length + key;
 #endif
     Keys own;
-    load_left(own.v, qkv + (u64)(start + key) * stride + 2 * hidden + column, stride, live, at);
     copy_wait<1>();
     __syncwarp();
-    begin(own, own_rows, live, at);
+    begin(own, own_rows, own_rows + TILE, live, at);
 
     for (u32 tile = 0; tile < count; tile++) {
         const u32 query_0 = first + tile * ROWS;

@@ -1,7 +1,7 @@
 //! Attention with its projections and the norm behind it.
 
 mod composed;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 mod cube;
 
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use super::weights::AttentionWeights;
 use crate::attention::AttentionOptions;
 use crate::batch::Batch;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
 
@@ -28,7 +28,7 @@ pub fn attention_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(all(feature = "cube", colburn_later))]
+    #[cfg(feature = "cube")]
     if Implementation::of(&x) == Implementation::Cube && options.bias.is_none() && x.dims()[0] > 0 {
         return cube::attention_block(x, weights, options, precision, batch);
     }

@@ -1,7 +1,7 @@
 //! Two linear layers with an activation between them, and the norm behind them.
 
 mod composed;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 mod cube;
 
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use super::weights::FeedForwardWeights;
 use crate::activation::Activation;
 use crate::batch::Batch;
-#[cfg(all(feature = "cube", colburn_later))]
+#[cfg(feature = "cube")]
 use crate::implementation::Implementation;
 use crate::precision::Precision;
 
@@ -27,7 +27,7 @@ pub fn feed_forward_block(
     precision: Precision,
     batch: &mut Batch,
 ) -> Tensor<2> {
-    #[cfg(all(feature = "cube", colburn_later))]
+    #[cfg(feature = "cube")]
     if Implementation::of(&x) == Implementation::Cube && x.dims()[0] > 0 {
         return cube::feed_forward_block(x, weights, activation, precision, batch);
     }
