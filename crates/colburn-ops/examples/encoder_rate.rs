@@ -1,5 +1,5 @@
-//! The time of a training step through the layers of a BERT on a device: forward, backward and AdamW on random numbers, without a tokenizer and
-//! without a loss. It shows the share of the kernels in a step, and the share of the host.
+//! The time of a training step through the layers of a BERT on a device: forward, the contrastive loss, backward and AdamW on
+//! random numbers. It shows the share of the kernels in a step, and the share of the host.
 //!
 //! ```text
 //! cargo run --release -p colburn-ops --features cuda --example encoder_rate -- cuda bf16 12 768 3072 12 32
@@ -10,13 +10,99 @@
 #![expect(clippy::print_stdout, reason = "the result of a measurement")]
 
 use std::error::Error;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Gradients, Tensor};
 use colburn_ops::{
-    Activation, AdamWUpdate, AttentionOptions, AttentionWeights, Batch, Dropout, FeedForwardWeights, LinearWeights,
-    PostNorm, Precision, Spans, adamw, attention_block, device, feed_forward_block, mix,
+    Activation, AdamWSettings, AnyTensor, AttentionOptions, AttentionWeights, Batch, Clip, Dropout, Embeddings,
+    FeedForwardWeights, LinearWeights, MaskRule, ParameterUpdate, PostNorm, Precision, Spans, adamw_all,
+    attention_block, cross_entropy, device, feed_forward_block, linear, maxsim, mix, normalize, squared_norms,
 };
+
+/// Steps that are timed.
+const STEPS: u64 = 30;
+/// The dimension of embeddings.
+const DIM: usize = 128;
+
+/// The times at which the host is done with the parts of a step, or, with the environment variable `WAIT`, the device.
+struct Clock {
+    device: Device,
+    started: Instant,
+    wait: bool,
+    laps: Vec<(&'static str, Duration)>,
+}
+
+impl Clock {
+    fn new(device: &Device, wait: bool) -> Self {
+        Self { device: device.clone(), started: Instant::now(), wait, laps: Vec::new() }
+    }
+
+    fn lap(&mut self, name: &'static str) -> Result<(), Box<dyn Error>> {
+        if self.wait {
+            self.device.sync()?;
+        }
+        self.laps.push((name, self.started.elapsed()));
+        Ok(())
+    }
+}
+
+/// The layers, the projection, and the state of the optimizer.
+struct Model {
+    layers: Vec<Layer>,
+    head: Tensor<2>,
+    moments: Vec<[AnyTensor; 2]>,
+}
+
+impl Model {
+    fn new(layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
+        let layers: Vec<Layer> = (0..layers).map(|_| Layer::new(hidden, inner, device)).collect();
+        let head = Tensor::random([hidden, DIM], Distribution::Normal(0.0, 0.02), device).autodiff().require_grad();
+        Self { layers, head, moments: Vec::new() }
+    }
+
+    fn forward(&self, mut x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+        for layer in &self.layers {
+            x = layer.forward(x, heads, precision, batch);
+        }
+        normalize(linear(x, self.head.clone(), None, precision))
+    }
+
+    /// All parameters in one update.
+    fn update(&mut self, mut gradients: Gradients, settings: AdamWSettings, step: u64) {
+        let mut updates = Vec::new();
+        let mut moments = std::mem::take(&mut self.moments).into_iter();
+        let mut add = |weight: AnyTensor, gradient: AnyTensor, zeros: [AnyTensor; 2]| {
+            let moments = moments.next().unwrap_or(zeros);
+            updates.push(ParameterUpdate { rate: 1e-5, decay: 0.0, step, weight, gradient, moments });
+        };
+        let matrices = self.layers.iter().flat_map(|layer| &layer.matrices).chain([&self.head]);
+        for weight in matrices {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
+            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
+            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
+            add(AnyTensor::new(weight.clone().inner()), AnyTensor::new(gradient), zeros);
+        }
+        for weight in self.layers.iter().flat_map(|layer| &layer.vectors) {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
+            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
+            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
+            add(AnyTensor::new(weight.clone().inner()), AnyTensor::new(gradient), zeros);
+        }
+        let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
+        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0 };
+        let mut updated = adamw_all(settings, &clip, updates).into_iter();
+        for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.matrices).chain([&mut self.head]) {
+            let Some((new, moments)) = updated.next() else { return };
+            *weight = new.into_tensor().autodiff().require_grad();
+            self.moments.push(moments);
+        }
+        for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.vectors) {
+            let Some((new, moments)) = updated.next() else { return };
+            *weight = new.into_tensor().autodiff().require_grad();
+            self.moments.push(moments);
+        }
+    }
+}
 
 /// Matrices and vectors of one layer, in the order in which [`Layer::forward`] takes them.
 struct Layer {
@@ -72,53 +158,52 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("arguments: DEVICE PRECISION LAYERS HIDDEN INNER HEADS QUERIES".into());
     };
 
-    let mut all: Vec<Layer> = (0..layers).map(|_| Layer::new(hidden, inner, &device)).collect();
+    let mut model = Model::new(layers, hidden, inner, &device);
+    let settings = AdamWSettings { betas: (0.9, 0.999), epsilon: 1e-8 };
     let mut step = Vec::new();
     let mut tokens = 0;
-    for number in 0..20u64 {
+    for number in 0..STEPS {
         // Queries of 32 tokens, and documents of 50 to 120.
-        let documents = (0..2 * queries as u64).map(|document| 50 + (mix(number, document) % 71) as usize);
-        let lengths: Vec<usize> = std::iter::repeat_n(32, queries).chain(documents).collect();
-        let spans = Spans::from_lengths(&lengths);
+        let documents: Vec<usize> =
+            (0..2 * queries as u64).map(|document| 50 + (mix(number, document) % 71) as usize).collect();
+        let (of_queries, of_documents) = (vec![32; queries], documents);
+        let spans = Spans::from_lengths(&[of_queries.clone(), of_documents.clone()].concat());
         tokens += spans.tokens();
         device.sync()?;
-        let started = Instant::now();
+        let mut clock = Clock::new(&device, std::env::var_os("WAIT").is_some());
         let mut batch = Batch::new(&spans, Dropout::seeded(number), &device);
-        let mut x = Tensor::<2>::random([spans.tokens(), hidden], Distribution::Normal(0.0, 1.0), &device).autodiff();
-        for layer in &all {
-            x = layer.forward(x, heads, precision, &mut batch);
-        }
-        let enqueued_forward = started.elapsed();
-        let mut gradients = x.sum().backward();
-        let enqueued_backward = started.elapsed();
-        let update = AdamWUpdate { betas: (0.9, 0.999), epsilon: 1e-8, rate: 1e-5, decay: 0.0, step: 1, factor: 1.0 };
-        for layer in &mut all {
-            for weight in &mut layer.matrices {
-                let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
-                let zeros = [gradient.zeros_like(), gradient.zeros_like()];
-                *weight = adamw(&update, weight.clone().inner(), gradient, zeros).0.autodiff().require_grad();
-            }
-        }
-        let enqueued = started.elapsed();
+        let x = Tensor::<2>::random([spans.tokens(), hidden], Distribution::Normal(0.0, 1.0), &device);
+        let x = model.forward(x.autodiff(), heads, precision, &mut batch);
+        clock.lap("forward")?;
+        let split = 32 * queries;
+        let part = |range, lengths: &[usize]| {
+            Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths))
+        };
+        let queries_of_batch = part([0..split, 0..DIM], &of_queries)?;
+        let documents_of_batch = part([split..spans.tokens(), 0..DIM], &of_documents)?;
+        let scores = maxsim(&queries_of_batch, &documents_of_batch, MaskRule::Zero)?;
+        let labels: Vec<u32> = (0..queries as u32).map(|query| 2 * query).collect();
+        let loss = cross_entropy(scores, &labels).mean();
+        clock.lap("loss")?;
+        let gradients = loss.backward();
+        clock.lap("backward")?;
+        model.update(gradients, settings, number + 1);
+        clock.lap("AdamW")?;
         device.sync()?;
-        let whole = started.elapsed();
+        let whole = clock.started.elapsed();
         if number == 0 {
             println!("first step: {:.2} s", whole.as_secs_f64());
         }
         step.push(whole);
-        if number >= 18 {
-            println!(
-                "step {number}: {:.2} ms; the host was done with forward after {:.2}, backward {:.2}, AdamW {:.2}",
-                whole.as_secs_f64() * 1e3,
-                enqueued_forward.as_secs_f64() * 1e3,
-                enqueued_backward.as_secs_f64() * 1e3,
-                enqueued.as_secs_f64() * 1e3,
-            );
+        if number >= STEPS - 2 {
+            let laps: Vec<String> =
+                clock.laps.iter().map(|(name, time)| format!("{name} {:.2}", time.as_secs_f64() * 1e3)).collect();
+            println!("step {number}: {:.2} ms; reached by the host: {}", whole.as_secs_f64() * 1e3, laps.join(", "));
         }
     }
     step.sort();
     let median = step[step.len() / 2].as_secs_f64();
-    let tokens = tokens as f64 / 20.0;
+    let tokens = tokens as f64 / STEPS as f64;
     let products = (4 * hidden * hidden + 2 * hidden * inner) as f64 * layers as f64 * tokens * 6.0;
     println!(
         "median of a step: {:.2} ms, {:.0} tokens, {:.1} TFLOP/s in products",

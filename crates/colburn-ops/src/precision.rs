@@ -4,7 +4,7 @@
 use burn::tensor::DType;
 use burn::tensor::Device;
 #[cfg(feature = "cube")]
-use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::CubeDevice;
 
 #[cfg(feature = "flex")]
 use crate::cpu::bf16;
@@ -36,11 +36,11 @@ impl Precision {
         }
     }
 
-    /// The type of factors on the device of an array. WebGPU has no bf16; there all is f32.
+    /// The type of factors on a device. WebGPU has no bf16; there all is f32.
     #[cfg(feature = "cube")]
-    pub(crate) fn element(self, like: &CubeTensor) -> DType {
+    pub(crate) fn element(self, device: &CubeDevice) -> DType {
         match self {
-            Self::Bf16 if like.device.runtime() != cubecl::device::RuntimeId::Wgpu => DType::BF16,
+            Self::Bf16 if device.runtime() != cubecl::device::RuntimeId::Wgpu => DType::BF16,
             _ => DType::F32,
         }
     }

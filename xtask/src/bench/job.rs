@@ -26,6 +26,8 @@ pub struct Job<'a> {
     pub data: &'a Path,
     pub batch_size: usize,
     pub steps: usize,
+    /// Steps of an entry of the log. On a GPU the host works ahead, and waits for the device when it logs.
+    pub logging_steps: usize,
     pub document_length: usize,
     pub precision: Precision,
 }
@@ -59,27 +61,27 @@ impl Job<'_> {
     }
 
     fn config(&self, output: &Path) -> String {
-        let Self { model, data, batch_size, steps, document_length, precision } = self;
+        let Self { model, data, batch_size, steps, logging_steps, document_length, precision } = self;
         format!(
             "[model]\nname_or_path = {model:?}\nquery_length = {QUERY_LENGTH}\ndocument_length = {document_length}\n\
              [loss]\ntype = \"contrastive\"\n\
              [data]\ntrain = {data:?}\n\
              [training]\noutput_dir = {output:?}\nmax_steps = {steps}\nper_device_train_batch_size = {batch_size}\n\
-             learning_rate = 1e-5\nlogging_steps = 1\nreport_to = [\"jsonl\"]\nsave_strategy = \"no\"\n\
+             learning_rate = 1e-5\nlogging_steps = {logging_steps}\nreport_to = [\"jsonl\"]\nsave_strategy = \"no\"\n\
              train_sampling_strategy = \"sequential\"\nseed = 42\n{}",
             precision.line()
         )
     }
 
-    /// The steps in the log of a run that has ended.
+    /// The steps in the log of a run that has ended; the mean of several where an entry has several.
     pub fn steps(&self, output: &Path) -> Result<Vec<Step>> {
         let path = log(output);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let steps = steps(&text, self.batch_size);
-        if steps.len() == self.steps {
+        if steps.len() == self.steps / self.logging_steps {
             Ok(steps)
         } else {
-            Err(format!("colburn logged the speed of {} steps of {}", steps.len(), self.steps))
+            Err(format!("colburn logged the speed {} times in {} steps", steps.len(), self.steps))
         }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
     fn the_run_says_what_the_job_says() {
         let config = |precision| {
             let (model, data) = (Path::new("/models/start"), Path::new("/data/rows.jsonl"));
-            Job { model, data, batch_size: 16, steps: 8, document_length: 180, precision }.config(Path::new("/out"))
+            Job { model, data, batch_size: 16, steps: 8, logging_steps: 1, document_length: 180, precision }.config(Path::new("/out"))
         };
         let text = config(Precision::Bf16);
         for line in ["name_or_path = \"/models/start\"", "max_steps = 8", "document_length = 180", "bf16 = true"] {

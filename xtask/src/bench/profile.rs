@@ -35,6 +35,7 @@ pub fn measure(setup: &Setup) -> Result<(String, Value)> {
         data: &rows,
         batch_size: setup.options.batch_size,
         steps,
+        logging_steps: 1,
         document_length: DOCUMENT_LENGTH,
         precision: Precision::F32,
     };

@@ -3,6 +3,8 @@
 mod composed;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(feature = "flex")]
 mod flex;
 mod options;

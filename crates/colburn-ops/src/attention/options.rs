@@ -24,7 +24,7 @@ impl AttentionOptions {
     }
 
     /// The options without a window that holds every sequence.
-    pub(super) fn within(self, spans: &Spans) -> Self {
+    pub(crate) fn within(self, spans: &Spans) -> Self {
         Self { window: self.window.filter(|&window| window < spans.max_length()), ..self }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Types {
 impl Types {
     /// The types for this precision on the device of `like`.
     pub fn of(precision: Precision, like: &CubeTensor) -> Self {
-        Self { low: precision.element(like), arithmetic: Arithmetic { tf32: precision == Precision::Tf32 } }
+        Self { low: precision.element(&like.device), arithmetic: Arithmetic { tf32: precision == Precision::Tf32 } }
     }
 
     /// The array in the type of factors.

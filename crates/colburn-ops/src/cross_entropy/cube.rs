@@ -6,6 +6,7 @@ use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim};
 
 use crate::cube::array::{cube_device, empty, sizes, upload};
+use crate::cube::launches::counted;
 use crate::cube::reduce::{maximum, sum};
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
@@ -75,7 +76,7 @@ impl Kernel<CubeBackend, 1> for CrossEntropy {
         let [rows, columns] = sizes(&scores);
         let (losses, log_sums) = (empty(&scores, [rows], DType::F32), empty(&scores, [rows], DType::F32));
         losses_kernel::launch(
-            &scores.client,
+            counted(&scores.client),
             CubeCount::Static(rows as u32, 1, 1),
             CubeDim::new_1d(UNITS),
             scores.clone().into_buffer_arg(),
@@ -96,7 +97,7 @@ impl Kernel<CubeBackend, 1> for CrossEntropy {
         let [rows, columns] = sizes(&scores);
         let by_scores = empty(&scores, [rows, columns], DType::F32);
         gradient_kernel::launch(
-            &by_scores.client,
+            counted(&by_scores.client),
             CubeCount::Static((rows * columns).div_ceil(UNITS as usize) as u32, 1, 1),
             CubeDim::new_1d(UNITS),
             scores.into_buffer_arg(),

@@ -6,7 +6,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use super::array::{argument, element, empty, len, sizes, vector_size, widest};
+use super::array::{element, empty, len, sizes, vector_size, widest};
+use super::launches::counted;
 
 #[cube(launch_unchecked)]
 fn cast_kernel<F: Float, O: Float, N: Size>(
@@ -41,7 +42,7 @@ pub(crate) fn copied(x: &CubeTensor, first: usize, count: usize, dtype: DType) -
     // SAFETY: each unit writes the vector of its number, if there is one, and reads the one `first` further on, which x has.
     unsafe {
         cast_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
@@ -121,7 +122,7 @@ pub(crate) fn side_by_side(parts: &[&CubeTensor], dtype: DType) -> CubeTensor {
     // SAFETY: each unit writes the vector of its number, if there is one, and reads the one of the same row of the part that its column is of.
     unsafe {
         side_by_side_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
@@ -205,7 +206,7 @@ fn copy_rows(
     // SAFETY: each unit reads the vector of its number, if there is one, and writes one of `out`, none of which lies behind `last`.
     unsafe {
         copy_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,

@@ -5,6 +5,7 @@ pub(crate) mod array;
 pub(crate) mod copy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+pub(crate) mod launches;
 pub(crate) mod masks;
 pub(crate) mod parts;
 pub(crate) mod product;

@@ -5,7 +5,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use super::array::{argument, element, empty, sizes, vector_size, widest};
+use super::array::{element, empty, sizes, vector_size, widest};
+use super::launches::counted;
 
 /// Number of neighbouring vectors that a cube of the first pass has.
 pub(crate) const LANES: usize = 32;
@@ -131,7 +132,7 @@ pub(crate) fn add_partial(partial: &CubeTensor) -> CubeTensor {
     // SAFETY: each unit reads vectors of its column in all blocks, and the first of a column writes it.
     unsafe {
         second_kernel::launch_unchecked(
-            &partial.client,
+            counted(&partial.client),
             CubeCount::Static(vectors.div_ceil(SECOND_LANES) as u32, 1, 1),
             CubeDim::new_1d((SECOND_LANES * SECOND_ROWS) as u32),
             vector,
@@ -156,7 +157,7 @@ pub(crate) fn column_sums(x: &CubeTensor) -> CubeTensor {
     // SAFETY: each unit reads vectors of its column in the rows of its block, and the first of a column writes the block's sum of it.
     unsafe {
         first_kernel::launch_unchecked(
-            &x.client,
+            counted(&x.client),
             blocks.count(),
             blocks.dim(),
             vector,

@@ -6,8 +6,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use super::array::{argument, element, empty, len, sizes, vector_size};
-use super::masks::{self, MaskArrays, RowMasks, factors_at, row_key};
+use super::array::{element, empty, len, sizes, vector_size};
+use super::launches::counted;
+use super::masks::{self, MaskArrays, RowKey, RowMasks, factors, row_key};
 
 /// The terms of the sum.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ impl Terms {
         // many rows and columns, and each row a text.
         unsafe {
             terms_kernel::launch_unchecked(
-                client,
+                counted(client),
                 calculate_cube_count_elemwise(client, units, dim),
                 dim,
                 vector,

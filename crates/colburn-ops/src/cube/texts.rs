@@ -13,8 +13,6 @@ use crate::masks::Masks;
 pub(crate) struct Texts {
     /// The first row of each text, and the row behind the last one: `[texts + 1]`.
     pub offsets: CubeTensor,
-    /// Number of keys of each text, `[texts]`.
-    pub keys: CubeTensor,
     /// The text of each row, `[tokens]`.
     pub of_row: CubeTensor,
 }
@@ -48,9 +46,8 @@ impl Texts {
             let texts = 0..spans.len();
             let mut offsets: Vec<u32> = texts.clone().map(|text| spans.range(text).start as u32).collect();
             offsets.push(spans.tokens() as u32);
-            let keys: Vec<u32> = texts.clone().map(|text| spans.keys(text) as u32).collect();
             let of_row: Vec<u32> = texts.flat_map(|text| spans.range(text).map(move |_| text as u32)).collect();
-            Self { offsets: upload(&device, &offsets), keys: upload(&device, &keys), of_row: upload(&device, &of_row) }
+            Self { offsets: upload(&device, &offsets), of_row: upload(&device, &of_row) }
         })
     }
 }

@@ -8,7 +8,8 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
-use crate::cube::array::{argument, empty, sizes, upload, vector_size};
+use crate::cube::array::{empty, sizes, upload, vector_size};
+use crate::cube::launches::counted;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
 
@@ -57,7 +58,7 @@ pub(crate) fn rows_by_id(table: &CubeTensor, ids: &CubeTensor, count: usize) -> 
     // the number of rows.
     unsafe {
         gather_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
@@ -134,7 +135,7 @@ impl Order {
             // SAFETY: each unit writes the vector of its number, if there is one, and reads vectors of x at the places of its block.
             unsafe {
                 blocks_kernel::launch_unchecked(
-                    client,
+                    counted(client),
                     calculate_cube_count_elemwise(client, blocks * vectors, dim),
                     dim,
                     vector,
@@ -156,7 +157,7 @@ impl Order {
         // of its row.
         unsafe {
             table_kernel::launch_unchecked(
-                client,
+                counted(client),
                 calculate_cube_count_elemwise(client, self.rows * vectors, dim),
                 dim,
                 vector,

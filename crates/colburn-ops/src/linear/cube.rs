@@ -66,7 +66,7 @@ impl Linear {
         weights: [CubeTensor; W],
         biases: Option<[CubeTensor; W]>,
     ) -> (CubeTensor, Saved<W>) {
-        let low = self.0.element(&x);
+        let low = self.0.element(&x.device);
         let ([tokens, _], (firsts, width)) = (sizes(&x), places(&weights));
         let out = empty(&x, [tokens, width], DType::F32);
         let saved = Saved { x: cast(&x, low), weights: weights.map(|weight| cast(&weight, low)) };

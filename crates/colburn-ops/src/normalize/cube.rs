@@ -5,7 +5,8 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::CubeDim;
 use cubecl::prelude::*;
 
-use crate::cube::array::{argument, cubes, empty, sizes};
+use crate::cube::array::{cubes, empty, sizes};
+use crate::cube::launches::counted;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
@@ -29,7 +30,7 @@ pub(crate) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays have.
     unsafe {
         forward_kernel::launch_unchecked(
-            &x.client,
+            counted(&x.client),
             cubes(rows.div_ceil(plan.rows())),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,
@@ -55,7 +56,7 @@ pub(crate) fn backward(value: &CubeTensor, squares: &CubeTensor, gradient: &Cube
     // SAFETY: as in the forward pass.
     unsafe {
         backward_kernel::launch_unchecked(
-            &value.client,
+            counted(&value.client),
             cubes(rows.div_ceil(plan.rows())),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,

@@ -6,7 +6,8 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use crate::cube::array::{argument, element, empty, len, sizes, vector_size, widest};
+use crate::cube::array::{element, empty, len, sizes, vector_size, widest};
+use crate::cube::launches::counted;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_3;
 
@@ -46,7 +47,7 @@ impl Angles {
         // SAFETY: each unit has two vectors that are half a head apart in a row, or one of the columns that stay, and reads and writes no others.
         unsafe {
             rotate_kernel::launch_unchecked(
-                client,
+                counted(client),
                 calculate_cube_count_elemwise(client, units, dim),
                 dim,
                 vector,

@@ -13,6 +13,10 @@ pub(crate) struct Work {
     pub tokens: usize,
     /// The time.
     pub time: Duration,
+    /// The part of it in which the host did not wait for a device with a queue of its own.
+    pub host: Duration,
+    /// Number of kernels that were started on such a device.
+    pub launches: u64,
 }
 
 /// The work of a run, and that since the last log.
@@ -35,11 +39,19 @@ impl Work {
         per_second(self.tokens, self.time)
     }
 
+    /// Number of kernels of a step that were started on a GPU, and the seconds of the host; none elsewhere.
+    pub fn of_gpu(&self) -> Option<[f64; 2]> {
+        let steps = self.steps.max(1) as f64;
+        (self.launches > 0).then(|| [self.launches as f64 / steps, self.host.as_secs_f64() / steps])
+    }
+
     fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.rows += other.rows;
         self.tokens += other.tokens;
         self.time += other.time;
+        self.host += other.host;
+        self.launches += other.launches;
     }
 }
 
@@ -82,7 +94,7 @@ mod tests {
         let mut throughput = Throughput::default();
         assert_eq!((throughput.left(10), throughput.since_log.rows_per_second()), (Duration::ZERO, 0.0));
         for seconds in [1, 3] {
-            throughput.add(&Work { steps: 1, rows: 8, tokens: 100, time: Duration::from_secs(seconds) });
+            throughput.add(&Work { steps: 1, rows: 8, tokens: 100, time: Duration::from_secs(seconds), ..Work::default() });
         }
         assert_eq!(throughput.left(10), Duration::from_secs(20));
         assert_eq!(throughput.left(usize::MAX), Duration::MAX);

@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use colburn_loss::Loss;
 use colburn_model::{ColBert, Parameter};
-use colburn_ops::{Clip, LateNumbers, mix, updates_on_device};
+use colburn_ops::{Clip, LateNumbers, kernels, mix, updates_on_device};
 use colburn_report::card::RunCard;
 use colburn_report::{Console, LogEntry, StepNumbers, TrainerState};
 use serde_json::Value;
@@ -199,7 +199,7 @@ impl TrainingLoop {
         let micro_batches = self.plan.micro_batches(self.loop_state.cursor);
         let loss_scale = 1.0 / micro_batches.len() as f64;
         let (mut accumulator, mut losses) = (GradientsAccumulator::new(), Vec::with_capacity(micro_batches.len()));
-        let (mut rows, mut tokens) = (0, 0);
+        let (mut rows, mut tokens, launched) = (0, 0, kernels::launches());
         for batch in micro_batches {
             // Next batch.
             let MicroBatch { batch, loss, number } = batches.next().ok_or(Error::DataThread { batch })??;
@@ -224,9 +224,10 @@ impl TrainingLoop {
         self.ranks.all_reduce(&mut gradients, &self.parameters)?;
         // Clip, or skip what is not finite; step.
         let rate = self.schedule.rate(self.state.global_step);
+        let mut waited = Duration::ZERO;
         let numbers = if deferred {
-            let (updated, numbers) = self.step_deferred(model, loss, gradients, rate, events)?;
-            model = updated;
+            let (updated, numbers, wait) = self.step_deferred(model, loss, gradients, rate, events)?;
+            (model, waited) = (updated, wait);
             Numbers::Late(numbers)
         } else {
             let (loss, norm) = step::read_loss_and_norm(&model, &loss, &gradients, self.loop_state.cursor + 1)?;
@@ -237,7 +238,8 @@ impl TrainingLoop {
             }
             Numbers::Known { loss, norm, skipped }
         };
-        let work = Work { steps: 1, rows, tokens, time: started.elapsed() };
+        let (time, launches) = (started.elapsed(), kernels::launches() - launched);
+        let work = Work { steps: 1, rows, tokens, time, host: time.saturating_sub(waited), launches };
         if self.args.empty_cache_is_due(self.state.global_step + 1) {
             model.device().memory_cleanup();
         }
@@ -252,7 +254,7 @@ impl TrainingLoop {
         Ok(model)
     }
 
-    /// Queues the update of a step, and the copy of its numbers, without waiting for them. The device has this step to work on by then, so the
+    /// Queues the update of a step, and the copy of its numbers, without waiting for them; also the time of waiting for those of the step before. The device has this step to work on by then, so the
     /// numbers of the step before are there, and are read first: the optimizer has to know whether that step was skipped.
     fn step_deferred(
         &mut self,
@@ -261,17 +263,19 @@ impl TrainingLoop {
         gradients: GradientsParams,
         rate: f64,
         events: &mut LearnerEvents,
-    ) -> Result<(ColBert, LateNumbers)> {
+    ) -> Result<(ColBert, LateNumbers, Duration)> {
         let numbers = step::loss_and_squares(&model, &loss, &gradients);
         let late = LateNumbers::new(numbers.clone());
+        let started = Instant::now();
         self.settle(events)?;
+        let waited = started.elapsed();
         self.check_skipped()?;
         let clip = Clip::ToNorm { numbers, max_norm: self.args.max_grad_norm };
         let model = match self.optimizer.deferred() {
             Some(optimizer) => optimizer.step_deferred(model, gradients, &clip, rate),
             None => model,
         };
-        Ok((model, late))
+        Ok((model, late, waited))
     }
 
     /// Reads the loss and the norm of the last step, if they were not read yet, and counts them. Whoever looks at the loss, the norm or the skipped
@@ -438,12 +442,15 @@ impl TrainingLoop {
         };
         let left = throughput.left(plan.max_steps.saturating_sub(loop_state.cursor));
         console.log(state.global_step, state.epoch, &numbers, left);
+        let of_gpu = throughput.since_log.of_gpu();
         let entry = [
             ("loss", numbers.loss),
             ("grad_norm", numbers.grad_norm),
             ("learning_rate", numbers.learning_rate),
             ("samples_per_second", numbers.triplets_per_second),
             ("tokens_per_second", numbers.tokens_per_second),
+            ("kernel_launches", of_gpu.map(|[launches, _]| launches)),
+            ("host_seconds", of_gpu.map(|[_, seconds]| seconds)),
             ("skipped_steps", (loop_state.skipped > 0).then_some(loop_state.skipped as f64)),
         ];
         let entry = entry.into_iter().filter_map(|(key, number)| Some((key.to_owned(), number?)));

@@ -9,6 +9,9 @@ use crate::bench::child::{self, Running};
 use crate::bench::job::{self, DOCUMENT_LENGTH, Job, Step};
 use crate::result::Result;
 
+/// Steps between two logs. Each log waits for the card.
+const LOGGING_STEPS: usize = 5;
+
 /// Trains some steps in an empty folder. The observer gets the log, which is there from the first step on.
 pub fn train<T: Send>(
     setup: &Setup,
@@ -24,6 +27,7 @@ pub fn train<T: Send>(
         data: &setup.options.triplets,
         batch_size: workload.batch_size,
         steps,
+        logging_steps: if steps.is_multiple_of(LOGGING_STEPS) { LOGGING_STEPS } else { 1 },
         document_length: DOCUMENT_LENGTH,
         precision: workload.precision,
     };

@@ -8,7 +8,8 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
 use super::functions::at;
 use crate::activation::function::Activation;
-use crate::cube::array::{argument, element, empty, len, vector_size, widest};
+use crate::cube::array::{element, empty, len, vector_size, widest};
+use crate::cube::launches::counted;
 use crate::cube::sums::{Blocks, LANES, ROWS, add_partial, write_block, zeros};
 
 /// The function of every element, in the type of x.
@@ -26,7 +27,7 @@ pub(crate) fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
     // SAFETY: each unit reads and writes the vector of its number, if there is one.
     unsafe {
         forward_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
@@ -63,18 +64,12 @@ pub(crate) struct Extras {
     pub sums: bool,
 }
 
-/// The gradient by x and the function of it, both in the type of x, from the gradient by the function.
-pub(crate) fn backward(activation: Activation, x: &CubeTensor, gradient: &CubeTensor) -> (CubeTensor, CubeTensor) {
-    let (by_x, value, _) = backward_with(activation, x, gradient, Extras { value: true, sums: false });
-    (by_x, value.unwrap_or_else(|| x.clone()))
-}
-
 /// The gradient by x in its type, and the extras, from the gradient by the function. An array of any number of dimensions has as many columns as
 /// its last one.
 ///
 /// # Panics
 /// When the sizes differ.
-pub(crate) fn backward_with(
+pub(crate) fn backward(
     activation: Activation,
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -94,7 +89,7 @@ pub(crate) fn backward_with(
     // sum of it.
     unsafe {
         backward_kernel::launch_unchecked(
-            &x.client,
+            counted(&x.client),
             blocks.count(),
             blocks.dim(),
             vector,

@@ -6,7 +6,8 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
 use super::functions::at;
 use crate::activation::function::Activation;
-use crate::cube::array::{argument, element, empty, sizes, vector_size, widest};
+use crate::cube::array::{element, empty, sizes, vector_size, widest};
+use crate::cube::launches::counted;
 use crate::cube::copy::cast;
 use crate::cube::sums::zeros;
 
@@ -24,7 +25,7 @@ pub(crate) fn gated(activation: Activation, x: &CubeTensor) -> CubeTensor {
     // SAFETY: each unit writes the vector of its number, if there is one, and reads two of the same row, below twice the width.
     unsafe {
         gated_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
@@ -90,7 +91,7 @@ pub(crate) fn gated_backward(
     // the width.
     unsafe {
         gated_backward_kernel::launch_unchecked(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,

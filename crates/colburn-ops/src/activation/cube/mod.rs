@@ -10,7 +10,7 @@ mod tests;
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-pub(crate) use self::elementwise::{Extras, backward, backward_with, forward};
+pub(crate) use self::elementwise::{Extras, backward, forward};
 pub(crate) use self::gated::{gated as gated_forward, gated_backward};
 use super::function::Activation;
 use crate::kernel::Kernel;
@@ -37,7 +37,7 @@ impl Kernel<CubeBackend, 1> for Elementwise {
     }
 
     fn backward(&self, x: CubeTensor, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
-        [Some(backward_with(self.0, &x, &gradient, Extras { value: false, sums: false }).0)]
+        [Some(backward(self.0, &x, &gradient, Extras { value: false, sums: false }).0)]
     }
 }
 

@@ -7,6 +7,7 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
 use super::{Norm, Parameter};
 use crate::cube::array::{empty, len};
+use crate::cube::launches::counted;
 use crate::cube::reduce::sum as cube_sum;
 
 /// Units of a cube that sums.
@@ -62,7 +63,7 @@ pub(super) fn squared_norm(like: &CubeTensor, gradients: &[CubeTensor]) -> CubeT
     for gradient in gradients {
         let chunks = len(gradient).div_ceil(CHUNK);
         squares_kernel::launch(
-            &like.client,
+            counted(&like.client),
             cubes(chunks),
             CubeDim::new_1d(UNITS as u32),
             gradient.clone().into_buffer_arg(),
@@ -74,7 +75,7 @@ pub(super) fn squared_norm(like: &CubeTensor, gradients: &[CubeTensor]) -> CubeT
     }
     let out = empty(like, [1], DType::F32);
     total_kernel::launch(
-        &like.client,
+        counted(&like.client),
         CubeCount::new_single(),
         CubeDim::new_1d(UNITS as u32),
         sums.into_buffer_arg(),
@@ -150,7 +151,7 @@ pub(super) fn update(parameters: &[&Parameter], norm: Option<&Norm>) {
         let dim = CubeDim::new(client, vectors);
         let numbers = norm.map_or(gradient, |norm| &norm.numbers);
         update_kernel::launch(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, vectors, dim),
             dim,
             width,

@@ -27,6 +27,7 @@ use self::{
 use super::options::AttentionOptions;
 use crate::batch::Batch;
 use crate::cube::array::{cube_device, element, empty, sizes};
+use crate::cube::launches::counted;
 use crate::cube::texts::DeviceMasks;
 use crate::device::{Backend, backend};
 use crate::kernel::Kernel;
@@ -124,7 +125,7 @@ impl Attention {
         // SAFETY: the plan is that of these tokens, so that no place is beyond an array.
         unsafe {
             forward::forward_kernel::launch_unchecked(
-                &q.client,
+                counted(&q.client),
                 self.cubes(shape),
                 CubeDim::new_1d(shape.units() as u32),
                 shape.vector_size(),
@@ -162,7 +163,7 @@ impl Attention {
         macro_rules! launch {
             ($kernel:path) => {
                 $kernel(
-                    &q.client,
+                    counted(&q.client),
                     self.cubes(shape),
                     CubeDim::new_1d(shape.units() as u32),
                     shape.vector_size(),
@@ -212,7 +213,7 @@ impl Attention {
         // SAFETY: rows are as many as there are; the workspace has room for two numbers a row and for the table.
         unsafe {
             backward::prepare_kernel::launch_unchecked(
-                &lse.client,
+                counted(&lse.client),
                 CubeCount::Static(cubes.min(MOST_CUBES), cubes.div_ceil(MOST_CUBES), 1),
                 CubeDim::new_1d((rows * shape.vectors()) as u32),
                 shape.vector_size(),
@@ -238,7 +239,7 @@ impl Attention {
         // SAFETY: the workspace has the sums of all tiles.
         unsafe {
             bias::table_kernel::launch_unchecked(
-                &table.client,
+                counted(&table.client),
                 CubeCount::Static((buckets * heads).div_ceil(bias::COLUMNS) as u32, 1, 1),
                 CubeDim::new_1d((bias::COLUMNS * bias::LINES) as u32),
                 workspace.clone().into_buffer_arg(),

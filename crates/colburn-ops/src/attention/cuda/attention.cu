@@ -1,6 +1,58 @@
 // Attention over a packed run on the tensor cores, forward and backward (Dao 2023, FlashAttention-2). No scores are kept.
 //
-// HEADER
+// # Numbers
+// Halves are bf16, or f16 with HALF. Products are of halves, sums are f32. Scores are scaled by 1 / sqrt(HEAD_DIM). All results have the same
+// bits every time: there are no atomic sums.
+//
+// # Semantics
+// A text is `length` rows of the run, and its tokens attend to the first `keys` of them, with WINDOW only to those at most `window` places
+// away. A token without any key becomes 0, and its log-sum-exp minus infinity. NaN comes out as NaN. Element (head, query, key) of the
+// weights of a text has the number (head * length + query) * length + key. Dropout decides on it by half of the 64-bit draw
+// mix(mix(seeds[text], site), number / 2), the low one if the number is even: dropped if the half is below `threshold`, which is the
+// probability times 2^32. `keep` is 1 over the probability to keep, 1 without dropout, and `log_keep` its logarithm by base 2.
+//
+// # Defines
+// HEAD_DIM 32, 64 or 128. HALF 0 or 1. WINDOW 0 or 1. DROPOUT 0 or 1. PASS: the sum of 1 for the forward kernel, 2 for the fused backward
+// kernel, 4 for the pair of backward kernels of long texts. SAVED 0 or 1: whether the forward kernel writes the bits of dropout for the fused
+// backward kernel, which else draws them again; has to be the same for both. The others, with their defaults below, set the sizes of thread
+// blocks: the warps W of a kernel are FORWARD_WARPS, BACKWARD_WARPS, or LONG_WARPS.
+//
+// # Arrays
+// qkv, d_qkv   halves [tokens, 3 * hidden]: q, k and v side by side, heads side by side in each; hidden = heads * HEAD_DIM
+// ctx, d_ctx   halves [tokens, hidden]: the result and the gradient by it
+// lse          f32 [heads, tokens]: the log-sum-exp of scaled scores
+// constants    f32 [heads, tokens]: from one kernel of the pair for the other
+// saved        u32 [8 * heads * blocks], blocks below; may be null unless DROPOUT and SAVED
+// seeds        u64 [texts]; may be null without DROPOUT
+// Rows that belong to no text are neither read nor written. Arrays of halves begin at multiples of 16 bytes.
+//
+// # Slots
+// A slot is the work of a warp, 16 rows of a text. 8 u32: the first row of the text in the run, length, keys, the first of the 16 rows in the
+// text (a multiple of 16), the text's number, base, bits, 0. With bits the saved bits are found: the sum over the texts before of the squares
+// of their numbers of slots, ceil(length / 16); blocks is the sum over all. 0xffffffff: not saved. All texts of the fused kernel have it if
+// SAVED. An idle slot is all 0. Texts of length 0 have no slots.
+//
+// A group is W slots side by side, at which the warps of a thread block work together. It holds
+// - all slots of one or more texts, each text's in order, filled up with idle ones; base is the number in the group of the text's slot 0; or
+// - slots of one text that has more than W, in the forward kernel and in the pair: rows from a multiple of 16 * W on, also beyond the text's
+//   end; base is 0.
+//
+// # Items
+// The forward and the fused backward kernel take lists of items. An item is 2 u32: the number of the first slot of a group, and a head. starts,
+// u32 [thread blocks + 1]: the list of block b is the items from starts[b] up to starts[b + 1]. All heads of all groups are in one of the
+// lists. As many blocks as the device has multiprocessors are best, with lists that take about equally long: the cost of an item is 5.5 plus
+// the number of slots of its longest text, and dear items come first.
+//
+// # Kernels
+// attention_forward: grid (blocks), 32 W threads, shared memory 192 W * HEAD_DIM + 32 W^2. Texts of any length.
+// attention_backward: grid (blocks), 32 W threads, shared memory W * (160 * HEAD_DIM + 16 * max(32 W + 16, 4 * HEAD_DIM) + 320 + 32 W). Texts
+// of at most 16 * W tokens.
+// attention_backward_queries, then attention_backward_keys: grid (groups * heads), 32 W threads, shared memory 192 W * HEAD_DIM + 32 W^2, and
+// 192 W * HEAD_DIM + 512 W + 32 W^2. Texts of any length, for those that the fused kernel does not take.
+// Shared memory is dynamic, and above 48 KiB the limit has to be raised.
+
+// Functions that some defines do not need.
+#pragma nv_diag_suppress 177
 
 #ifndef HEAD_DIM
 #define HEAD_DIM 64
@@ -17,17 +69,11 @@
 #ifndef FORWARD_WARPS
 #define FORWARD_WARPS (HEAD_DIM > 64 ? 8 : 12)
 #endif
-#ifndef FORWARD_UNITS
-#define FORWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
-#endif
 #ifndef FORWARD_BLOCKS
 #define FORWARD_BLOCKS 3
 #endif
 #ifndef BACKWARD_WARPS
 #define BACKWARD_WARPS (HEAD_DIM > 64 ? 4 : 12)
-#endif
-#ifndef BACKWARD_UNITS
-#define BACKWARD_UNITS (HEAD_DIM > 64 ? 1 : 2)
 #endif
 #ifndef LONG_WARPS
 #define LONG_WARPS 4
@@ -121,8 +167,12 @@ DEVICE void load_shared_words(u32 (&to)[2], u32 from) {
 
 DEVICE void store_shared_word(u32 to, u32 value) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory"); }
 
-// Waits for all warps of a group of so many threads.
-DEVICE void wait_for(u32 barrier, u32 threads) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
+// The number of the thread in its warp. The compiler does not know that it stays the same.
+DEVICE u32 lane_now() {
+    u32 lane;
+    asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+    return lane;
+}
 
 // Sets a bit if the number is not below the threshold.
 DEVICE void set_bit(u32& bits, u32 bit, u32 number, u32 threshold) {
@@ -292,37 +342,13 @@ struct Slot {
         : start(first.x), length(first.y), keys(first.z), row(first.w), text(second.x), base(second.y), bits(second.z) {}
 };
 
-// An item of work: the first slot of a group, and a head with a bit above it that is set if all units of the thread block work together.
+// An item of work: the first slot of a group, and a head.
 struct Item {
-    u32 slots, word;
+    u32 slots, head;
 
     DEVICE_MEMBER Item(const u32* items, u32 place) {
         uint2 words = load_global_8(items + 2 * place);
-        slots = words.x, word = words.y;
-    }
-
-    DEVICE_MEMBER u32 head() const { return word & 0x7fffffff; }
-    DEVICE_MEMBER bool together() const { return word >> 31; }
-};
-
-// A thread block is made of units, each with a list of items. Those that units work at together come first in the lists of all of them.
-template <u32 WARPS, u32 UNITS>
-struct Unit {
-    static constexpr u32 MEMBERS = WARPS / UNITS;
-
-    // Waits for the warps that work at the item.
-    static DEVICE_MEMBER void wait(const Item& item, u32 warp) {
-        bool all = UNITS == 1 || item.together();
-        wait_for(all ? 0 : 1 + warp / MEMBERS, all ? 32 * WARPS : 32 * MEMBERS);
-    }
-
-    // The first warp that works at the item.
-    static DEVICE_MEMBER u32 first(const Item& item, u32 warp) {
-        return UNITS == 1 || item.together() ? 0 : warp / MEMBERS * MEMBERS;
-    }
-
-    static DEVICE_MEMBER const u32* slot(const u32* slots, const Item& item, u32 warp) {
-        return slots + 8 * (item.slots + warp - first(item, warp));
+        slots = words.x, head = words.y;
     }
 };
 
@@ -384,8 +410,8 @@ DEVICE bool apart(u32 query, u32 key, u32 window) { return key + window < query 
 // A block of bits is of 16 queries and 16 keys: 8 words, each with the 16 bits of a query and, above, of the query 8 places on.
 #define BLOCK_BYTES 32
 
-// The blocks of 16 queries by keys. Blocks in device memory lie by queries, behind each other, so that those of other keys are `apart`.
-DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32* saved, u32 apart, u32 lane) {
+// The blocks of 16 queries by keys. Blocks in device memory lie by queries, behind each other, so that those of other keys are `pitch` apart.
+DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u32 keys, u32* saved, u32 pitch, u32 lane) {
     const u32 row = lane >> 1;
     for (u32 pair = 0; 16 * pair < keys; pair += 2) {
         const u32 unit = pair + (lane & 1);
@@ -395,7 +421,7 @@ DEVICE void keep_rows(u32 to, Masks masks, u64 first, u32 length, u32 queries, u
         bits |= shuffle_down(bits, 16) << 16;
         if (wanted && lane < 16) {
             store_shared_word(to + unit * BLOCK_BYTES + row * 4, bits);
-            if (saved) saved[(u64)unit * apart * 8 + row] = bits;
+            if (saved) saved[(u64)unit * pitch * 8 + row] = bits;
         }
     }
 }
@@ -441,7 +467,6 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
     attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u32* starts, const u32* items,
                       const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
-    typedef Unit<WARPS, FORWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
     const Lane at = lane_of(threadIdx.x % 32);
@@ -456,7 +481,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         const Slot& slot = step.slot;
         u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
         u32 valid = rows_from(row, slot.keys);
-        const u16* from = qkv + (u64)slot.start * stride + step.item.head() * HEAD_DIM;
+        const u16* from = qkv + (u64)slot.start * stride + step.item.head * HEAD_DIM;
         u32 to = stage_0 + stage * 3 * TILE + own;
         if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
         from += (u64)row * stride + hidden;
@@ -464,13 +489,12 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         load_rows(to + 2 * TILE, from + hidden, stride, valid, at);
     };
     auto slot_of = [&](const Item& item) {
-        const u32* place = Of::slot(slots, item, warp);
+        const u32* place = slots + 8 * (item.slots + warp);
         return Slot(load_global_16(place), load_global_16(place + 4));
     };
 
-    const u32 list = blockIdx.x * FORWARD_UNITS + warp / Of::MEMBERS;
-    u32 place = starts[list];
-    const u32 places = starts[list + 1];
+    u32 place = starts[blockIdx.x];
+    const u32 places = starts[blockIdx.x + 1];
     if (place == places) return;
     const Item start(items, place);
     Step step(start, slot_of(start), warp, window);
@@ -500,7 +524,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         copy_commit();
 
         const Slot& slot = step.slot;
-        const u32 head = step.item.head();
+        const u32 head = step.item.head;
         const u32 queries = rows_from(slot.row, slot.length);
         // The first key of the tile, and the number of keys.
         const u32 key_0 = step.first + step.tile * ROWS;
@@ -520,7 +544,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
         }
 #endif
         copy_wait<1>();
-        Of::wait(step.item, warp);
+        __syncthreads();
         const u32 q_tile = stage_0 + stage * 3 * TILE;
         if (step.tile == 0) {
 #pragma unroll
@@ -533,7 +557,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
 #pragma unroll
             for (u32 r = 0; r < 2; r++) largest[r] = -INFINITY_, sum[r] = 0;
         }
-        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : (Of::first(step.item, warp) + slot.base) * 16 * ROW_BYTES);
+        const u32 k_tile = q_tile + TILE + (step.alone ? 0 : slot.base * 16 * ROW_BYTES);
         for (u32 place = 0; place < limit; place += 16 * BLOCKS) {
 #if WINDOW
             if (key_0 + place > slot.row + 15 + window || key_0 + place + 16 * BLOCKS + window <= slot.row) continue;
@@ -650,7 +674,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
             flush(q_tile + own, out, factor[0], factor[1], to, hidden, queries, live, at);
         }
         if (!more) return;
-        Of::wait(step.item, warp);
+        __syncthreads();
         step = next;
     }
 }
@@ -790,10 +814,8 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     // A row of gradients by scores is of one key, and has the queries of a tile.
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > 2 * ROW_BYTES ? SCORES_ROW : 2 * ROW_BYTES);
-    typedef Unit<WARPS, BACKWARD_UNITS> Of;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
-    const Lane at = lane_of(threadIdx.x % 32);
     const u32 hidden = heads * HEAD_DIM, stride = 3 * hidden;
 
     // Shared memory: queries; gradients by the result; values; two stages of keys; gradients by scores; statistics; and of each warp bits of
@@ -812,8 +834,10 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     const u32 reach = (window + 15) / 16;
 #endif
 
+    // What a lane reads and writes is found anew for each phase: what would stay in registers leaves too few for the products.
     auto fetch = [&](const Item& item, u32 stage) {
-        if (at.lane < 2) copy_async(own_slots + 32 * stage + 16 * at.lane, Of::slot(slots, item, warp) + 4 * at.lane, true);
+        const u32 lane = lane_now();
+        if (lane < 2) copy_async(own_slots + 32 * stage + 16 * lane, slots + 8 * (item.slots + warp) + 4 * lane, true);
         copy_commit();
     };
     auto slot_at = [&](u32 stage) {
@@ -823,12 +847,14 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     // Each warp loads the rows that it works at. The results come later, behind the place where a gradient leaves through the scores.
     const u32 results = own_scores + 16 * ROW_BYTES;
     auto load_results = [&](const Slot& slot, u32 head) {
+        const Lane at = lane_of(lane_now());
         const u16* from = ctx + (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
         load_rows(results, from, hidden, rows_from(slot.row, slot.length), at);
         copy_commit();
     };
     float its;
     auto load = [&](const Slot& slot, u32 head, u32 stage) {
+        const Lane at = lane_of(lane_now());
         u32 valid = rows_from(slot.row, slot.length), live = rows_from(slot.row, slot.keys);
         const u16* from = qkv + (u64)(slot.start + slot.row) * stride + head * HEAD_DIM;
         const u64 place = (u64)(slot.start + slot.row) * hidden + head * HEAD_DIM;
@@ -849,27 +875,27 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
         }
     };
 
-    const u32 list = blockIdx.x * BACKWARD_UNITS + warp / Of::MEMBERS;
-    u32 place = starts[list];
-    const u32 places = starts[list + 1];
+    u32 place = starts[blockIdx.x];
+    const u32 places = starts[blockIdx.x + 1];
     if (place == places) return;
     Item item(items, place);
     fetch(item, 0);
     copy_wait<0>();
     __syncwarp();
-    load(slot_at(0), item.head(), 0);
-    load_results(slot_at(0), item.head());
+    load(slot_at(0), item.head, 0);
+    load_results(slot_at(0), item.head);
     Item next(items, min(++place, places - 1));
     for (u32 stage = 0;; stage ^= 1) {
         const bool more = place < places;
         const u32 k_rows = k_stages + stage * TILE;
         {
+            const Lane at = lane_of(lane_now());
             const Slot slot = slot_at(stage);
             const u32 live = rows_from(slot.row, slot.keys);
 #if DROPOUT && !SAVED
             if (live > 0) {
                 const Masks masks = {mix(seeds[slot.text], site), threshold};
-                const u64 element = (u64)item.head() * slot.length * slot.length + slot.row;
+                const u64 element = (u64)item.head * slot.length * slot.length + slot.row;
                 keep_columns(bits, masks, element, slot.length, slot.length, live, at.lane);
             }
 #endif
@@ -894,7 +920,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 store_statistics(to, at.row + 8, lower, -over_keep * (at.row % 2 ? sums[1][3] : sums[1][2]));
             }
             if (more) fetch(next, stage ^ 1);
-            Of::wait(item, warp);
+            __syncthreads();
             Keys own;
             begin(own, k_rows + own_rows, v_rows + own_rows, live, at);
             if (live > 0) {
@@ -904,7 +930,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 chunk = rows_from(reach, slot.row / 16);
                 end = min(end, slot.row / 16 + reach + 1);
 #endif
-                const u32 base = Of::first(item, warp) + slot.base;
+                const u32 base = slot.base;
                 const u32 to = own_scores + ((at.lane >> 3 & 1) * 8 + (at.lane & 7)) * SCORES_ROW + (at.lane >> 4) * 16;
                 for (; chunk < end; chunk++) {
                     u32 place = base + chunk, row = place * 16;
@@ -914,24 +940,26 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                     store_matrices(to + place * 32, d_scores);
                 }
             }
-            Of::wait(item, warp);
+            __syncthreads();
             // No warp that works at the item reads queries or gradients any more. The slot is read again, which costs less than registers.
             const Slot again = slot_at(stage);
+            const Lane now = lane_of(lane_now());
             const u32 valid = rows_from(again.row, again.length);
             if (valid > 0) {
-                u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head() * HEAD_DIM + hidden;
+                u16* to = d_qkv + (u64)(again.start + again.row) * stride + item.head * HEAD_DIM + hidden;
                 u32 keys = rows_from(again.row, again.keys);
-                flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, at);
-                flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, at);
+                flush(q_rows + own_rows, own.dk, SCALE, SCALE, to, stride, valid, keys, now);
+                flush(d_rows + own_rows, own.dv, 1, 1, to + hidden, stride, valid, keys, now);
             }
         }
         const Item after(items, min(place + 1, places - 1));
         if (more) {
             copy_wait<0>();
             __syncwarp();
-            load(slot_at(stage ^ 1), next.head(), stage ^ 1);
+            load(slot_at(stage ^ 1), next.head, stage ^ 1);
         }
 
+        const Lane at = lane_of(lane_now());
         const Slot slot = slot_at(stage);
         const u32 valid = rows_from(slot.row, slot.length);
         float dq[CHUNKS][4] = {};
@@ -941,7 +969,7 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
             chunk = rows_from(reach, slot.row / 16);
             end = min(end, slot.row / 16 + reach + 1);
 #endif
-            const u32 base = Of::first(item, warp) + slot.base;
+            const u32 base = slot.base;
             const u32 from = scores + ((at.lane >> 4) * 8 + (at.lane & 7)) * SCORES_ROW + warp * 32 + (at.lane >> 3 & 1) * 16;
             for (; chunk < end; chunk++) {
                 u32 place = base + chunk;
@@ -956,10 +984,10 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 }
             }
         }
-        Of::wait(item, warp);
-        if (more) load_results(slot_at(stage ^ 1), next.head());
+        __syncthreads();
+        if (more) load_results(slot_at(stage ^ 1), next.head);
         if (valid > 0) {
-            u16* to = d_qkv + (u64)(slot.start + slot.row) * stride + item.head() * HEAD_DIM;
+            u16* to = d_qkv + (u64)(slot.start + slot.row) * stride + item.head * HEAD_DIM;
             flush(own_scores, dq, SCALE, SCALE, to, stride, valid, 16, at);
         }
         if (!more) return;

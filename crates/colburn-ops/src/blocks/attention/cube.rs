@@ -6,12 +6,13 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
+use super::packed::Packed;
 use crate::attention::AttentionOptions;
-use crate::attention::cube::{Attention, Inputs};
 use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
 use crate::blocks::weights::AttentionWeights;
+use crate::cube::array::cube_device;
 use crate::cube::parts::equal_parts;
 use crate::cube::sums::column_sums;
 use crate::kernel::{Kernel, only};
@@ -27,8 +28,8 @@ pub(super) fn attention_block(
     batch: &mut Batch,
 ) -> Tensor<2> {
     let AttentionWeights { projections, output, norm } = weights;
-    let masks = batch.masks(options.dropout);
-    let attention = Attention::new(options, masks, batch);
+    let [_, hidden] = x.dims();
+    let attention = Packed::new(hidden, precision.element(&cube_device(batch.device())), options, batch);
     let end = End::new(&norm, batch);
     let [q, k, v] = projections;
     let inputs = [
@@ -48,7 +49,7 @@ pub(super) fn attention_block(
 
 #[derive(Clone, Debug)]
 struct AttentionBlock {
-    attention: Attention,
+    attention: Packed,
     end: End,
     precision: Precision,
 }
@@ -75,7 +76,7 @@ impl Kernel<CubeBackend, 11> for AttentionBlock {
         let weights = [types.joined(&[q, k, v]), types.low(&output)];
         let biases = types.joined(&[q_bias, k_bias, v_bias]);
         let qkv = types.forward(&types.low(&x), &weights[0], Some(&biases));
-        let (attended, log_sums) = self.attention.forward(&Inputs::packed(qkv.clone()));
+        let (attended, log_sums) = self.attention.forward(&qkv);
         let y = types.forward(&attended, &weights[1], None);
         let (out, end) = self.end.forward(y, output_bias, x, [norm, norm_bias]);
         (out, Saved { types, weights, qkv, attended, log_sums, end })
@@ -86,7 +87,7 @@ impl Kernel<CubeBackend, 11> for AttentionBlock {
         let by_end = end.backward(gradient);
         let by_output = types.by_weight(&attended, &by_end.by_x);
         let by_attended = types.by_x(&by_end.by_x, &output_weight);
-        let by_qkv = self.attention.backward(Inputs::packed(qkv), attended, log_sums, by_attended).into_packed();
+        let by_qkv = self.attention.backward(qkv, attended, log_sums, by_attended);
         let x = end.x().map(|x| types.low(x));
         let [q, k, v] = match x {
             Some(x) => types.by_joined(&x, &by_qkv).map(Some),

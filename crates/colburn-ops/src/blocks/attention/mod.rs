@@ -3,6 +3,8 @@
 mod composed;
 #[cfg(feature = "cube")]
 mod cube;
+#[cfg(feature = "cube")]
+mod packed;
 
 use burn::tensor::Tensor;
 

@@ -6,12 +6,12 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use crate::activation::{Activation, cube as activation};
+use crate::activation::Activation;
+use crate::activation::cube::{self as activation, Extras};
 use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
 use crate::blocks::weights::FeedForwardWeights;
-use crate::cube::sums::column_sums;
 use crate::kernel::{Kernel, only};
 use crate::kernel::cube::apply_7;
 use crate::precision::Precision;
@@ -72,16 +72,17 @@ impl Kernel<CubeBackend, 7> for FeedForward {
         let Saved { types, weights: [inner, outer], between, end } = saved;
         let by_end = end.backward(gradient);
         let by_activated = types.by_x(&by_end.by_x, &outer);
-        let (by_between, activated) = activation::backward(self.activation, &between, &by_activated);
-        let by_outer = types.by_weight(&activated, &by_end.by_x);
+        let extras = Extras { value: true, sums: true };
+        let (by_between, activated, by_inner_bias) =
+            activation::backward(self.activation, &between, &by_activated, extras);
+        let by_outer = activated.map(|activated| types.by_weight(&activated, &by_end.by_x));
         let by_inner = end.x().map(|x| types.by_weight(&types.low(x), &by_between));
-        let by_inner_bias = column_sums(&by_between);
         types.add_by_x(&by_between, &inner, &by_end.by_sum);
         let all = [
             Some(by_end.by_sum),
             by_inner,
-            Some(by_inner_bias),
-            Some(by_outer),
+            by_inner_bias,
+            by_outer,
             by_end.by_x_bias,
             Some(by_end.by_weight),
             by_end.by_bias,

@@ -12,6 +12,7 @@ use cudarc::driver::sys::{self as driver, CUdevice_attribute, CUfunction_attribu
 use cudarc::nvrtc::{result as compiler, sys};
 
 use super::compiled;
+use crate::cube::launches;
 
 /// Bytes of shared memory that a function may have without asking for more.
 const PLAIN_SHARED: u32 = 48 << 10;
@@ -115,6 +116,7 @@ impl Function {
         Launch { grid, block, shared }: Launch,
         arguments: &mut [*mut c_void],
     ) -> Result<(), String> {
+        launches::count();
         // SAFETY: the caller answers for the arguments.
         unsafe { launch_kernel(self.0, grid, block, shared, stream, arguments) }.map_err(of_driver)
     }

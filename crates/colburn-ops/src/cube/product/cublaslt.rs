@@ -17,6 +17,7 @@ use cudarc::cublaslt::{result as lt, sys};
 use super::matrix::{Arithmetic, Matrix};
 use crate::cube::array::bytes;
 use crate::cube::cuda::stream::{OnStream, submit};
+use crate::cube::launches;
 
 /// Bytes of the workspace. NVIDIA recommends 32 MiB on Hopper.
 const WORKSPACE: usize = 32 << 20;
@@ -60,6 +61,7 @@ pub(super) fn product(
 ) {
     let call = Call { a: Side::new(&a), b: Side::new(&b), out: Side::new(&out), add, bias: bias.is_some(), arithmetic };
     let workspace = workspace(&out.array);
+    launches::count();
     let mut arrays = vec![&a.array, &b.array, &out.array, &workspace];
     arrays.extend(&bias);
     submit(&arrays, move |at| call.run(&at).map_err(|error| format!("cuBLASLt: {error:?} in {call:?}")));

@@ -10,6 +10,7 @@ use cubecl::{CubeCount, CubeDim};
 
 use super::plan::{FIRST, MAXIMA, MET, NONE, Plan, RECORD, ROWS};
 use crate::cube::array::{empty, sizes};
+use crate::cube::launches::counted;
 
 /// The largest number of cubes in a dimension.
 const MOST_CUBES: usize = 65_535;
@@ -200,7 +201,7 @@ pub(super) fn by_queries(
     let cubes = rows.div_ceil(cube.y as usize);
     let across = cubes.min(MOST_CUBES);
     by_queries_kernel::launch(
-        &queries.client,
+        counted(&queries.client),
         CubeCount::Static(across as u32, cubes.div_ceil(across) as u32, 1),
         cube,
         width,
@@ -235,7 +236,7 @@ pub(super) fn by_documents(
     let across = plan.documents.min(MOST_CUBES);
     let deep = plan.documents.div_ceil(MOST_CUBES);
     by_documents_kernel::launch(
-        &queries.client,
+        counted(&queries.client),
         CubeCount::Static(across as u32, plan.most_rows.div_ceil(TAKEN) as u32, deep as u32),
         shape(columns),
         width,

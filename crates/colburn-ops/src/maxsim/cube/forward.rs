@@ -11,6 +11,7 @@ use cubecl::{CubeCount, CubeDim, calculate_cube_count_elemwise};
 
 use super::plan::{FIRST, FLOOR, MAXIMA, MET, NONE, Plan, RECORD, TOKENS};
 use crate::cube::array::{empty, sizes};
+use crate::cube::launches::counted;
 
 /// Units of a cube: 8 along document tokens, 16 along query tokens.
 const ACROSS: usize = 8;
@@ -251,7 +252,7 @@ pub(super) fn scores(
         let deep = plan.documents.div_ceil(MOST_CUBES);
         let down = plan.most_met.div_ceil(per_unit * DOWN);
         maxima_kernel::launch(
-            client,
+            counted(client),
             CubeCount::Static(across as u32, down as u32, deep as u32),
             CubeDim::new_1d(UNITS as u32),
             width,
@@ -274,7 +275,7 @@ pub(super) fn scores(
     if count > 0 {
         let cube = CubeDim::new(client, count);
         scores_kernel::launch(
-            client,
+            counted(client),
             calculate_cube_count_elemwise(client, count, cube),
             cube,
             high.into_buffer_arg(),

@@ -7,8 +7,9 @@ use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
-use crate::cube::array::{argument, element, empty, len, sizes};
-use crate::cube::masks::{self, MaskArrays, dropped, factors, row_key};
+use crate::cube::array::{element, empty, len, sizes};
+use crate::cube::launches::counted;
+use crate::cube::masks::{self, MaskArrays, factors, row_key};
 use crate::cube::parts::rows_of;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::sums::{add_partial, column_sums, zeros};
@@ -95,7 +96,7 @@ fn launch(
     // many; each cube writes its own row of partial sums.
     unsafe {
         backward_kernel::launch_unchecked(
-            &gradient.client,
+            counted(&gradient.client),
             CubeCount::Static(cubes as u32, 1, 1),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,

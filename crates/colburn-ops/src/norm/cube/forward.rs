@@ -6,22 +6,14 @@ use cubecl::prelude::*;
 use cubecl::{CubeDim, ir::ElemType};
 
 use super::{Input, max_buffers};
-use crate::cube::array::{argument, cubes, element, empty, len};
-use crate::cube::masks::{self, MaskArrays, factors_at, row_key};
+use crate::cube::array::{cubes, element, empty, len};
+use crate::cube::launches::counted;
+use crate::cube::masks::{self, MaskArrays, row_key};
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::terms::sum_at;
 
-/// The norms of the rows of a sum, `[tokens, width]`.
-#[derive(Debug)]
-pub(crate) struct Normed {
-    pub y: CubeTensor,
-    /// The norms in another type, if it was asked for.
-    pub also: Option<CubeTensor>,
-    /// Mean, and inverse of the standard deviation, of each row: `[tokens, 2]`.
-    pub statistics: CubeTensor,
-}
-
-/// The layer norms of a sum, with weight and bias of `[width]`, and the statistics for the backward pass.
+/// The layer norms of the rows of a sum, `[tokens, width]`, with weight and bias of `[width]`, and mean and inverse of the standard deviation of
+/// each row, `[tokens, 2]`, for the backward pass.
 ///
 /// # Panics
 /// When the sizes do not fit together.
@@ -31,19 +23,7 @@ pub(crate) fn forward(
     bias: Option<&CubeTensor>,
     eps: f32,
 ) -> (CubeTensor, CubeTensor) {
-    let Normed { y, statistics, .. } = within(max_buffers(&input.x), input, weight, bias, eps, None);
-    (y, statistics)
-}
-
-/// As [`forward`], and the norms once more in another type: the input of the next product.
-pub(crate) fn forward_in_two(
-    input: &Input,
-    weight: &CubeTensor,
-    bias: Option<&CubeTensor>,
-    eps: f32,
-    also: DType,
-) -> Normed {
-    within(max_buffers(&input.x), input, weight, bias, eps, Some(also))
+    within(max_buffers(&input.x), input, weight, bias, eps)
 }
 
 /// As [`forward`], by kernels that bind so many buffers at most.
@@ -53,28 +33,25 @@ pub(super) fn within(
     weight: &CubeTensor,
     bias: Option<&CubeTensor>,
     eps: f32,
-    also: Option<DType>,
-) -> Normed {
+) -> (CubeTensor, CubeTensor) {
     let [rows, width] = input.sizes();
     assert!(len(weight) == width && bias.is_none_or(|bias| len(bias) == width), "the vectors of a norm of {width}");
-    let others = 3 + usize::from(bias.is_some()) + usize::from(also.is_some());
+    let others = 3 + usize::from(bias.is_some());
     if input.buffers() + others > buffers {
-        return within(buffers, &Input::new(input.sum(DType::F32)), weight, bias, eps, also);
+        return within(buffers, &Input::new(input.sum(DType::F32)), weight, bias, eps);
     }
     let y = empty(&input.x, [rows, width], DType::F32);
-    let also = also.map(|dtype| empty(&input.x, [rows, width], dtype));
     let statistics = empty(&input.x, [rows, 2], DType::F32);
-    let out = Normed { y, also, statistics };
     if rows * width == 0 {
-        return out;
+        return (y, statistics);
     }
     let plan = RowPlan::new(width);
-    let also_type = element(out.also.as_ref().unwrap_or(&out.y));
+    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; vectors of weights have as many
     // elements as rows.
     unsafe {
         forward_kernel::launch_unchecked(
-            &input.x.client,
+            counted(&input.x.client),
             cubes(rows.div_ceil(plan.rows())),
             CubeDim::new_1d(UNITS as u32),
             plan.vector,
@@ -84,22 +61,21 @@ pub(super) fn within(
             masks::arguments(input.masks.as_ref()),
             argument(weight),
             bias.map(argument).into(),
-            argument(&out.y),
-            out.also.as_ref().map(argument).into(),
-            argument(&out.statistics),
+            argument(&y),
+            argument(&statistics),
             rows as u32,
             eps,
             plan.vectors,
             plan.lanes,
-            [element(&input.x), also_type],
+            element(&input.x),
         );
     }
-    out
+    (y, statistics)
 }
 
 #[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
-fn forward_kernel<F: Float, O: Float, N: Size>(
+fn forward_kernel<F: Float, N: Size>(
     x: &[Vector<F, N>],
     x_bias: &ComptimeOption<Box<[Vector<f32, N>]>>,
     residual: &ComptimeOption<Box<[Vector<f32, N>]>>,
@@ -107,13 +83,12 @@ fn forward_kernel<F: Float, O: Float, N: Size>(
     weight: &[Vector<f32, N>],
     bias: &ComptimeOption<Box<[Vector<f32, N>]>>,
     y: &mut [Vector<f32, N>],
-    also: &mut ComptimeOption<Box<[Vector<O, N>]>>,
     statistics: &mut [f32],
     rows: u32,
     eps: f32,
     #[comptime] vectors: usize,
     #[comptime] lanes: usize,
-    #[define(F, O)] _types: [ElemType; 2],
+    #[define(F)] _type: ElemType,
 ) {
     let share = comptime!(vectors.div_ceil(lanes));
     let size = N::value();
@@ -164,13 +139,7 @@ fn forward_kernel<F: Float, O: Float, N: Size>(
                     ComptimeOption::Some(bias) => value += bias[column],
                     ComptimeOption::None => {}
                 }
-                let at = row * vectors + column;
-                y[at] = value;
-                #[comptime]
-                match also {
-                    ComptimeOption::Some(also) => also[at] = Vector::<O, N>::cast_from(value),
-                    ComptimeOption::None => {}
-                }
+                y[row * vectors + column] = value;
             }
         }
         if lane == 0 {

@@ -13,8 +13,6 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 pub(crate) use self::backward::{Gradients, backward};
 pub(crate) use self::forward::forward;
-#[allow(unused_imports, reason = "blocks take it up")]
-pub(crate) use self::forward::{Normed, forward_in_two};
 use crate::cube::masks::RowMasks;
 pub(crate) use crate::cube::terms::Terms as Input;
 use crate::kernel::cube::{apply_2, apply_3, apply_4};
