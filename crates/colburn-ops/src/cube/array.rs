@@ -6,6 +6,7 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::client::Client;
+use cubecl::prelude::BufferArg;
 use cubecl::{CubeCount, ir::ElemType};
 
 /// The sizes of an array of two dimensions.
@@ -90,6 +91,12 @@ pub(crate) fn bytes(device: &CubeDevice, count: usize) -> CubeTensor {
     let client = device.client();
     let handle = client.empty(count);
     CubeTensor::new_contiguous(client, device.clone(), [count].into(), handle, DType::U8)
+}
+
+/// The array as a kernel's argument, without copies of its sizes.
+pub(crate) fn argument(x: &CubeTensor) -> BufferArg {
+    // SAFETY: the length is that of the array, and the handle that of its buffer.
+    unsafe { BufferArg::from_raw_parts(x.handle.clone(), len(x)) }
 }
 
 /// The largest number of elements of a vector, up to `most`, into which rows of these sizes can be cut.

@@ -46,8 +46,8 @@ pub(crate) fn copied(x: &CubeTensor, first: usize, count: usize, dtype: DType) -
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            x.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(x),
+            argument(&out),
             (first / vector) as u32,
             units as u32,
             [element(x), element(&out)],
@@ -56,6 +56,7 @@ pub(crate) fn copied(x: &CubeTensor, first: usize, count: usize, dtype: DType) -
     out
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn side_by_side_kernel<F: Float, O: Float, N: Size>(
     a: &[Vector<F, N>],
@@ -117,7 +118,7 @@ pub(crate) fn side_by_side(parts: &[&CubeTensor], dtype: DType) -> CubeTensor {
     let (client, units) = (&out.client, rows * width / vector);
     let dim = CubeDim::new(client, units);
     let width_of = |part: usize| (widths.get(part).copied().unwrap_or(0) / vector) as u32;
-    let third = parts.get(2).map(|&part| part.clone().into_buffer_arg());
+    let third = parts.get(2).map(|&part| argument(part));
     // SAFETY: each unit writes the vector of its number, if there is one, and reads the one of the same row of the part that its column is of.
     unsafe {
         side_by_side_kernel::launch_unchecked(
@@ -125,10 +126,10 @@ pub(crate) fn side_by_side(parts: &[&CubeTensor], dtype: DType) -> CubeTensor {
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            parts[0].clone().into_buffer_arg(),
-            parts[1].clone().into_buffer_arg(),
+            argument(parts[0]),
+            argument(parts[1]),
             third.into(),
-            out.clone().into_buffer_arg(),
+            argument(&out),
             units as u32,
             width_of(0),
             width_of(1),
@@ -139,6 +140,7 @@ pub(crate) fn side_by_side(parts: &[&CubeTensor], dtype: DType) -> CubeTensor {
     out
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn copy_kernel<F: Float, O: Float, N: Size>(
     x: &[Vector<F, N>],
@@ -208,9 +210,9 @@ fn copy_rows(
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            x.clone().into_buffer_arg(),
-            bias.map(|bias| bias.clone().into_buffer_arg()).into(),
-            out.clone().into_buffer_arg(),
+            argument(x),
+            bias.map(argument).into(),
+            argument(&out),
             units as u32,
             (first / vector) as u32,
             (columns / vector) as u32,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use cubecl::prelude::*;
 
-use super::random::{Wide, factor, key, mix};
+use super::array::argument;
+use super::random::{Wide, draw, factor, key};
 use super::texts::{DeviceMasks, Texts};
 use crate::batch::Batch;
 use crate::masks::RowMasks as HostMasks;
@@ -32,9 +33,9 @@ pub(crate) struct MaskArrays {
 pub(crate) fn arguments(masks: Option<&RowMasks>) -> ComptimeOptionArgs<MaskArrays> {
     match masks {
         Some((masks, texts)) => ComptimeOptionArgs::Some(MaskArraysLaunch::new(
-            texts.of_row.clone().into_buffer_arg(),
-            texts.offsets.clone().into_buffer_arg(),
-            masks.seeds.as_ref().clone().into_buffer_arg(),
+            argument(&texts.of_row),
+            argument(&texts.offsets),
+            argument(&masks.seeds),
             masks.site,
             masks.threshold,
             masks.scale,
@@ -50,7 +51,7 @@ pub(crate) struct RowKey {
     /// The place of the row's first element in its text.
     first: u32,
     threshold: u32,
-    scale: f32,
+    pub scale: f32,
 }
 
 /// The masks of a row, if there are masks.
@@ -72,23 +73,48 @@ pub(crate) fn row_key(
     }
 }
 
-/// The factors of the elements of a row from a column on. A vector of several elements begins at an even place, so that two share a draw.
+/// A bit for each element of a row from a column on: 1 if it is dropped. A vector of several elements begins at an even place, so that two share a
+/// draw.
 #[cube]
-pub(crate) fn factors<N: Size>(row: &RowKey, column: u32) -> Vector<f32, N> {
+pub(crate) fn dropped<N: Size>(row: &RowKey, column: u32) -> u32 {
     let element = row.first + column;
-    let mut out = Vector::<f32, N>::empty();
     let size = N::value();
     let pairs = comptime!(size / 2);
+    let mut bits = 0u32;
     if comptime!(pairs == 0) {
-        out = Vector::<f32, N>::new(factor(copy(&row.key), element, row.threshold, row.scale));
+        bits = u32::cast_from(factor(copy(&row.key), element, row.threshold, 1.0f32) == 0.0f32);
     }
     #[unroll]
     for pair in 0..pairs {
-        let draw = mix(copy(&row.key), Wide { low: (element >> 1) + pair as u32, high: 0u32 });
-        out.insert(2 * pair, select(draw.low < row.threshold, 0.0f32, row.scale));
-        out.insert(2 * pair + 1, select(draw.high < row.threshold, 0.0f32, row.scale));
+        let draw = draw(copy(&row.key), (element >> 1) + pair as u32);
+        bits |= u32::cast_from(draw.low < row.threshold) << comptime!(2 * pair as u32);
+        bits |= u32::cast_from(draw.high < row.threshold) << comptime!(2 * pair as u32 + 1);
+    }
+    bits
+}
+
+/// The factors of the elements with these bits.
+#[cube]
+pub(crate) fn factors<N: Size>(row: &RowKey, bits: u32) -> Vector<f32, N> {
+    let mut out = Vector::<f32, N>::empty();
+    #[unroll]
+    for i in 0..N::value() {
+        out.insert(i, select((bits >> i as u32) & 1u32 == 1u32, 0.0f32, row.scale));
     }
     out
+}
+
+/// The factors of the elements of a row from a vector on, if there are masks.
+#[cube]
+pub(crate) fn factors_at<N: Size>(masks: &ComptimeOption<RowKey>, column: usize) -> ComptimeOption<Vector<f32, N>> {
+    #[comptime]
+    match masks {
+        ComptimeOption::Some(row) => {
+            let bits = dropped::<N>(row, (column * N::value()) as u32);
+            ComptimeOption::new_Some(factors::<N>(row, bits))
+        }
+        ComptimeOption::None => ComptimeOption::new_None(),
+    }
 }
 
 #[cube]

@@ -61,7 +61,6 @@ impl Terms {
         let vector = vector_size(&[width], 4);
         let (client, units) = (&self.x.client, rows * width / vector);
         let dim = CubeDim::new(client, units);
-        let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
         // SAFETY: each unit writes the vector of its number, if there is one, and reads those of the same row and column. The arrays have as
         // many rows and columns, and each row a text.
         unsafe {
@@ -90,7 +89,7 @@ pub(crate) fn sum_at<F: Float, N: Size>(
     x: &[Vector<F, N>],
     bias: &ComptimeOption<Box<[Vector<f32, N>]>>,
     residual: &ComptimeOption<Box<[Vector<f32, N>]>>,
-    masks: &ComptimeOption<RowKey>,
+    factors: &ComptimeOption<Vector<f32, N>>,
     at: usize,
     column: usize,
 ) -> Vector<f32, N> {
@@ -101,8 +100,8 @@ pub(crate) fn sum_at<F: Float, N: Size>(
         ComptimeOption::None => {}
     }
     #[comptime]
-    match masks {
-        ComptimeOption::Some(row) => value *= factors::<N>(row, (column * N::value()) as u32),
+    match factors {
+        ComptimeOption::Some(factors) => value *= *factors,
         ComptimeOption::None => {}
     }
     #[comptime]
@@ -113,6 +112,7 @@ pub(crate) fn sum_at<F: Float, N: Size>(
     value
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn terms_kernel<F: Float, O: Float, N: Size>(
     x: &[Vector<F, N>],
@@ -127,7 +127,8 @@ fn terms_kernel<F: Float, O: Float, N: Size>(
     if ABSOLUTE_POS < count as usize {
         let size = N::value();
         let masks = row_key(masks, ABSOLUTE_POS / vectors, comptime!((vectors * size) as u32));
-        let value = sum_at(x, bias, residual, &masks, ABSOLUTE_POS, ABSOLUTE_POS % vectors);
+        let column = ABSOLUTE_POS % vectors;
+        let value = sum_at(x, bias, residual, &factors_at::<N>(&masks, column), ABSOLUTE_POS, column);
         out[ABSOLUTE_POS] = Vector::<O, N>::cast_from(value);
     }
 }

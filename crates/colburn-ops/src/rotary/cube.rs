@@ -43,7 +43,7 @@ impl Angles {
         let others = if in_place { 0 } else { width - columns };
         let (client, units) = (&out.client, rows * (columns / 2 + others) / vector);
         let dim = CubeDim::new(client, units);
-        let from = (!in_place).then(|| x.clone().into_buffer_arg());
+        let from = (!in_place).then(|| argument(&x));
         // SAFETY: each unit has two vectors that are half a head apart in a row, or one of the columns that stay, and reads and writes no others.
         unsafe {
             rotate_kernel::launch_unchecked(
@@ -52,9 +52,9 @@ impl Angles {
                 dim,
                 vector,
                 from.into(),
-                out.clone().into_buffer_arg(),
-                self.cos.clone().into_buffer_arg(),
-                self.sin.clone().into_buffer_arg(),
+                argument(&out),
+                argument(&self.cos),
+                argument(&self.sin),
                 units as u32,
                 (width / vector) as u32,
                 (columns / 2 / vector) as u32,
@@ -69,6 +69,7 @@ impl Angles {
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn rotate_kernel<F: Float, N: Size>(
     from: &ComptimeOption<Box<[Vector<F, N>]>>,

@@ -31,8 +31,8 @@ pub(crate) fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            x.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(x),
+            argument(&out),
             units as u32,
             activation,
             element(x),
@@ -93,11 +93,11 @@ pub(crate) fn backward(
             blocks.count(),
             blocks.dim(),
             vector,
-            x.clone().into_buffer_arg(),
-            gradient.clone().into_buffer_arg(),
-            by_x.clone().into_buffer_arg(),
-            value.as_ref().map(|value| value.clone().into_buffer_arg()).into(),
-            partial.as_ref().map(|partial| partial.clone().into_buffer_arg()).into(),
+            argument(x),
+            argument(gradient),
+            argument(&by_x),
+            value.as_ref().map(argument).into(),
+            partial.as_ref().map(argument).into(),
             blocks.rows as u32,
             blocks.vectors as u32,
             blocks.rows_of_block as u32,
@@ -108,6 +108,7 @@ pub(crate) fn backward(
     (by_x, value, partial.map(|partial| add_partial(&partial)))
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn backward_kernel<F: Float, G: Float, N: Size>(
     x: &[Vector<F, N>],

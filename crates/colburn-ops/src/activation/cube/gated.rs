@@ -29,8 +29,8 @@ pub(crate) fn gated(activation: Activation, x: &CubeTensor) -> CubeTensor {
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            x.clone().into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            argument(x),
+            argument(&out),
             units as u32,
             (width / vector) as u32,
             (both / vector) as u32,
@@ -95,10 +95,10 @@ pub(crate) fn gated_backward(
             calculate_cube_count_elemwise(client, units, dim),
             dim,
             vector,
-            x.clone().into_buffer_arg(),
-            gradient.clone().into_buffer_arg(),
-            by_x.clone().into_buffer_arg(),
-            value.as_ref().map(|value| value.clone().into_buffer_arg()).into(),
+            argument(x),
+            argument(gradient),
+            argument(&by_x),
+            value.as_ref().map(argument).into(),
             units as u32,
             (width / vector) as u32,
             (both / vector) as u32,
@@ -109,6 +109,7 @@ pub(crate) fn gated_backward(
     (by_x, value)
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn gated_backward_kernel<F: Float, G: Float, N: Size>(
     x: &[Vector<F, N>],

@@ -92,7 +92,6 @@ fn launch(
     let groups = rows.div_ceil(plan.rows());
     let cubes = groups.min(CUBES);
     let partial = empty(gradient, [cubes, count * width], DType::F32);
-    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; the vectors of width have as
     // many; each cube writes its own row of partial sums.
     unsafe {
@@ -122,6 +121,7 @@ fn launch(
     partial
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn backward_kernel<F: Float, N: Size>(
     x: &[Vector<F, N>],
@@ -170,6 +170,7 @@ fn backward_kernel<F: Float, N: Size>(
         let scale = statistics[2 * row + 1];
         let mut normal = Array::<Vector<f32, N>>::new(share);
         let mut weighted = Array::<Vector<f32, N>>::new(share);
+        let mut bits = Array::<u32>::new(share);
         let mut sum = Vector::<f32, N>::new(0.0f32);
         let mut along = Vector::<f32, N>::new(0.0f32);
         #[unroll]
@@ -177,7 +178,15 @@ fn backward_kernel<F: Float, N: Size>(
             let column = i * lanes + lane;
             if column < vectors {
                 let at = row * vectors + column;
-                let value = sum_at(x, x_bias, residual, &masks, at, column);
+                #[comptime]
+                let factors = match &masks {
+                    ComptimeOption::Some(masks) => {
+                        bits[i] = dropped::<N>(masks, (column * N::value()) as u32);
+                        ComptimeOption::new_Some(factors::<N>(masks, bits[i]))
+                    }
+                    ComptimeOption::None => ComptimeOption::new_None(),
+                };
+                let value = sum_at(x, x_bias, residual, &factors, at, column);
                 let value = (value - Vector::new(mean)) * Vector::new(scale);
                 let slope = gradient[at];
                 if inside {
@@ -208,9 +217,7 @@ fn backward_kernel<F: Float, N: Size>(
                     let mut value = value;
                     #[comptime]
                     match &masks {
-                        ComptimeOption::Some(masks) => {
-                            value *= factors::<N>(masks, (column * N::value()) as u32);
-                        }
+                        ComptimeOption::Some(masks) => value *= factors::<N>(masks, bits[i]),
                         ComptimeOption::None => {}
                     }
                     if count == 3 {

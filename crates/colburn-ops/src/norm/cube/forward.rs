@@ -73,6 +73,7 @@ pub(super) fn within(
     (y, statistics)
 }
 
+#[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]
 #[cube(launch_unchecked)]
 fn forward_kernel<F: Float, N: Size>(
     x: &[Vector<F, N>],
@@ -105,7 +106,8 @@ fn forward_kernel<F: Float, N: Size>(
     for i in 0..share {
         let column = i * lanes + lane;
         if column < vectors {
-            let value = sum_at(x, x_bias, residual, &masks, row * vectors + column, column);
+            let factors = factors_at::<N>(&masks, column);
+            let value = sum_at(x, x_bias, residual, &factors, row * vectors + column, column);
             values[i] = value;
             sum += value;
         }
