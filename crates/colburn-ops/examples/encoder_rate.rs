@@ -122,10 +122,8 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        let linear = |number: usize| LinearWeights {
-            weight: self.matrices[number].clone(),
-            bias: self.vectors[number].clone(),
-        };
+        let linear =
+            |number: usize| LinearWeights { weight: self.matrices[number].clone(), bias: self.vectors[number].clone() };
         let norm = |number: usize| PostNorm {
             weight: self.vectors[number].clone(),
             bias: self.vectors[number + 1].clone(),
@@ -176,9 +174,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let x = model.forward(x.autodiff(), heads, precision, &mut batch);
         clock.lap("forward")?;
         let split = 32 * queries;
-        let part = |range, lengths: &[usize]| {
-            Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths))
-        };
+        let part = |range, lengths: &[usize]| Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths));
         let queries_of_batch = part([0..split, 0..DIM], &of_queries)?;
         let documents_of_batch = part([split..spans.tokens(), 0..DIM], &of_documents)?;
         let scores = maxsim(&queries_of_batch, &documents_of_batch, MaskRule::Zero)?;

@@ -39,7 +39,8 @@ impl Types {
         }
         let mut casts = Vec::new();
         let all = lists.map(|list| {
-            let shapes: Vec<Vec<usize>> = list.iter().map(|array| array.meta.shape().iter().copied().collect()).collect();
+            let shapes: Vec<Vec<usize>> =
+                list.iter().map(|array| array.meta.shape().iter().copied().collect()).collect();
             let width = shapes.iter().filter_map(|shape| shape.last()).sum();
             let to = match shapes[0].as_slice() {
                 [rows, _] => empty(list[0], [*rows, width], self.low),

@@ -88,12 +88,7 @@ impl Kernel<CubeBackend, 1> for CrossEntropy {
         (losses, [scores, log_sums])
     }
 
-    fn backward(
-        &self,
-        [scores, log_sums]: Self::Saved,
-        gradient: CubeTensor,
-        _: [bool; 1],
-    ) -> [Option<CubeTensor>; 1] {
+    fn backward(&self, [scores, log_sums]: Self::Saved, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
         let [rows, columns] = sizes(&scores);
         let by_scores = empty(&scores, [rows, columns], DType::F32);
         gradient_kernel::launch(

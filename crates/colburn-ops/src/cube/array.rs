@@ -118,3 +118,8 @@ pub(crate) fn cubes(count: usize) -> CubeCount {
     }
     CubeCount::Static(MOST as u32, count.div_ceil(MOST) as u32, 1)
 }
+
+/// Number of buffers that a kernel binds at most.
+pub(crate) fn max_buffers(x: &CubeTensor) -> usize {
+    x.client.properties().hardware.max_bindings as usize
+}

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use super::array::{element, empty, len, sizes, vector_size, widest};
+use super::array::{argument, element, empty, len, sizes, vector_size, widest};
 use super::launches::counted;
 
 #[cube(launch_unchecked)]

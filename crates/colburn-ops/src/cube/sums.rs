@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use super::array::{element, empty, sizes, vector_size, widest};
+use super::array::{argument, element, empty, sizes, vector_size, widest};
 use super::launches::counted;
 
 /// Number of neighbouring vectors that a cube of the first pass has.

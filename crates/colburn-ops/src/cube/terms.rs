@@ -6,9 +6,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use super::array::{element, empty, len, sizes, vector_size};
+use super::array::{argument, element, empty, len, sizes, vector_size};
 use super::launches::counted;
-use super::masks::{self, MaskArrays, RowKey, RowMasks, factors, row_key};
+use super::masks::{self, MaskArrays, RowMasks, factors_at, row_key};
 
 /// The terms of the sum.
 #[derive(Clone, Debug)]

@@ -101,9 +101,9 @@ fn a_change_of_type_rounds_and_keeps_nan() {
 #[test]
 fn casts_together_are_those_one_by_one() {
     let dtype = if has_bf16() { DType::BF16 } else { DType::F32 };
-    for (rows, widths) in [(5, vec![16, 8, 40]), (300, vec![1, 7, 64]), (1, vec![3, 5]), (0, vec![8]), (70, vec![384])] {
-        let parts: Vec<_> =
-            widths.iter().zip(1..).map(|(&width, seed)| array(random([rows, width], seed))).collect();
+    for (rows, widths) in [(5, vec![16, 8, 40]), (300, vec![1, 7, 64]), (1, vec![3, 5]), (0, vec![8]), (70, vec![384])]
+    {
+        let parts: Vec<_> = widths.iter().zip(1..).map(|(&width, seed)| array(random([rows, width], seed))).collect();
         let width = widths.iter().sum();
         let to = empty(&parts[0], [rows, width], dtype);
         let vector = array(random([1, width], 9));

@@ -8,7 +8,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
-use crate::cube::array::{empty, sizes, upload, vector_size};
+use crate::cube::array::{argument, empty, sizes, upload, vector_size};
 use crate::cube::launches::counted;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;

@@ -51,11 +51,7 @@ pub(crate) fn apply_1<K: Kernel<CubeBackend, 1>, const R: usize>(kernel: K, a: i
 }
 
 /// As [`apply_1`], of two inputs.
-pub(crate) fn apply_2<K: Kernel<CubeBackend, 2>, const R: usize>(
-    kernel: K,
-    a: impl Input,
-    b: impl Input,
-) -> Tensor<R> {
+pub(crate) fn apply_2<K: Kernel<CubeBackend, 2>, const R: usize>(kernel: K, a: impl Input, b: impl Input) -> Tensor<R> {
     Tensor::from_dispatch(<Dispatch as CubeKernels>::of_2(kernel, a.into_input(), b.into_input()))
 }
 
@@ -82,21 +78,13 @@ pub(crate) fn apply_4<K: Kernel<CubeBackend, 4>, const R: usize>(
 }
 
 /// As [`apply_1`], of a matrix, and matrices and vectors of weights.
-pub(crate) fn apply_7<K: Kernel<CubeBackend, 7>>(
-    kernel: K,
-    x: Tensor<2>,
-    inputs: [DispatchTensor; 6],
-) -> Tensor<2> {
+pub(crate) fn apply_7<K: Kernel<CubeBackend, 7>>(kernel: K, x: Tensor<2>, inputs: [DispatchTensor; 6]) -> Tensor<2> {
     let [b, c, d, e, f, g] = inputs;
     Tensor::from_dispatch(<Dispatch as CubeKernels>::of_7(kernel, x.into_dispatch(), b, c, d, e, f, g))
 }
 
 /// As [`apply_7`], of eleven inputs.
-pub(crate) fn apply_11<K: Kernel<CubeBackend, 11>>(
-    kernel: K,
-    x: Tensor<2>,
-    inputs: [DispatchTensor; 10],
-) -> Tensor<2> {
+pub(crate) fn apply_11<K: Kernel<CubeBackend, 11>>(kernel: K, x: Tensor<2>, inputs: [DispatchTensor; 10]) -> Tensor<2> {
     let [b, c, d, e, f, g, h, i, j, k] = inputs;
     Tensor::from_dispatch(<Dispatch as CubeKernels>::of_11(kernel, x.into_dispatch(), b, c, d, e, f, g, h, i, j, k))
 }

@@ -5,7 +5,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::CubeDim;
 use cubecl::prelude::*;
 
-use crate::cube::array::{cubes, empty, sizes};
+use crate::cube::array::{argument, cubes, empty, sizes};
 use crate::cube::launches::counted;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::kernel::Kernel;

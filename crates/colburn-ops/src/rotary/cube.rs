@@ -6,7 +6,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
-use crate::cube::array::{element, empty, len, sizes, vector_size, widest};
+use crate::cube::array::{argument, element, empty, len, sizes, vector_size, widest};
 use crate::cube::launches::counted;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_3;

@@ -189,7 +189,7 @@ struct Take<'a> {
     optimizer: &'a mut AdamW,
     gradients: GradientsParams,
     learning_rate: f64,
-    /// How the graph of each parameter keeps its intermediate results; none for a parameter without a graph.
+    /// The way in which the graph of each parameter keeps its intermediate results; none for a parameter without a graph.
     strategies: HashMap<ParamId, Option<GradientCheckpointingStrategy>>,
     updates: Vec<ParameterUpdate>,
 }

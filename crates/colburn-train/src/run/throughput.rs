@@ -94,7 +94,13 @@ mod tests {
         let mut throughput = Throughput::default();
         assert_eq!((throughput.left(10), throughput.since_log.rows_per_second()), (Duration::ZERO, 0.0));
         for seconds in [1, 3] {
-            throughput.add(&Work { steps: 1, rows: 8, tokens: 100, time: Duration::from_secs(seconds), ..Work::default() });
+            throughput.add(&Work {
+                steps: 1,
+                rows: 8,
+                tokens: 100,
+                time: Duration::from_secs(seconds),
+                ..Work::default()
+            });
         }
         assert_eq!(throughput.left(10), Duration::from_secs(20));
         assert_eq!(throughput.left(usize::MAX), Duration::MAX);

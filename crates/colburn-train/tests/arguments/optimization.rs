@@ -98,7 +98,9 @@ fn fp16() {
 /// Only CUDA has TF32, so that another device refuses it, as transformers does.
 #[test]
 fn tf32() {
-    assert!(refused(|args| args.tf32 = Some(true)).contains("`tf32` is true; only cuda has TF32, and the device is flex"));
+    assert!(
+        refused(|args| args.tf32 = Some(true)).contains("`tf32` is true; only cuda has TF32, and the device is flex")
+    );
     let [absent, off] = [None, Some(false)].map(|tf32| train(2, |args| args.tf32 = tf32).logged("loss"));
     assert_eq!(absent, off);
 }

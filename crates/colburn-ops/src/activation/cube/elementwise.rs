@@ -8,7 +8,7 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
 use super::functions::at;
 use crate::activation::function::Activation;
-use crate::cube::array::{element, empty, len, vector_size, widest};
+use crate::cube::array::{argument, element, empty, len, vector_size, widest};
 use crate::cube::launches::counted;
 use crate::cube::sums::{Blocks, LANES, ROWS, add_partial, write_block, zeros};
 

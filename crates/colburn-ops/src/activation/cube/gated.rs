@@ -6,9 +6,9 @@ use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
 use super::functions::at;
 use crate::activation::function::Activation;
-use crate::cube::array::{element, empty, sizes, vector_size, widest};
-use crate::cube::launches::counted;
+use crate::cube::array::{argument, element, empty, sizes, vector_size, widest};
 use crate::cube::copy::cast;
+use crate::cube::launches::counted;
 use crate::cube::sums::zeros;
 
 /// The units of `[tokens, 2 · width]`: `[tokens, width]`, in the type of x.

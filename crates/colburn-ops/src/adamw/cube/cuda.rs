@@ -4,7 +4,7 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::device::RuntimeId;
 
-use super::{Norm, Parameter};
+use super::parameter::{Norm, Parameter};
 use crate::cube::array::{bytes, empty, len};
 use crate::cube::cuda::nvrtc::{self, Launch, Module, argument};
 use crate::cube::cuda::stream::submit;

@@ -5,34 +5,20 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+mod parameter;
 mod portable;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 mod tests;
 
 use burn::tensor::Tensor;
-use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
+use burn_cubecl::tensor::CubeTensor;
 
-use super::all::{AdamWSettings, Clip, ParameterUpdate};
+use self::parameter::{Norm, Parameter, contiguous, tensor};
+use super::settings::{AdamWSettings, Clip, ParameterUpdate};
 use super::update::{AdamWUpdate, Factors};
 use crate::any_tensor::AnyTensor;
 use crate::cube::array::len;
-
-/// A parameter with the numbers of its update.
-struct Parameter {
-    factors: Factors,
-    weight: CubeTensor,
-    gradient: CubeTensor,
-    mean: CubeTensor,
-    squares: CubeTensor,
-}
-
-/// The norm that gradients are clipped to on the device.
-struct Norm {
-    /// Numbers that must be finite, the last of which is the square of the norm of all gradients.
-    numbers: CubeTensor,
-    max_norm: f64,
-}
 
 /// As [`super::squared_norms`]: one number.
 pub(super) fn squared_norms(gradients: Vec<AnyTensor>) -> Tensor<1> {
@@ -91,42 +77,4 @@ fn update(parameters: &[Parameter], norm: Option<Norm>) {
         return cuda::update(&parameters, norm);
     }
     portable::update(&parameters, norm.as_ref());
-}
-
-impl Parameter {
-    /// The parameter with weight and moments that may be written over: the arrays themselves if nothing else holds them.
-    fn new(factors: Factors, weight: AnyTensor, gradient: AnyTensor, moments: [AnyTensor; 2]) -> Self {
-        let [mean, squares] = moments.map(owned);
-        let (weight, gradient) = (owned(weight), contiguous(gradient));
-        let count = len(&weight);
-        assert!(
-            [&gradient, &mean, &squares].into_iter().all(|array| len(array) == count),
-            "a gradient and moments of other shapes than their parameter"
-        );
-        Self { factors, weight, gradient, mean, squares }
-    }
-
-    fn updated(self) -> (AnyTensor, [AnyTensor; 2]) {
-        (any(self.weight), [self.mean, self.squares].map(any))
-    }
-}
-
-/// The numbers of a tensor, side by side in memory.
-fn contiguous(tensor: AnyTensor) -> CubeTensor {
-    let primitive = tensor.into_tensor::<1>().try_into_primitive::<CubeBackend>();
-    into_contiguous(primitive.expect("the caller asked whether it is one of CubeCL"))
-}
-
-/// The same, to be written over.
-fn owned(tensor: AnyTensor) -> CubeTensor {
-    let array = contiguous(tensor);
-    if array.handle.can_mut() { array } else { array.copy() }
-}
-
-fn tensor(array: CubeTensor) -> Tensor<1> {
-    Tensor::from_primitive::<CubeBackend>(array)
-}
-
-fn any(array: CubeTensor) -> AnyTensor {
-    AnyTensor::new(tensor(array))
 }

@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise};
 
-use super::{Norm, Parameter};
+use super::parameter::{Norm, Parameter};
 use crate::cube::array::{empty, len};
 use crate::cube::launches::counted;
 use crate::cube::reduce::sum as cube_sum;

@@ -10,6 +10,7 @@ mod plan;
 mod scores;
 mod shape;
 mod tile;
+mod turns;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use cubecl::prelude::*;
 
 use super::shape::{BLOCK, Shape};
 use super::tile::{Four, across, down};
+use super::turns::Turns;
 use crate::cube::random::{Wide, mix};
 
 /// Numbers of the plan for a tile: see [`Plan`](super::plan::Plan).
@@ -42,13 +43,6 @@ pub(super) struct Setting {
     /// Vectors in a row of a head, and blocks along the columns of a tile of scores: see [`turns`].
     pub vectors: u32,
     pub across: u32,
-}
-
-/// The numbers of turns of loops: over the vectors in a row of a head, and over the blocks of columns.
-#[derive(CubeType, Clone, Copy)]
-pub(super) struct Turns {
-    pub vectors: usize,
-    pub across: usize,
 }
 
 /// The numbers of turns, as the compiler of the device is to know them.

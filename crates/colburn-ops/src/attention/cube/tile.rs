@@ -6,8 +6,8 @@
 
 use cubecl::prelude::*;
 
-use super::scores::Turns;
 use super::shape::{BLOCK, Shape};
+use super::turns::Turns;
 
 /// Four numbers.
 pub(super) type Four = Vector<f32, Const<4>>;

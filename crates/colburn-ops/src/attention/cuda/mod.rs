@@ -115,7 +115,13 @@ impl TensorCores {
     }
 
     /// The gradient by q, k and v, from that by the result.
-    pub fn backward(&self, qkv: &CubeTensor, output: &CubeTensor, lse: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
+    pub fn backward(
+        &self,
+        qkv: &CubeTensor,
+        output: &CubeTensor,
+        lse: &CubeTensor,
+        gradient: &CubeTensor,
+    ) -> CubeTensor {
         let [tokens, width] = sizes(qkv);
         let by_qkv = empty(qkv, [tokens, width], qkv.dtype);
         if let Some(lists) = &self.plan.backward {

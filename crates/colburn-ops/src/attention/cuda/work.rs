@@ -46,14 +46,7 @@ struct Group {
 
 impl Lists {
     /// The lists of these texts for at most so many blocks of so many warps.
-    pub fn new(
-        spans: &Spans,
-        texts: &[usize],
-        warps: usize,
-        heads: usize,
-        blocks: usize,
-        device: &CubeDevice,
-    ) -> Self {
+    pub fn new(spans: &Spans, texts: &[usize], warps: usize, heads: usize, blocks: usize, device: &CubeDevice) -> Self {
         let (slots, groups) = groups(spans, texts, warps);
         let lists = share_out(&groups, heads, blocks);
         let mut starts = vec![0u32];

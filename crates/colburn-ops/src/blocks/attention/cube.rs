@@ -15,8 +15,8 @@ use crate::blocks::weights::AttentionWeights;
 use crate::cube::array::cube_device;
 use crate::cube::parts::equal_parts;
 use crate::cube::sums::column_sums;
-use crate::kernel::{Kernel, only};
 use crate::kernel::cube::apply_11;
+use crate::kernel::{Kernel, only};
 use crate::precision::Precision;
 
 /// As `attention_block` of the module above, for attention without a bias of the scores.

@@ -42,7 +42,13 @@ impl Packed {
     }
 
     /// The gradient by q, k and v, from that by the result.
-    pub fn backward(&self, qkv: CubeTensor, output: CubeTensor, log_sums: CubeTensor, gradient: CubeTensor) -> CubeTensor {
+    pub fn backward(
+        &self,
+        qkv: CubeTensor,
+        output: CubeTensor,
+        log_sums: CubeTensor,
+        gradient: CubeTensor,
+    ) -> CubeTensor {
         match self {
             Self::Portable(attention) => {
                 attention.backward(Inputs::packed(qkv), output, log_sums, gradient).into_packed()

@@ -12,8 +12,8 @@ use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
 use crate::blocks::weights::FeedForwardWeights;
-use crate::kernel::{Kernel, only};
 use crate::kernel::cube::apply_7;
+use crate::kernel::{Kernel, only};
 use crate::precision::Precision;
 
 /// As `feed_forward_block` of the module above.

@@ -3,7 +3,7 @@
 use burn::tensor::DType;
 use cubecl::device::RuntimeId;
 
-use super::Cast;
+use super::cast::Cast;
 use crate::cube::array::len;
 use crate::cube::cuda::nvrtc::{self, Launch, Module, argument};
 use crate::cube::cuda::stream::submit;

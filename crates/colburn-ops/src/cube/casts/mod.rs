@@ -1,32 +1,13 @@
 //! Casts of several arrays at once: the inputs and weights of a block. On CUDA they are one launch, since each costs the host more than it costs the
 //! device.
 
+mod cast;
 #[cfg(feature = "cuda")]
 mod cuda;
 
-use burn_cubecl::tensor::CubeTensor;
-
+pub(crate) use self::cast::Cast;
 use super::array::{len, sizes};
 use super::copy::copy_into;
-
-/// A cast of an array, `[rows, columns]` or `[columns]`, into columns of a wider one of as many rows.
-#[derive(Clone, Debug)]
-pub(crate) struct Cast {
-    pub from: CubeTensor,
-    pub to: CubeTensor,
-    /// The first column.
-    pub first: usize,
-}
-
-impl Cast {
-    /// Columns of the array, and of that which it goes into.
-    fn widths(&self) -> [usize; 2] {
-        [&self.from, &self.to].map(|array| {
-            let shape = array.meta.shape();
-            shape[shape.num_dims() - 1]
-        })
-    }
-}
 
 /// Does all of the casts.
 ///

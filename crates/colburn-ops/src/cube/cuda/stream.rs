@@ -31,10 +31,7 @@ static FAILURE: Mutex<Option<String>> = Mutex::new(None);
 ///
 /// # Panics
 /// When an earlier task has failed.
-pub(crate) fn submit(
-    arrays: &[&CubeTensor],
-    task: impl FnOnce(OnStream<'_>) -> Result<(), String> + Send + 'static,
-) {
+pub(crate) fn submit(arrays: &[&CubeTensor], task: impl FnOnce(OnStream<'_>) -> Result<(), String> + Send + 'static) {
     if let Some(failure) = FAILURE.lock().ok().and_then(|mut failure| failure.take()) {
         panic!("a CUDA call failed: {failure}");
     }

@@ -15,8 +15,10 @@ pub(super) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool
     let count = out.batch.0;
     for number in 0..count {
         let one = |matrix: &Matrix| tensor(matrix, number);
-        let value = matmul(one(&a), one(&b), None, MatmulStrategy::default(), out.array.dtype)
-            .unwrap_or_else(|error| panic!("no kernel for a product of {:?} and {:?}: {error:?}", a.sizes(), b.sizes()));
+        let value =
+            matmul(one(&a), one(&b), None, MatmulStrategy::default(), out.array.dtype).unwrap_or_else(|error| {
+                panic!("no kernel for a product of {:?} and {:?}: {error:?}", a.sizes(), b.sizes())
+            });
         copy_into(&into_contiguous(value), bias, add, &out.array, out.first + number * out.batch.1, out.stride);
     }
 }

@@ -47,18 +47,12 @@ thread_local! {
 
 fn workspace(like: &CubeTensor) -> CubeTensor {
     let device = like.device.to_id().index_id;
-    WORKSPACES.with_borrow_mut(|known| known.entry(device as u16).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
+    WORKSPACES
+        .with_borrow_mut(|known| known.entry(device as u16).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
 }
 
 /// As `product` of the module above.
-pub(super) fn product(
-    a: Matrix,
-    b: Matrix,
-    bias: Option<CubeTensor>,
-    add: bool,
-    out: Matrix,
-    arithmetic: Arithmetic,
-) {
+pub(super) fn product(a: Matrix, b: Matrix, bias: Option<CubeTensor>, add: bool, out: Matrix, arithmetic: Arithmetic) {
     let call = Call { a: Side::new(&a), b: Side::new(&b), out: Side::new(&out), add, bias: bias.is_some(), arithmetic };
     let workspace = workspace(&out.array);
     launches::count();
@@ -151,7 +145,9 @@ impl Call {
         let tokens = class(a.rows);
         match (a.transposed, b.transposed) {
             (false, _) => Self { a: a.with_rows(tokens), b: b.with_rows(b.rows), out: out.with_rows(tokens), ..self },
-            (true, false) => Self { a: a.with_rows(tokens), b: b.with_rows(tokens), out: out.with_rows(out.rows), ..self },
+            (true, false) => {
+                Self { a: a.with_rows(tokens), b: b.with_rows(tokens), out: out.with_rows(out.rows), ..self }
+            }
             (true, true) => self,
         }
     }
@@ -205,19 +201,12 @@ impl Descriptors {
         all.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSA, &call.b.operation())?;
         all.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSB, &call.a.operation())?;
         if let Some(bias) = bias.filter(|_| call.bias) {
-            all.set(
-                Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE,
-                &sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS,
-            )?;
+            all.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, &sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
             all.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
         }
         for (layout, side) in all.layouts.iter_mut().zip([&call.b, &call.a, &call.out]) {
-            *layout = lt::create_matrix_layout(
-                side.data_type(),
-                side.columns as u64,
-                side.rows as u64,
-                side.stride as i64,
-            )?;
+            *layout =
+                lt::create_matrix_layout(side.data_type(), side.columns as u64, side.rows as u64, side.stride as i64)?;
             let (count, distance) = side.batch;
             if count > 1 {
                 use sys::cublasLtMatrixLayoutAttribute_t as Attribute;

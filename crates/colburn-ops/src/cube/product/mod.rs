@@ -1,8 +1,8 @@
 //! Products of matrices on the device: by cuBLASLt on CUDA, by cubek's kernels elsewhere.
 
+mod cubek;
 #[cfg(feature = "cuda")]
 mod cublaslt;
-mod cubek;
 mod matrix;
 
 use burn::tensor::DType;
@@ -14,7 +14,14 @@ pub(crate) use self::matrix::{Arithmetic, Matrix};
 ///
 /// # Panics
 /// When the sizes do not fit together.
-pub(crate) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool, out: &Matrix, arithmetic: Arithmetic) {
+pub(crate) fn product(
+    a: Matrix,
+    b: Matrix,
+    bias: Option<&CubeTensor>,
+    add: bool,
+    out: &Matrix,
+    arithmetic: Arithmetic,
+) {
     let ([m, k], [k_of_b, n]) = (a.sizes(), b.sizes());
     assert!(
         k == k_of_b && out.sizes() == [m, n] && !out.transposed && a.array.dtype == b.array.dtype,

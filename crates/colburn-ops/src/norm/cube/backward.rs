@@ -6,14 +6,13 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use super::{Input, max_buffers};
-use crate::cube::array::{element, empty, len, sizes};
+use crate::cube::array::{argument, element, empty, len, max_buffers, sizes};
 use crate::cube::launches::counted;
-use crate::cube::masks::{self, MaskArrays, factors, row_key};
+use crate::cube::masks::{self, MaskArrays, dropped, factors, row_key};
 use crate::cube::parts::rows_of;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::sums::{add_partial, column_sums, zeros};
-use crate::cube::terms::sum_at;
+use crate::cube::terms::{Terms as Input, sum_at};
 
 /// Number of cubes at most: two for each multiprocessor of a large device. It decides the order of sums, so it is the same on all.
 const CUBES: usize = 264;

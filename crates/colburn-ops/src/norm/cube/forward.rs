@@ -5,12 +5,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, ir::ElemType};
 
-use super::{Input, max_buffers};
-use crate::cube::array::{cubes, element, empty, len};
+use crate::cube::array::{argument, cubes, element, empty, len, max_buffers};
 use crate::cube::launches::counted;
-use crate::cube::masks::{self, MaskArrays, row_key};
+use crate::cube::masks::{self, MaskArrays, factors_at, row_key};
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
-use crate::cube::terms::sum_at;
+use crate::cube::terms::{Terms as Input, sum_at};
 
 /// The layer norms of the rows of a sum, `[tokens, width]`, with weight and bias of `[width]`, and mean and inverse of the standard deviation of
 /// each row, `[tokens, 2]`, for the backward pass.
@@ -46,7 +45,6 @@ pub(super) fn within(
         return (y, statistics);
     }
     let plan = RowPlan::new(width);
-    let argument = |array: &CubeTensor| array.clone().into_buffer_arg();
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays of rows have; vectors of weights have as many
     // elements as rows.
     unsafe {

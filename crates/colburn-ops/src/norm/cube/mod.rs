@@ -18,11 +18,6 @@ pub(crate) use crate::cube::terms::Terms as Input;
 use crate::kernel::cube::{apply_2, apply_3, apply_4};
 use crate::kernel::{Kernel, only};
 
-/// Number of buffers that a kernel binds at most.
-fn max_buffers(x: &CubeTensor) -> usize {
-    x.client.properties().hardware.max_bindings as usize
-}
-
 /// `[tokens, width]`, with weight and bias of `[width]`.
 pub(super) fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<2> {
     let kernel = Norm { eps: eps as f32 };
