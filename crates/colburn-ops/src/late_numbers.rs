@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 /// and ahead of all later work, so that reading them later waits for nothing else.
 pub struct LateNumbers(Source);
 
+#[allow(clippy::large_enum_variant, reason = "one is made a step")]
 enum Source {
     #[cfg(feature = "cube")]
     Copy(std::pin::Pin<Box<dyn Future<Output = Result<Vec<f32>, String>> + Send>>),

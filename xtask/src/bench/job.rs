@@ -122,7 +122,8 @@ mod tests {
     fn the_run_says_what_the_job_says() {
         let config = |precision| {
             let (model, data) = (Path::new("/models/start"), Path::new("/data/rows.jsonl"));
-            Job { model, data, batch_size: 16, steps: 8, logging_steps: 1, document_length: 180, precision }.config(Path::new("/out"))
+            Job { model, data, batch_size: 16, steps: 8, logging_steps: 1, document_length: 180, precision }
+                .config(Path::new("/out"))
         };
         let text = config(Precision::Bf16);
         for line in ["name_or_path = \"/models/start\"", "max_steps = 8", "document_length = 180", "bf16 = true"] {

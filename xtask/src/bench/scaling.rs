@@ -17,13 +17,29 @@ pub fn measure(setup: &Setup) -> Result<(String, Value)> {
     let rows = training::rows(setup)?;
     let mut by_batch = Vec::new();
     for batch_size in BATCHES {
-        let job = Job { model, data: &rows, batch_size, steps, logging_steps: 1, document_length: DOCUMENT_LENGTH, precision };
+        let job = Job {
+            model,
+            data: &rows,
+            batch_size,
+            steps,
+            logging_steps: 1,
+            document_length: DOCUMENT_LENGTH,
+            precision,
+        };
         by_batch.push((batch_size, run(setup, &format!("scaling: batch {batch_size}"), &job)?));
     }
     let mut by_length = Vec::new();
     for document_length in LENGTHS {
         let rows = full_length::rows(setup, document_length, BATCH_OF_LENGTHS * steps)?;
-        let job = Job { model, data: &rows, batch_size: BATCH_OF_LENGTHS, steps, logging_steps: 1, document_length, precision };
+        let job = Job {
+            model,
+            data: &rows,
+            batch_size: BATCH_OF_LENGTHS,
+            steps,
+            logging_steps: 1,
+            document_length,
+            precision,
+        };
         by_length.push((document_length, run(setup, &format!("scaling: length {document_length}"), &job)?));
     }
     let numbers = |runs: &[(usize, Sample)]| {

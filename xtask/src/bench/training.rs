@@ -31,7 +31,8 @@ pub fn measure(setup: &Setup, workload: Workload) -> Result<Vec<Row>> {
     let steps = options.warmup + options.steps;
     let (batch_size, warmup) = (options.batch_size, options.warmup);
     let (model, precision) = (setup.model()?.directory.as_path(), Precision::F32);
-    let job = Job { model, data: &data, batch_size, steps, logging_steps: 1, document_length: DOCUMENT_LENGTH, precision };
+    let job =
+        Job { model, data: &data, batch_size, steps, logging_steps: 1, document_length: DOCUMENT_LENGTH, precision };
     let (mut ours, mut theirs, mut halves, mut missing) = (Vec::new(), Vec::new(), Vec::new(), None);
     for run in 1..=options.runs {
         let step = |program: &str| format!("{}: {program}, run {run} of {}", workload.name(), options.runs);

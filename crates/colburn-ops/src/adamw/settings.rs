@@ -34,6 +34,7 @@ pub struct ParameterUpdate {
 
 /// The factor of all gradients.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one is made a step")]
 pub enum Clip {
     /// This factor, 1 for none.
     By(f64),

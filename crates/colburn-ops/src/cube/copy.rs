@@ -212,7 +212,7 @@ fn copy_rows(
             vector,
             argument(x),
             bias.map(argument).into(),
-            argument(&out),
+            argument(out),
             units as u32,
             (first / vector) as u32,
             (columns / vector) as u32,

@@ -201,6 +201,7 @@ fn blocks_kernel<N: Size>(
 }
 
 /// Adds the places of each row of the table, those of whole blocks by the sums of the blocks.
+#[allow(clippy::manual_div_ceil, reason = "kernels have no such method")]
 #[cube(launch_unchecked)]
 fn table_kernel<N: Size>(
     x: &[Vector<f32, N>],

@@ -13,7 +13,7 @@ pub(super) fn at<N: Size>(#[comptime] activation: Activation, x: Vector<f32, N>)
             let both = gelu(x);
             at_most(both.0, both.1, 10.0f32)
         }
-        Activation::GeluNew => swish(x, 1.595_769_1f32, 0.071_354_814f32),
+        Activation::GeluNew => swish(x, 1.595_769f32, 0.071_354_814f32),
         Activation::QuickGelu => swish(x, 1.702f32, 0.0f32),
         Activation::Silu => swish(x, 1.0f32, 0.0f32),
         Activation::Relu => relu(x),

@@ -14,6 +14,7 @@ pub(crate) struct Inputs {
 
 /// q, k and v.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "both are handles that live for a call")]
 pub(super) enum Factors {
     /// Side by side, `[tokens, 3 · hidden]`.
     Packed(CubeTensor),

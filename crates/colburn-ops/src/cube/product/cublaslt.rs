@@ -47,8 +47,7 @@ thread_local! {
 
 fn workspace(like: &CubeTensor) -> CubeTensor {
     let device = like.device.to_id().index_id;
-    WORKSPACES
-        .with_borrow_mut(|known| known.entry(device as u16).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
+    WORKSPACES.with_borrow_mut(|known| known.entry(device).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
 }
 
 /// As `product` of the module above.
