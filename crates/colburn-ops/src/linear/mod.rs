@@ -46,3 +46,15 @@ pub fn three_linears(
         Implementation::Composed => composed::three_linears(x, weights, biases, precision),
     }
 }
+
+/// `a · b` in f32, on CUDA too, where Burn's product of f32 rounds factors to TF32.
+///
+/// # Shapes
+/// `a`: `[m, k]`; `b`: `[k, n]`; the result: `[m, n]`.
+pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    match Implementation::of_all([&a, &b]) {
+        #[cfg(feature = "cube")]
+        Implementation::Cube => cube::linear(a, b, None, Precision::F32),
+        _ => a.matmul(b),
+    }
+}

@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::linear::product;
 use crate::maxsim::composed::membership;
 
 /// The least number of query tokens that found something, for it is divided by.
@@ -73,7 +74,7 @@ fn scores(
     if columns == 0 || query_tokens == 0 || width == 0 {
         return Ok(Tensor::zeros([queries.len(), columns], &device));
     }
-    let products = queries.values.clone().matmul(documents.values.clone().transpose());
+    let products = product(queries.values.clone(), documents.values.clone().transpose());
     let read = products.clone().detach().try_into_vec_as::<f32>();
     let mut read = read.map_err(|error| Error::Device(error.to_string()))?;
     // NaN is kept as the largest product, as in PyTorch, so that it shows in the loss.
@@ -101,7 +102,7 @@ fn scores(
     let kept = products.gather(1, Tensor::<2, Int>::from_data(TensorData::new(places, shape), &device));
     let nothing: Vec<bool> = best.iter().map(Option::is_none).collect();
     let kept = kept.mask_fill(Tensor::from_data(TensorData::new(nothing, shape), &device), 0.0);
-    Ok(membership(queries, &device).matmul(kept) / found)
+    Ok(product(membership(queries, &device), kept) / found)
 }
 
 /// A query token.
