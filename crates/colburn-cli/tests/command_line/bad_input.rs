@@ -99,8 +99,8 @@ fn an_unknown_key() {
     );
     workspace.write("RUN.toml", RUN);
     names(
-        &workspace.fail("train RUN.toml --set training.tf32=true"),
-        &["\"tf32\"", "[training]", "known keys: output_dir, "],
+        &workspace.fail("train RUN.toml --set training.ipex=true"),
+        &["\"ipex\"", "[training]", "known keys: output_dir, "],
     );
     names(
         &workspace.fail("train RUN.toml --set loss.type=triplet_margin"),
