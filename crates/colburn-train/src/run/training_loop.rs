@@ -68,6 +68,7 @@ pub(crate) struct TrainingLoop {
 }
 
 /// The loss and the gradient norm of a step.
+#[allow(clippy::large_enum_variant, reason = "one is made a step")]
 enum Numbers {
     Known { loss: f64, norm: f64, skipped: bool },
     Late(LateNumbers),
