@@ -8,12 +8,14 @@ use crate::process::cargo;
 use crate::result::Result;
 use crate::{process, sanitize, tidy, vulkan};
 
-/// The tests of the feature `plaid`.
-const PLAID: &str =
-    "cargo test --release --workspace --features colburn-cli/plaid --lib --test command_line -- plaid index";
+/// The tests of the feature `plaid`, in the build of the parity tests on ndarray: either alone would compile Burn once more.
+const PLAID: &str = "cargo test --release --workspace --features ndarray --features colburn-cli/plaid --lib --test command_line -- plaid index";
 
 /// The tests of the GPU kernels on wgpu. They choose the device themselves.
 const KERNELS_ON_WGPU: &str = "cargo test --release -p colburn-ops --features flex,wgpu --lib -- cube";
+
+/// The setting of builds of which only the tests matter: half the time of the compiler.
+const QUICK_BUILD: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
 
 pub fn run() -> Result<()> {
     let mut report = Report::default();
@@ -24,10 +26,6 @@ pub fn run() -> Result<()> {
     report
         .take("rustdoc", cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     report.step("tests", &words(TESTS))?;
-    report.step("tests of PLAID indexes", &words(PLAID))?;
-    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        report.take("kernels under AddressSanitizer", &mut sanitize::tests())?;
-    }
     report
         .step("smoke run of the example", &words(&format!("{EXAMPLE} -- --max-steps 3 --output-dir output/smoke")))?;
     // An index is created in a place that is free.
@@ -38,7 +36,11 @@ pub fn run() -> Result<()> {
     for command in BINARY {
         report.step("smoke run of the binary", &words(&smoke(command)))?;
     }
-    report.add("parity on ndarray", Suite::on(Device::Ndarray).run()?);
+    report.take("tests of PLAID indexes", cargo(&words(PLAID)).env("BURN_DEVICE", "flex"))?;
+    report.add("parity on ndarray", Suite::on(Device::Ndarray).beside(&["colburn-cli/plaid"]).run()?);
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        report.take("kernels under AddressSanitizer", sanitize::tests().env(QUICK_BUILD.0, QUICK_BUILD.1))?;
+    }
     report.on_wgpu()?;
     report.print();
     Ok(())
@@ -83,7 +85,8 @@ impl Report {
             eprintln!("\n==> kernels on wgpu, parity on wgpu\n    warning: skipped: {missing}");
             return Ok(());
         }
-        self.take("kernels on wgpu", cargo(&words(KERNELS_ON_WGPU)).env_remove("BURN_DEVICE"))?;
+        let mut kernels = cargo(&words(KERNELS_ON_WGPU));
+        self.take("kernels on wgpu", kernels.env_remove("BURN_DEVICE").env(QUICK_BUILD.0, QUICK_BUILD.1))?;
         if std::env::var("COLBURN_CI_WGPU").is_ok_and(|value| value == "1") {
             self.add("parity on wgpu", Suite::on(Device::Wgpu).run()?);
         } else {

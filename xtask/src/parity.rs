@@ -60,12 +60,19 @@ pub struct Suite {
     stand_in: Option<PathBuf>,
     /// A built test binary. Without it one is built.
     binary: Option<PathBuf>,
+    /// Features of the build beside the backend.
+    features: &'static [&'static str],
 }
 
 impl Suite {
     /// The suite without the full-size model.
     pub fn on(device: Device) -> Self {
-        Self { device, minilm: None, stand_in: None, binary: None }
+        Self { device, minilm: None, stand_in: None, binary: None, features: &[] }
+    }
+
+    /// The same suite in a build that has more features, so that it shares the build of other tests.
+    pub fn beside(self, features: &'static [&'static str]) -> Self {
+        Self { features, ..self }
     }
 
     pub fn parse(arguments: &mut Arguments) -> Result<Self> {
@@ -76,6 +83,7 @@ impl Suite {
             minilm: path("--minilm")?,
             stand_in: path("--stand-in")?,
             binary: path("--binary")?,
+            features: &[],
         };
         if suite.stand_in.is_some() && suite.device != Device::Cuda {
             return Err(format!("--stand-in belongs to a build for cuda, not for {name}"));
@@ -94,7 +102,9 @@ impl Suite {
             self.configure(&mut tests)?;
             return process::run(&step, &mut tests);
         }
-        let build = [build(self.device).as_slice(), &["--"]].concat();
+        let mut build = build(self.device).to_vec();
+        build.extend(self.features.iter().flat_map(|feature| ["--features", feature]));
+        build.push("--");
         if self.device == Device::Cuda {
             return cuda::build(self.stand_in.as_deref(), |cargo| {
                 let mut tests = cargo.command(&build);

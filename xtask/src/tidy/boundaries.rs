@@ -19,10 +19,14 @@ const LOSS: &str = "a loss sees embeddings, never the encoder";
 const MODEL: &str = "the model knows no optimizer";
 const DATA: &str = "batches are made off the training thread, where no tensor may be";
 
-const BOUNDARIES: [Boundary; 11] = [
+const POLARS: &str = "only colburn-data uses polars";
+
+const BOUNDARIES: [Boundary; 13] = [
     Boundary { word: "burn::train", crates: None, except: &["colburn-train"], reason: TRAINER },
     Boundary { word: "burn_train", crates: None, except: &["colburn-train"], reason: TRAINER },
-    Boundary { word: "polars", crates: None, except: &["colburn-data"], reason: "only colburn-data uses polars" },
+    Boundary { word: "polars_arrow", crates: None, except: &["colburn-data"], reason: POLARS },
+    Boundary { word: "polars_buffer", crates: None, except: &["colburn-data"], reason: POLARS },
+    Boundary { word: "polars_parquet", crates: None, except: &["colburn-data"], reason: POLARS },
     Boundary { word: "hf_hub", crates: None, except: &["colburn-hub"], reason: "only colburn-hub uses hf-hub" },
     Boundary { word: "colburn_model", crates: Some(&["colburn-loss"]), except: &[], reason: LOSS },
     Boundary { word: "encoder", crates: Some(&["colburn-loss"]), except: &[], reason: LOSS },
@@ -136,7 +140,7 @@ mod tests {
     fn a_crate_that_leaves_its_part_is_found() {
         for (name, source) in [
             ("colburn-eval", "use burn::train::metric::Metric;"),
-            ("colburn-eval", "use polars::prelude::*;"),
+            ("colburn-eval", "use polars_parquet::read::*;"),
             ("colburn-loss", "fn forward(encoder: &Bert) {}"),
             ("colburn-loss", "use colburn_model::ColBert;"),
             ("colburn-model", "use burn::{module::Module, optim::AdamW};"),

@@ -48,10 +48,12 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Foreign crates, with a feature where only that is restricted, and their only users.
-const EXCLUSIVE: [(&str, Option<&str>, &[&str]); 7] = [
+const EXCLUSIVE: [(&str, Option<&str>, &[&str]); 9] = [
     ("burn", Some("train"), &["colburn-train"]),
     ("burn-train", None, &["colburn-train"]),
-    ("polars", None, &["colburn-data"]),
+    ("polars-arrow", None, &["colburn-data"]),
+    ("polars-buffer", None, &["colburn-data"]),
+    ("polars-parquet", None, &["colburn-data"]),
     ("hf-hub", None, &["colburn-hub"]),
     ("gemm", None, &["colburn-ops", "colburn-search"]),
     ("pulp", None, &["colburn-ops"]),
@@ -132,7 +134,7 @@ mod tests {
             ),
             (
                 "crates/colburn-data/Cargo.toml",
-                "[dependencies]\npolars.workspace = true\n[dev-dependencies]\ncolburn-model.workspace = true",
+                "[dependencies]\npolars-parquet.workspace = true\n[dev-dependencies]\ncolburn-model.workspace = true",
             ),
         ]);
         assert_eq!(arrows(&repository), []);
@@ -158,7 +160,7 @@ mod tests {
         for (name, line) in [
             ("colburn-eval", "burn = { workspace = true, features = [\"train\"] }"),
             ("colburn-model", "burn-train = \"0.22\""),
-            ("colburn-cli", "polars.workspace = true"),
+            ("colburn-cli", "polars-parquet.workspace = true"),
             ("colburn-train", "hf-hub = \"1\""),
             ("colburn-data", "burn.workspace = true"),
             ("colburn-model", "gemm.workspace = true"),

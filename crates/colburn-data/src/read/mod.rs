@@ -1,11 +1,12 @@
 //! The readers of file formats. Each streams its file into a [`TableBuilder`], a row at a time, and its errors name the place
 //! in the file.
 
+mod arrays;
 mod csv;
 pub(crate) mod files;
 mod json_lines;
 mod panics;
-mod parquet;
+pub(crate) mod parquet;
 
 use self::files::{DataFiles, Format};
 use crate::error::Result;

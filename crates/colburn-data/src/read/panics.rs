@@ -4,10 +4,6 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-
-/// The prefix of the names of the decoder's own threads.
-const DECODER_THREADS: &str = "polars";
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
@@ -65,7 +61,7 @@ fn leave() {
 
 /// True if this thread works for a call.
 fn decodes() -> bool {
-    CALLS.get() > 0 || thread::current().name().is_some_and(|name| name.starts_with(DECODER_THREADS))
+    CALLS.get() > 0
 }
 
 fn lock() -> MutexGuard<'static, Shared> {

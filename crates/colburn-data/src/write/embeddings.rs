@@ -1,16 +1,16 @@
-//! A writer of token embeddings to Parquet: a row for each text, one row group at a time, so a file can be larger than memory. The reader of
-//! Parquet is in [`read`](crate::read). Only these two call polars.
+//! A writer of token embeddings to Parquet: a row for each text, one row group at a time, so a file can be larger than memory.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{
-    BatchedWriter, Column, DataFrame, DataType, Field, Float32Type, Int32Type, IntoColumn, IntoSeries,
-    ListBuilderTrait, ListPrimitiveChunkedBuilder, NamedFrom, ParquetCompression, ParquetWriter, PolarsNumericType,
-    PolarsResult, Schema, Series, StatisticsOptions,
-};
+use polars_arrow::array::{Array, ListArray, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::datatypes::{ArrowDataType, Field};
+use polars_arrow::offset::{Offsets, OffsetsBuffer};
+use polars_parquet::write::CompressionOptions;
 
+use super::parquet::ParquetWriter;
 use crate::error::{Error, Result};
+use crate::one_line::one_line;
 
 /// The id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct EmbeddingColumns {
 pub struct EmbeddingsWriter {
     /// The path in errors.
     path: PathBuf,
-    writer: BatchedWriter<File>,
+    writer: ParquetWriter,
     dim: usize,
     columns: EmbeddingColumns,
 }
@@ -73,11 +73,8 @@ impl EmbeddingsWriter {
     /// # Errors
     /// When the file cannot be written.
     pub fn new(path: &Path, file: File, dim: usize, columns: EmbeddingColumns) -> Result<Self> {
-        let writer = ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Zstd(None))
-            .with_statistics(StatisticsOptions::empty())
-            .batched(&columns.schema())
-            .map_err(|error| unwritable(path, error))?;
+        let writer = ParquetWriter::new(file, columns.fields(), CompressionOptions::Zstd(None));
+        let writer = writer.map_err(|reason| unwritable(path, reason))?;
         Ok(Self { path: path.to_owned(), writer, dim, columns })
     }
 
@@ -92,8 +89,8 @@ impl EmbeddingsWriter {
         for (row, (id, values)) in rows.iter().enumerate() {
             self.check(*id, *values).map_err(|reason| Error::Embeddings { path: self.path.clone(), row, reason })?;
         }
-        let frame = self.columns.frame(rows, self.dim);
-        frame.and_then(|frame| self.writer.write_batch(&frame)).map_err(|error| unwritable(&self.path, error))
+        let arrays = self.columns.arrays(rows, self.dim);
+        arrays.and_then(|arrays| self.writer.write(arrays)).map_err(|reason| unwritable(&self.path, reason))
     }
 
     /// Writes the footer, without which the file cannot be read.
@@ -101,7 +98,7 @@ impl EmbeddingsWriter {
     /// # Errors
     /// When the file cannot be written.
     pub fn finish(self) -> Result<()> {
-        self.writer.finish().map(|_bytes| ()).map_err(|error| unwritable(&self.path, error))
+        self.writer.finish().map_err(|reason| unwritable(&self.path, reason))
     }
 
     fn check(&self, id: EmbeddingId, values: EmbeddingValues) -> std::result::Result<(), String> {
@@ -126,41 +123,54 @@ impl EmbeddingsWriter {
 }
 
 impl EmbeddingColumns {
-    fn schema(self) -> Schema {
-        let list = |items: DataType| DataType::List(Box::new(items));
+    fn fields(self) -> Vec<Field> {
         let (id, value) = (
-            if self.text_ids { DataType::String } else { DataType::Int64 },
-            if self.scaled { DataType::Int32 } else { DataType::Float32 },
+            if self.text_ids { ArrowDataType::Utf8View } else { ArrowDataType::Int64 },
+            if self.scaled { ArrowDataType::Int32 } else { ArrowDataType::Float32 },
         );
-        let mut fields = vec![Field::new("id".into(), id), Field::new("embeddings".into(), list(list(value)))];
+        let field = |name: &'static str, dtype| Field::new(name.into(), dtype, true);
+        let mut fields = vec![field("id", id), field("embeddings", list_of(list_of(value)))];
         if self.scaled {
-            fields.push(Field::new("scales".into(), list(DataType::Float32)));
+            fields.push(field("scales", list_of(ArrowDataType::Float32)));
         }
-        Schema::from_iter(fields)
+        fields
     }
 
-    fn frame(self, rows: &[(EmbeddingId, EmbeddingValues)], dim: usize) -> PolarsResult<DataFrame> {
-        let mut columns = vec![self.ids(rows)];
-        let wide = |values: &[i8]| values.iter().map(|&value| i32::from(value)).collect::<Vec<i32>>();
-        let embeddings = rows.iter().map(|(_, values)| match values {
-            EmbeddingValues::Floats(values) => vectors::<Float32Type>(values, dim, DataType::Float32),
-            EmbeddingValues::Scaled { values, .. } => vectors::<Int32Type>(&wide(values), dim, DataType::Int32),
-        });
-        columns.push(Series::new("embeddings".into(), embeddings.collect::<Vec<Series>>()).into_column());
-        if self.scaled {
-            let mut lists =
-                ListPrimitiveChunkedBuilder::<Float32Type>::new("scales".into(), rows.len(), 0, DataType::Float32);
-            for (_, values) in rows {
-                if let EmbeddingValues::Scaled { scales, .. } = values {
-                    lists.append_slice(scales);
+    fn arrays(
+        self,
+        rows: &[(EmbeddingId, EmbeddingValues)],
+        dim: usize,
+    ) -> std::result::Result<Vec<Box<dyn Array>>, String> {
+        let (mut floats, mut integers, mut scales) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tokens = Vec::with_capacity(rows.len());
+        for (_, values) in rows {
+            let count = match values {
+                EmbeddingValues::Floats(values) => {
+                    floats.extend_from_slice(values);
+                    values.len()
                 }
-            }
-            columns.push(lists.finish().into_series().into_column());
+                EmbeddingValues::Scaled { values, scales: factors } => {
+                    integers.extend(values.iter().map(|&value| i32::from(value)));
+                    scales.extend_from_slice(factors);
+                    values.len()
+                }
+            };
+            tokens.push(count / dim.max(1));
         }
-        DataFrame::new(rows.len(), columns)
+        let values: Box<dyn Array> = if self.scaled {
+            Box::new(PrimitiveArray::from_vec(integers))
+        } else {
+            Box::new(PrimitiveArray::from_vec(floats))
+        };
+        let vectors = lists(values, std::iter::repeat_n(dim, tokens.iter().sum()))?;
+        let mut arrays = vec![self.ids(rows), lists(vectors, tokens.iter().copied())?];
+        if self.scaled {
+            arrays.push(lists(Box::new(PrimitiveArray::from_vec(scales)), tokens)?);
+        }
+        Ok(arrays)
     }
 
-    fn ids(self, rows: &[(EmbeddingId, EmbeddingValues)]) -> Column {
+    fn ids(self, rows: &[(EmbeddingId, EmbeddingValues)]) -> Box<dyn Array> {
         let texts = rows.iter().filter_map(|(id, _)| match id {
             EmbeddingId::Text(text) => Some(*text),
             EmbeddingId::Number(_) => None,
@@ -169,51 +179,70 @@ impl EmbeddingColumns {
             EmbeddingId::Number(number) => Some(*number),
             EmbeddingId::Text(_) => None,
         });
-        let ids = if self.text_ids {
-            Series::new("id".into(), texts.collect::<Vec<_>>())
+        if self.text_ids {
+            Box::new(Utf8ViewArray::from_slice_values(texts.collect::<Vec<_>>()))
         } else {
-            Series::new("id".into(), numbers.collect::<Vec<_>>())
-        };
-        ids.into_column()
+            Box::new(PrimitiveArray::from_vec(numbers.collect()))
+        }
     }
 }
 
-/// A list for each token.
-fn vectors<T: PolarsNumericType>(values: &[T::Native], dim: usize, dtype: DataType) -> Series {
-    let tokens = values.len() / dim.max(1);
-    let mut lists = ListPrimitiveChunkedBuilder::<T>::new("".into(), tokens, values.len(), dtype);
-    for vector in values.chunks_exact(dim.max(1)) {
-        lists.append_slice(vector);
-    }
-    lists.finish().into_series()
+fn list_of(items: ArrowDataType) -> ArrowDataType {
+    ListArray::<i64>::default_datatype(items)
 }
 
-fn unwritable(path: &Path, error: polars::prelude::PolarsError) -> Error {
-    let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+/// Lists of these lengths, one after the other in `values`.
+fn lists(
+    values: Box<dyn Array>,
+    lengths: impl IntoIterator<Item = usize>,
+) -> std::result::Result<Box<dyn Array>, String> {
+    let offsets: OffsetsBuffer<i64> = Offsets::try_from_lengths(lengths.into_iter()).map_err(one_line)?.into();
+    Ok(Box::new(ListArray::new(list_of(values.dtype().clone()), offsets, values, None)))
+}
+
+fn unwritable(path: &Path, reason: String) -> Error {
     Error::Unwritable { path: path.to_owned(), reason }
 }
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{ExplodeOptions, ParquetReader, SerReader};
-
     use super::*;
+    use crate::read::parquet::ParquetFile;
 
-    fn written(dim: usize, columns: EmbeddingColumns, groups: &[&[(EmbeddingId, EmbeddingValues)]]) -> DataFrame {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("e.parquet");
-        let mut writer = EmbeddingsWriter::new(&path, File::create(&path).unwrap(), dim, columns).unwrap();
-        groups.iter().for_each(|rows| writer.write(rows).unwrap());
-        writer.finish().unwrap();
-        ParquetReader::new(File::open(&path).unwrap()).finish().unwrap()
+    /// The columns of all row groups of a file.
+    struct Written(Vec<Vec<Box<dyn Array>>>);
+
+    impl Written {
+        fn new(dim: usize, columns: EmbeddingColumns, groups: &[&[(EmbeddingId, EmbeddingValues)]]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("e.parquet");
+            let mut writer = EmbeddingsWriter::new(&path, File::create(&path).unwrap(), dim, columns).unwrap();
+            groups.iter().for_each(|rows| writer.write(rows).unwrap());
+            writer.finish().unwrap();
+            let file = ParquetFile::open(&path).unwrap();
+            assert_eq!(file.fields().cloned().collect::<Vec<_>>(), columns.fields());
+            let group = |group: usize| {
+                let rows = file.row_groups()[group].num_rows();
+                (0..columns.fields().len()).map(|column| file.decode(group, column, 0..rows).unwrap()).collect()
+            };
+            Self((0..file.row_groups().len()).map(group).collect())
+        }
+
+        fn column<A: Array + Clone>(&self, group: usize, column: usize) -> A {
+            self.0[group][column].as_any().downcast_ref::<A>().unwrap().clone()
+        }
+
+        /// The number of vectors of a row, and their values.
+        fn vectors<T: polars_arrow::types::NativeType>(&self, group: usize, row: usize) -> (usize, Vec<T>) {
+            let vectors = self.column::<ListArray<i64>>(group, 1).value(row);
+            let vectors = vectors.as_any().downcast_ref::<ListArray<i64>>().unwrap();
+            let values = (0..vectors.len()).flat_map(|vector| numbers::<T>(vectors.value(vector).as_ref()));
+            (vectors.len(), values.collect())
+        }
     }
 
-    /// The values of a row, as floats, and how many vectors there are.
-    fn row(frame: &DataFrame, row: usize) -> (usize, Vec<f64>) {
-        let vectors = frame.column("embeddings").unwrap().list().unwrap().get_as_series(row).unwrap();
-        let values = vectors.explode(ExplodeOptions { empty_as_null: false, keep_nulls: true }).unwrap();
-        let values = values.cast(&DataType::Float64).unwrap();
-        (vectors.len(), values.f64().unwrap().into_no_null_iter().collect())
+    fn numbers<T: polars_arrow::types::NativeType>(array: &dyn Array) -> Vec<T> {
+        array.as_any().downcast_ref::<PrimitiveArray<T>>().unwrap().values_iter().copied().collect()
     }
 
     #[test]
@@ -225,14 +254,14 @@ mod tests {
             (EmbeddingId::Text(""), EmbeddingValues::Floats(&[])),
         ];
         let second = [(EmbeddingId::Text("x"), EmbeddingValues::Floats(&values[..3]))];
-        let frame = written(3, columns, &[&first, &[], &second]);
-        assert_eq!(frame.schema().as_ref(), &columns.schema());
-        let ids: Vec<&str> = frame.column("id").unwrap().str().unwrap().iter().flatten().collect();
-        assert_eq!(ids, ["d é🦀", "", "x"]);
-        let expected: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
-        assert_eq!(row(&frame, 0), (2, expected.clone()));
-        assert_eq!(row(&frame, 1), (0, vec![]));
-        assert_eq!(row(&frame, 2), (1, expected[..3].to_vec()));
+        let written = Written::new(3, columns, &[&first, &[], &second]);
+        assert_eq!(written.0.len(), 2);
+        let ids =
+            |group| written.column::<Utf8ViewArray>(group, 0).values_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!((ids(0), ids(1)), (vec!["d é🦀".to_owned(), String::new()], vec!["x".to_owned()]));
+        assert_eq!(written.vectors::<f32>(0, 0), (2, values.to_vec()));
+        assert_eq!(written.vectors::<f32>(0, 1), (0, vec![]));
+        assert_eq!(written.vectors::<f32>(1, 0), (1, values[..3].to_vec()));
     }
 
     #[test]
@@ -243,13 +272,13 @@ mod tests {
             (EmbeddingId::Number(7), EmbeddingValues::Scaled { values: &values, scales: &scales }),
             (EmbeddingId::Number(8), EmbeddingValues::Scaled { values: &[], scales: &[] }),
         ];
-        let frame = written(2, columns, &[&rows]);
-        assert_eq!(row(&frame, 0), (2, vec![127.0, -127.0, 0.0, 5.0]));
-        assert_eq!(row(&frame, 1).0, 0);
-        let ids: Vec<i64> = frame.column("id").unwrap().i64().unwrap().into_no_null_iter().collect();
-        assert_eq!(ids, [7, 8]);
-        let found = frame.column("scales").unwrap().list().unwrap().get_as_series(0).unwrap();
-        assert_eq!(found.f32().unwrap().into_no_null_iter().collect::<Vec<_>>(), scales);
+        let written = Written::new(2, columns, &[&rows]);
+        assert_eq!(written.vectors::<i32>(0, 0), (2, vec![127, -127, 0, 5]));
+        assert_eq!(written.vectors::<i32>(0, 1), (0, vec![]));
+        assert_eq!(numbers::<i64>(written.0[0][0].as_ref()), [7, 8]);
+        let found = written.column::<ListArray<i64>>(0, 2);
+        assert_eq!(numbers::<f32>(found.value(0).as_ref()), scales);
+        assert!(numbers::<f32>(found.value(1).as_ref()).is_empty());
     }
 
     #[test]

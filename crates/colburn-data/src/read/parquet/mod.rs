@@ -1,0 +1,268 @@
+//! Parquet, in slices: a row group can be larger than memory, so only about [`SLICE_BYTES`] of decoded values exist at
+//! a time. Only columns of texts, numbers and lists of either are decoded.
+
+mod file;
+
+use std::ops::Range;
+use std::path::Path;
+
+use polars_parquet::read::RowGroupMetadata;
+
+pub(crate) use self::file::ParquetFile;
+use super::arrays::{Values, kind_of};
+use crate::error::{Error, Place, Result};
+use crate::table::ColumnKind;
+use crate::table::builder::TableBuilder;
+
+const SLICE_BYTES: usize = 32 << 20;
+
+pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
+    let file = ParquetFile::open(path)?;
+    let fields = file.fields().map(|field| (field.name.to_string(), kind_of(&field.dtype)));
+    let order = table.start(Some(path), fields.collect())?;
+    let kinds: Vec<ColumnKind> = table.columns().iter().map(|column| column.kind.clone()).collect();
+    if !kinds.iter().any(ColumnKind::is_kept) {
+        let reason = "no column of texts, numbers or lists of either".to_owned();
+        return Err(Error::Parquet { path: path.to_owned(), reason });
+    }
+    let mut first = 0;
+    for (number, group) in file.row_groups().iter().enumerate() {
+        for rows in slices(group, SLICE_BYTES) {
+            let columns = order.iter().zip(&kinds).map(|(&column, kind)| match kind {
+                ColumnKind::Other(name) => Ok(Values::Other(name.clone())),
+                _ => file.values(number, column, rows.clone()),
+            });
+            let columns: Vec<Values> = columns.collect::<Result<_>>()?;
+            for row in 0..rows.len() {
+                let place = || Place::Row { path: path.to_owned(), row: first + rows.start + row };
+                table.push(columns.iter().map(|values| values.cell(row)), place)?;
+            }
+        }
+        first += group.num_rows();
+    }
+    Ok(())
+}
+
+/// Ranges of the rows of a group, each of about `bytes` decoded bytes.
+fn slices(group: &RowGroupMetadata, bytes: usize) -> impl Iterator<Item = Range<usize>> {
+    let rows = group.num_rows();
+    let step = (rows.saturating_mul(bytes) / group.total_byte_size().max(1)).max(1);
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::PathBuf;
+
+    use polars_arrow::array::{Array, BooleanArray, ListArray, PrimitiveArray, Utf8ViewArray};
+    use polars_arrow::datatypes::Field;
+    use polars_arrow::offset::Offsets;
+    use polars_parquet::write::CompressionOptions;
+
+    use super::*;
+    use crate::dataset::Dataset;
+    use crate::write::parquet::ParquetWriter;
+
+    type Columns = Vec<(&'static str, Box<dyn Array>)>;
+
+    /// Writes a row group for each of `groups`.
+    fn write(path: &Path, compression: CompressionOptions, groups: impl IntoIterator<Item = Columns>) {
+        let mut groups = groups.into_iter().peekable();
+        let field =
+            |(name, array): &(&'static str, Box<dyn Array>)| Field::new((*name).into(), array.dtype().clone(), true);
+        let fields = groups.peek().unwrap().iter().map(field).collect();
+        let mut writer = ParquetWriter::new(File::create(path).unwrap(), fields, compression).unwrap();
+        for columns in groups {
+            writer.write(columns.into_iter().map(|(_, array)| array).collect()).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    /// The rows in groups of up to `group` rows.
+    fn write_rows(path: &Path, rows: std::ops::Range<i64>, group: usize) {
+        let groups = rows.clone().step_by(group).map(|start| columns(start..(start + group as i64).min(rows.end)));
+        write(path, CompressionOptions::Snappy, groups);
+    }
+
+    fn columns(rows: std::ops::Range<i64>) -> Columns {
+        let text = |name: &str| texts(&rows.clone().map(|i| format!("{name} {i} é🦀")).collect::<Vec<_>>());
+        vec![
+            ("query", text("query")),
+            ("positive", text("positive")),
+            ("label", Box::new(PrimitiveArray::from_vec(rows.clone().collect::<Vec<i64>>()))),
+            ("score", Box::new(PrimitiveArray::from_vec(rows.clone().map(|i| i as f32 / 2.0).collect::<Vec<f32>>()))),
+            ("easy", Box::new(BooleanArray::from_slice(rows.map(|i| i % 2 == 0).collect::<Vec<_>>()))),
+        ]
+    }
+
+    fn texts(texts: &[impl AsRef<str>]) -> Box<dyn Array> {
+        Box::new(Utf8ViewArray::from_slice_values(texts))
+    }
+
+    fn in_folder(test: impl FnOnce(PathBuf)) {
+        let folder = tempfile::tempdir().unwrap();
+        test(folder.path().to_owned());
+    }
+
+    fn check_rows(data: &Dataset, rows: usize) {
+        assert_eq!(data.columns(), ["query", "positive", "label", "score", "easy"]);
+        assert_eq!(data.len(), rows);
+        for row in 0..rows {
+            assert_eq!(data.text(row, 0).unwrap(), format!("query {row} é🦀"));
+            assert_eq!(data.text(row, 1).unwrap(), format!("positive {row} é🦀"));
+            assert_eq!(data.number(row, 2).unwrap(), row as f64);
+            assert_eq!(data.number(row, 3).unwrap(), row as f64 / 2.0);
+            assert_eq!(data.number(row, 4).unwrap(), f64::from(u8::from(row % 2 == 0)));
+        }
+    }
+
+    #[test]
+    fn several_row_groups_and_files_keep_their_order() {
+        in_folder(|folder| {
+            write_rows(&folder.join("train-0.parquet"), 0..1000, 64);
+            check_rows(&Dataset::load(folder.join("train-0.parquet")).unwrap(), 1000);
+            write_rows(&folder.join("train-1.parquet"), 1000..1003, 64);
+            check_rows(&Dataset::load(folder.join("train-*.parquet")).unwrap(), 1003);
+            check_rows(&Dataset::load(&folder).unwrap(), 1003);
+        });
+    }
+
+    #[test]
+    fn files_may_order_their_columns_as_they_like() {
+        in_folder(|folder| {
+            write_rows(&folder.join("part-0.parquet"), 0..10, 4);
+            let reversed = columns(10..20).into_iter().rev().collect();
+            write(&folder.join("part-1.parquet"), CompressionOptions::Uncompressed, [reversed]);
+            check_rows(&Dataset::load(&folder).unwrap(), 20);
+        });
+    }
+
+    #[test]
+    fn slices_cover_every_row_once() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write_rows(&path, 0..1000, 300);
+            let file = ParquetFile::open(&path).unwrap();
+            assert_eq!(file.row_groups().len(), 4);
+            for bytes in [0, 1, 500, 4000, usize::MAX] {
+                for group in file.row_groups() {
+                    let mut next = 0;
+                    for rows in slices(group, bytes) {
+                        assert!(rows.start == next && !rows.is_empty());
+                        next = rows.end;
+                    }
+                    assert_eq!(next, group.num_rows());
+                }
+            }
+            let group = &file.row_groups()[0];
+            assert_eq!((slices(group, 0).count(), slices(group, usize::MAX).count()), (300, 1));
+        });
+    }
+
+    #[test]
+    fn a_null_names_file_row_and_column() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            let positives = Utf8ViewArray::from_slice([Some("x"), None, Some("y")]);
+            let columns = vec![("query", texts(&["a", "b", "c"])), ("positive", Box::new(positives) as Box<dyn Array>)];
+            write(&path, CompressionOptions::Snappy, [columns]);
+            let message = Dataset::load(&path).unwrap_err().to_string();
+            assert!(
+                message.ends_with(
+                    "rows.parquet: row 1 (counted from 0): column \"positive\" is null; expected a text in every row"
+                ),
+                "{message}"
+            );
+        });
+    }
+
+    #[test]
+    fn a_cut_or_foreign_file_is_not_complete() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write_rows(&path, 0..200, 100);
+            let bytes = fs::read(&path).unwrap();
+            for length in [1, 4, 11, 12, 100, bytes.len() / 2, bytes.len() - 1] {
+                fs::write(&path, &bytes[..length]).unwrap();
+                let message = Dataset::load(&path).unwrap_err().to_string();
+                assert!(message.contains("rows.parquet: not a complete Parquet file ("), "{message}");
+                assert!(!message.contains('\n'));
+            }
+            fs::write(&path, "query,positive\na,b\n").unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().contains("not a complete Parquet file"));
+            fs::write(&path, [&bytes[..20], &bytes[bytes.len() - 1500..]].concat()).unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().contains("complete Parquet file"));
+            fs::write(&path, "").unwrap();
+            assert!(Dataset::load(&path).unwrap_err().to_string().ends_with("rows.parquet: an empty file (0 bytes)"));
+        });
+    }
+
+    #[test]
+    fn a_hole_of_zeros_is_an_error() {
+        in_folder(|folder| {
+            let path = folder.join("rows.parquet");
+            write_rows(&path, 0..200, 100);
+            let good = fs::read(&path).unwrap();
+            let footer = good.len() - 8 - u32::from_le_bytes(good[good.len() - 8..][..4].try_into().unwrap()) as usize;
+            for (start, end) in [(4, footer), (4, 64), (footer / 2, footer)] {
+                let mut bytes = good.clone();
+                bytes[start..end].fill(0);
+                fs::write(&path, &bytes).unwrap();
+                let message = Dataset::load(&path).unwrap_err().to_string();
+                assert!(message.contains("rows.parquet: cannot be decoded ("), "{message}");
+                assert!(!message.contains('\n'));
+            }
+        });
+    }
+
+    #[test]
+    fn every_common_compression_is_read() {
+        use CompressionOptions as Codec;
+        for codec in [
+            Codec::Uncompressed,
+            Codec::Snappy,
+            Codec::Zstd(None),
+            Codec::Gzip(None),
+            Codec::Brotli(None),
+            Codec::Lz4Raw,
+        ] {
+            in_folder(|folder| {
+                let path = folder.join("rows.parquet");
+                write(&path, codec, [columns(0..100)]);
+                check_rows(&Dataset::load(&path).unwrap(), 100);
+            });
+        }
+    }
+
+    #[test]
+    fn slices_of_lists_keep_their_rows() {
+        in_folder(|folder| {
+            let group = |rows: std::ops::Range<i64>| -> Columns {
+                let values: Vec<i64> = rows.clone().flat_map(|row| (0..row % 5).map(move |at| row * 10 + at)).collect();
+                let offsets = Offsets::<i64>::try_from_lengths(rows.clone().map(|row| (row % 5) as usize)).unwrap();
+                let dtype = ListArray::<i64>::default_datatype(polars_arrow::datatypes::ArrowDataType::Int64);
+                let ids = ListArray::new(dtype, offsets.into(), Box::new(PrimitiveArray::from_vec(values)), None);
+                vec![("query", texts(&vec!["a"; rows.count()])), ("ids", Box::new(ids))]
+            };
+            let groups = (0..300).step_by(70).map(|start| group(start..(start + 70).min(300)));
+            write(&folder.join("rows.parquet"), CompressionOptions::Snappy, groups);
+            let data = Dataset::load(&folder).unwrap();
+            for row in 0..300 {
+                let expected = (0..row % 5).map(|at| row * 10 + at).collect();
+                assert_eq!(data.list(row as usize, 1).unwrap(), crate::List::Integers(expected));
+            }
+        });
+    }
+
+    #[test]
+    fn no_rows() {
+        in_folder(|folder| {
+            write(&folder.join("part-0.parquet"), CompressionOptions::Snappy, [columns(0..0)]);
+            let message = Dataset::load(&folder).unwrap_err().to_string();
+            assert!(message.ends_with("part-0.parquet: no rows"), "{message}");
+            write_rows(&folder.join("part-1.parquet"), 0..5, 10);
+            check_rows(&Dataset::load(&folder).unwrap(), 5);
+        });
+    }
+}
