@@ -4,7 +4,7 @@
 
 use burn::module::Module;
 use colburn::{
-    data::Collator,
+    data::{Collator, Missing, RowOptions, TextRows},
     loss::{Score, Targets},
     model::TokenBatch,
     ops::{Embeddings, maxsim, xtr},
@@ -34,7 +34,9 @@ fn case(golden: &Value) -> Case {
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let count = rows.len();
     let dataset = Dataset::from_rows(&columns, rows).unwrap();
-    let collator = Collator::new(model.tokenizer().clone(), dataset).unwrap();
+    // One of the negatives is an empty text.
+    let options = RowOptions { missing: Missing::Keep, ..RowOptions::default() };
+    let collator = Collator::new(model.tokenizer().clone(), TextRows::new(dataset, options).unwrap()).unwrap();
     let batch = collator.collate(&(0..count).collect::<Vec<_>>()).unwrap();
     // One pass through the encoder for both sides, as the trainer does it.
     let embeddings = model.forward(&TokenBatch::concat(&[&batch.queries, &batch.documents]));

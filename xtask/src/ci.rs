@@ -8,8 +8,11 @@ use crate::process::cargo;
 use crate::result::Result;
 use crate::{process, sanitize, tidy, vulkan};
 
-/// The tests of the feature `plaid`, in the build of the parity tests on ndarray: either alone would compile Burn once more.
-const PLAID: &str = "cargo test --release --workspace --features ndarray --features colburn-cli/plaid --lib --test command_line -- plaid index";
+/// The tests of the feature `plaid`.
+const PLAID: &str = "cargo test --release --workspace --features ndarray --lib --test command_line";
+
+/// The build of the tests of PLAID and of ndarray, which share it: either alone would compile Burn once more.
+const PLAID_AND_NDARRAY: [&str; 2] = ["--features", "colburn-cli/plaid"];
 
 /// The tests of the GPU kernels on wgpu. They choose the device themselves.
 const KERNELS_ON_WGPU: &str = "cargo test --release -p colburn-ops --features flex,wgpu --lib -- cube";
@@ -36,8 +39,9 @@ pub fn run() -> Result<()> {
     for command in BINARY {
         report.step("smoke run of the binary", &words(&smoke(command)))?;
     }
-    report.take("tests of PLAID indexes", cargo(&words(PLAID)).env("BURN_DEVICE", "flex"))?;
-    report.add("parity on ndarray", Suite::on(Device::Ndarray).beside(&["colburn-cli/plaid"]).run()?);
+    let plaid = [words(PLAID).as_slice(), &PLAID_AND_NDARRAY, &["--", "plaid", "index"]].concat();
+    report.take("tests of PLAID indexes", cargo(&plaid).env("BURN_DEVICE", "flex"))?;
+    report.add("parity on ndarray", Suite::on(Device::Ndarray).in_build(&PLAID_AND_NDARRAY).run()?);
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         report.take("kernels under AddressSanitizer", sanitize::tests().env(QUICK_BUILD.0, QUICK_BUILD.1))?;
     }

@@ -60,19 +60,19 @@ pub struct Suite {
     stand_in: Option<PathBuf>,
     /// A built test binary. Without it one is built.
     binary: Option<PathBuf>,
-    /// Features of the build beside the backend.
-    features: &'static [&'static str],
+    /// More arguments of the build.
+    build: &'static [&'static str],
 }
 
 impl Suite {
     /// The suite without the full-size model.
     pub fn on(device: Device) -> Self {
-        Self { device, minilm: None, stand_in: None, binary: None, features: &[] }
+        Self { device, minilm: None, stand_in: None, binary: None, build: &[] }
     }
 
-    /// The same suite in a build that has more features, so that it shares the build of other tests.
-    pub fn beside(self, features: &'static [&'static str]) -> Self {
-        Self { features, ..self }
+    /// The same suite in a build with these arguments, so that it shares the build of other tests.
+    pub fn in_build(self, build: &'static [&'static str]) -> Self {
+        Self { build, ..self }
     }
 
     pub fn parse(arguments: &mut Arguments) -> Result<Self> {
@@ -83,7 +83,7 @@ impl Suite {
             minilm: path("--minilm")?,
             stand_in: path("--stand-in")?,
             binary: path("--binary")?,
-            features: &[],
+            build: &[],
         };
         if suite.stand_in.is_some() && suite.device != Device::Cuda {
             return Err(format!("--stand-in belongs to a build for cuda, not for {name}"));
@@ -103,7 +103,7 @@ impl Suite {
             return process::run(&step, &mut tests);
         }
         let mut build = build(self.device).to_vec();
-        build.extend(self.features.iter().flat_map(|feature| ["--features", feature]));
+        build.extend(self.build);
         build.push("--");
         if self.device == Device::Cuda {
             return cuda::build(self.stand_in.as_deref(), |cargo| {

@@ -3,10 +3,15 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod texts;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use colburn::model::{ColBert, EncodeOptions, Kind};
 use colburn::ops::Precision;
 use colburn::search::Dtype;
+
+pub use self::texts::{PromptArguments, PromptsArguments, TextArguments};
+use crate::data::arguments::DataArguments;
 
 /// Train, encode with, evaluate and search with ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
@@ -24,6 +29,7 @@ pub enum Command {
     Index(IndexArguments),
     Search(SearchArguments),
     Rerank(RerankArguments),
+    Data(DataArguments),
 }
 
 /// Train a model as a TOML file says.
@@ -48,8 +54,8 @@ pub struct EncodeArguments {
     /// The model: a directory, or its name on the Hugging Face hub, `org/name[@revision]`.
     #[arg(long)]
     pub model: PathBuf,
-    /// The texts: .txt (a line each), .jsonl (a string or an object with `text` a line) or .parquet (column `text`); also a folder of
-    /// Parquet files, or a pattern in quotes. A key or column `_id` or `id` is kept in Parquet output.
+    /// The texts: JSON Lines (a string or an object with `text` a line), JSON, CSV, TSV, Parquet, Arrow or .txt (a text a line), also
+    /// compressed; a file, a folder, or a pattern in quotes. Ids (`_id`, `id`, …) are kept in Parquet output.
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
     /// The kind of the texts: queries or documents.
@@ -74,9 +80,10 @@ pub struct EncodeArguments {
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
-    /// Put before every text, instead of the model's own prompt.
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub texts: TextArguments,
+    #[command(flatten)]
+    pub prompt: PromptArguments,
     /// Tokens a text, instead of the model's query_length or document_length.
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
@@ -93,11 +100,11 @@ pub struct EncodeArguments {
 }
 
 impl EncodeArguments {
-    /// The options of the encoding.
-    pub fn options(&self) -> EncodeOptions {
+    /// The options of the encoding with this prompt.
+    pub fn options(&self, prompt: Option<String>) -> EncodeOptions {
         EncodeOptions {
             batch_size: self.batch_size.get(),
-            prompt: self.prompt.clone(),
+            prompt,
             length: self.length,
             pool_factor: self.pool_factor.get(),
             protected_tokens: self.protected_tokens,
@@ -120,7 +127,8 @@ pub struct EvaluateArguments {
     /// be given several times.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub nano: Vec<PathBuf>,
-    /// A collection in BEIR's layout: a folder with corpus.jsonl, queries.jsonl and qrels/; can be given several times.
+    /// A collection in BEIR's layout: a folder with corpus.jsonl, queries.jsonl and qrels/, or files of other formats; can be given several
+    /// times.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub beir: Vec<PathBuf>,
     /// The judgements of a collection in BEIR's layout.
@@ -129,12 +137,12 @@ pub struct EvaluateArguments {
     /// Tokens of a query of the collections, instead of the model's query_length.
     #[arg(long, value_name = "N")]
     pub query_length: Option<NonZeroUsize>,
-    /// Put before every query of the collections.
-    #[arg(long, value_name = "TEXT")]
-    pub query_prompt: Option<String>,
-    /// Put before every document of the collections.
-    #[arg(long, value_name = "TEXT")]
-    pub corpus_prompt: Option<String>,
+    #[command(flatten)]
+    pub prompts: PromptsArguments,
+    /// Leave a document out of what is found for a query that has its id, as BEIR and MTEB do: in ArguAna and Quora the queries stand in
+    /// the corpus.
+    #[arg(long)]
+    pub ignore_identical_ids: bool,
     /// Also write, beside the results, what was found for each query of the collections, with scores, and the CSV files of the evaluators.
     #[arg(long)]
     pub write_predictions: bool,
@@ -200,10 +208,14 @@ pub struct AddArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
-    /// The documents: .jsonl or .parquet with `_id` (or `id`), `text` and perhaps `title`, or .txt (a line each, its number from 0 is the id;
-    /// such a number never takes the place of a document that is there already).
+    /// The documents: JSON Lines, JSON, CSV, TSV, Parquet or Arrow with `_id` (or `id`, …), `text` and perhaps `title`, or .txt (a line
+    /// each, its number from 0 is the id; such a number never takes the place of a document that is there already); also compressed.
     #[arg(long, value_name = "TEXTS")]
     pub input: PathBuf,
+    #[command(flatten)]
+    pub texts: TextArguments,
+    #[command(flatten)]
+    pub prompt: PromptArguments,
     /// Texts per forward pass.
     #[arg(long, value_name = "N", default_value = "32")]
     pub batch_size: NonZeroUsize,
@@ -257,6 +269,10 @@ pub struct SearchArguments {
     pub model: PathBuf,
     #[command(flatten)]
     pub queries: QueryArguments,
+    #[command(flatten)]
+    pub texts: TextArguments,
+    #[command(flatten)]
+    pub prompts: PromptsArguments,
     /// Documents a query.
     #[arg(long, value_name = "N", default_value = "10")]
     pub k: NonZeroUsize,
@@ -292,7 +308,7 @@ pub struct DocumentArguments {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub struct QueryArguments {
-    /// Queries: .jsonl or .parquet with `_id` (or `id`) and `text`, or .txt (a line each, its number from 0 is the id).
+    /// Queries with `_id` (or `id`, …) and `text`, of any format that `index add` reads.
     #[arg(long, value_name = "TEXTS")]
     pub queries: Option<PathBuf>,
     /// One query.
@@ -306,13 +322,18 @@ pub struct RerankArguments {
     /// The model's directory.
     #[arg(long)]
     pub model: PathBuf,
-    /// Queries: .jsonl or .parquet with `_id` (or `id`) and `text`, or .txt (a line each, its number from 0 is the id).
+    /// Queries with `_id` (or `id`, …) and `text`, of any format that `index add` reads.
     #[arg(long, value_name = "TEXTS")]
     pub queries: PathBuf,
     /// Documents, read as by `index add`.
     #[arg(long, value_name = "TEXTS")]
     pub documents: PathBuf,
-    /// The candidates of each query: .jsonl with `query_id` and `document_ids`, or a run as `search` writes it.
+    #[command(flatten)]
+    pub texts: TextArguments,
+    #[command(flatten)]
+    pub prompts: PromptsArguments,
+    /// The candidates of each query: JSON Lines with `query_id` and `document_ids`, or a run as `search` writes it, or one of TREC's format
+    /// by any program.
     #[arg(long, value_name = "RUN")]
     pub candidates: PathBuf,
     /// The number of them to keep; all unless given.

@@ -14,6 +14,7 @@ use colburn::ops::device::by_name;
 use serde_json::{Map, Value};
 
 use crate::command_line::EvaluateArguments;
+use crate::prompts::{Asked, say_left_out};
 use crate::{Error, Outcome, Result, output};
 
 /// The time between reports of progress.
@@ -28,6 +29,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
         return Err(Error::SameMetric { metric });
     }
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    say_prompts(arguments, &model);
     evaluators.iter().try_for_each(|evaluator| evaluator.check(&model))?;
     let reports =
         evaluators.iter().map(|evaluator| evaluate(evaluator.as_ref(), &model)).collect::<Result<Vec<_>>>()?;
@@ -42,6 +44,22 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Says which texts get no prompt of a model that has some; there is no option for those of triplets.
+fn say_prompts(arguments: &EvaluateArguments, model: &ColBert) {
+    let prompts = &arguments.prompts;
+    let mut encoded = Vec::new();
+    if !arguments.nano.is_empty() || !arguments.beir.is_empty() {
+        let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());
+        let document = Asked::new(prompts.corpus_prompt.as_ref(), prompts.corpus_prompt_name.as_ref());
+        encoded.push(("the queries", query, Some("--query-prompt")));
+        encoded.push(("the documents", document, Some("--corpus-prompt")));
+    }
+    if arguments.triplets.is_some() {
+        encoded.push(("the triplets", Asked::default(), None));
+    }
+    say_left_out(model, &encoded);
+}
+
 /// Everything that the arguments name is read before the model.
 fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> {
     let batch_size = arguments.batch_size.get();
@@ -52,8 +70,11 @@ fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> 
     let options = RetrievalOptions {
         batch_size,
         query_length: arguments.query_length.map(Into::into),
-        query_prompt: arguments.query_prompt.clone(),
-        corpus_prompt: arguments.corpus_prompt.clone(),
+        query_prompt: arguments.prompts.query_prompt.clone(),
+        corpus_prompt: arguments.prompts.corpus_prompt.clone(),
+        query_prompt_name: arguments.prompts.query_prompt_name.clone(),
+        corpus_prompt_name: arguments.prompts.corpus_prompt_name.clone(),
+        ignore_identical_ids: arguments.ignore_identical_ids,
         write_predictions: arguments.write_predictions,
         ..Default::default()
     };

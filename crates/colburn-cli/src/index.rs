@@ -11,8 +11,9 @@ use colburn::search::{Added, Error as SearchError, Index, IndexOptions};
 use colburn::search::{PlaidIndex, PlaidOptions};
 
 use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
-use crate::documents::{Documents, without_mark};
+use crate::documents::Documents;
 use crate::opened::{self, Opened};
+use crate::prompts::{Asked, say_left_out};
 use crate::{Error, Outcome, Result, output};
 
 /// Documents that are encoded and added at one time.
@@ -44,17 +45,18 @@ fn create(arguments: &CreateArguments) -> Result<()> {
     }
     Index::check_vacant(directory)?;
     let device = by_name(arguments.documents.device.name.as_deref())?;
-    let documents = Documents::counted(&arguments.documents.input)?;
+    let documents = Documents::counted(&arguments.documents.input, &arguments.documents.texts)?;
     let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
     let model = arguments.documents.precision.of(model);
-    fill(created(arguments, &model)?, documents, &model, &arguments.documents)
+    let options = options(&arguments.documents, &model)?;
+    fill(created(arguments, &model, &options)?, documents, &model, (&arguments.documents, &options))
 }
 
 /// A new index of the kind that was asked for.
-fn created(arguments: &CreateArguments, model: &ColBert) -> Result<Opened> {
+fn created(arguments: &CreateArguments, model: &ColBert, options: &EncodeOptions) -> Result<Opened> {
     let directory = &arguments.documents.index;
     let (name, dim) = (Some(model.name_or_path().display().to_string()), model.embedding_size());
-    let encoding = opened::encoding(model, arguments.documents.pool_factor)?;
+    let encoding = opened::encoding(model, options)?;
     #[cfg(feature = "plaid")]
     if arguments.plaid {
         let options = PlaidOptions { model: name, encoding, nbits: arguments.nbits, ..PlaidOptions::new(dim) };
@@ -71,12 +73,25 @@ fn add(arguments: &AddArguments) -> Result<()> {
     }
     index.lock()?;
     let device = by_name(arguments.device.name.as_deref())?;
-    let documents = Documents::counted(&arguments.input)?;
+    let documents = Documents::counted(&arguments.input, &arguments.texts)?;
     refuse_line_numbers(&index, &documents, arguments)?;
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
     index.check_model(&model)?;
-    index.check_encoding(&opened::encoding(&model, arguments.pool_factor)?)?;
-    fill(index, documents, &model, arguments)
+    let options = options(arguments, &model)?;
+    index.check_encoding(&opened::encoding(&model, &options)?)?;
+    fill(index, documents, &model, (arguments, &options))
+}
+
+/// The options of the encoding of documents.
+fn options(arguments: &AddArguments, model: &ColBert) -> Result<EncodeOptions> {
+    let prompt = Asked::new(arguments.prompt.prompt.as_ref(), arguments.prompt.prompt_name.as_ref());
+    say_left_out(model, &[("the documents", prompt, Some("--prompt"))]);
+    Ok(EncodeOptions {
+        batch_size: arguments.batch_size.get(),
+        pool_factor: arguments.pool_factor.get(),
+        prompt: prompt.of(model)?,
+        ..EncodeOptions::default()
+    })
 }
 
 /// Refuses pooled vectors, of which a PLAID index would not keep the length.
@@ -115,14 +130,9 @@ fn fill(
     mut index: Opened,
     (documents, count): (Documents, usize),
     model: &ColBert,
-    arguments: &AddArguments,
+    (arguments, options): (&AddArguments, &EncodeOptions),
 ) -> Result<()> {
-    let options = EncodeOptions {
-        batch_size: arguments.batch_size.get(),
-        pool_factor: arguments.pool_factor.get(),
-        ..EncodeOptions::default()
-    };
-    let chunks = Chunks { documents, count, done: 0, tokens: 0, model, options: &options, began: Instant::now() };
+    let chunks = Chunks { documents, count, done: 0, tokens: 0, model, options, began: Instant::now() };
     let added = match &mut index {
         Opened::Exact(index) => chunks.add(CHUNK, |ids, embeddings| Ok(index.add(ids, embeddings)?))?,
         #[cfg(feature = "plaid")]
@@ -206,7 +216,8 @@ fn remove(arguments: &RemoveArguments) -> Result<()> {
 fn ids(arguments: &IdArguments) -> Result<Vec<String>> {
     let Some(path) = &arguments.ids else { return Ok(arguments.id.clone()) };
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let ids: Vec<String> = without_mark(&text).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let ids: Vec<String> =
+        text.trim_start_matches('\u{feff}').lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if ids.is_empty() {
         return Err(Error::Texts { path: path.clone(), message: "there are no ids in it".to_owned() });
     }

@@ -1,21 +1,25 @@
-//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`. It reads
-//! files and arguments, calls the library, and turns every error into one line on stderr.
+//! The binary `colburn`: `train` from a TOML file, `encode` texts, `evaluate` a model, `index` documents, `search` and `rerank`, look at
+//! `data`. It reads files and arguments, calls the library, and turns every error into one line on stderr.
 
 mod command_line;
 mod config;
+mod data;
 mod documents;
 mod encode;
 mod error;
 mod evaluate;
 mod evaluation;
 mod index;
+mod known;
 mod opened;
 mod outcome;
 mod output;
+mod prompts;
 mod rerank;
 mod rows;
 mod runs;
 mod search;
+mod source_options;
 mod texts;
 mod train;
 
@@ -47,6 +51,7 @@ fn run(command: Command) -> Result<Outcome> {
             output::log(LogLevel::Passive);
             search::run(&arguments)
         }
+        Command::Data(arguments) => data::run(&arguments.command),
         Command::Rerank(arguments) => {
             output::log(LogLevel::Passive);
             rerank::run(&arguments)

@@ -1,10 +1,9 @@
 //! An index of whichever kind a folder holds, for the commands that work with either.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
-use colburn::model::ColBert;
+use colburn::model::{ColBert, EncodeOptions};
 use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResult};
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidSearchOptions};
@@ -154,8 +153,13 @@ impl Opened {
 const WEIGHTS: &str = "weights";
 
 /// The settings of the encoding of documents, for an index to remember.
-pub fn encoding(model: &ColBert, pool_factor: NonZeroUsize) -> Result<BTreeMap<String, String>> {
-    let facts = [(WEIGHTS, checksum(model)?), ("pool_factor", pool_factor.to_string())];
+pub fn encoding(model: &ColBert, options: &EncodeOptions) -> Result<BTreeMap<String, String>> {
+    let prompt = options.prompt.as_deref().or(model.default_prompt()).unwrap_or_default();
+    let facts = [
+        (WEIGHTS, checksum(model)?),
+        ("pool_factor", options.pool_factor.to_string()),
+        ("prompt", format!("{prompt:?}")),
+    ];
     Ok(facts.map(|(key, value)| (key.to_owned(), value)).into())
 }
 

@@ -1,6 +1,6 @@
 //! `colburn rerank`: candidates of queries in, the same ordered by their scores out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
@@ -8,8 +8,10 @@ use colburn::ops::device::by_name;
 use colburn::search::{RerankResult, rerank};
 
 use crate::command_line::RerankArguments;
-use crate::documents::{Document, Documents, at_line};
-use crate::runs::{self, Candidates, Format};
+use crate::documents::Document;
+use crate::known::KnownTexts;
+use crate::prompts::{Asked, say_left_out};
+use crate::runs::{self, Candidates, Format, at_line};
 use crate::{Outcome, Result, output};
 
 /// Candidates that are encoded at one time, those of at least one query.
@@ -27,9 +29,23 @@ pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     let texts = texts(&candidates, arguments)?;
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
 
+    let prompts = &arguments.prompts;
+    let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());
+    let document = Asked::new(prompts.corpus_prompt.as_ref(), prompts.corpus_prompt_name.as_ref());
+    say_left_out(
+        &model,
+        &[("the queries", query, Some("--query-prompt")), ("the documents", document, Some("--corpus-prompt"))],
+    );
+    let batch_size = arguments.batch_size.get();
+    let options = |prompt| EncodeOptions { batch_size, prompt, ..EncodeOptions::default() };
+    let options = Options { query: options(query.of(&model)?), document: options(document.of(&model)?) };
+
     let mut results = Vec::with_capacity(queries.len());
     for (queries, candidates) in chunks(&queries, &candidates) {
-        results.extend(ordered(&model, queries, candidates, &texts, arguments)?);
+        results.extend(ordered(&model, queries, candidates, &texts, &options)?);
+    }
+    if let Some(k) = arguments.k {
+        results.iter_mut().for_each(|results| results.truncate(k.get()));
     }
     runs::write(&arguments.output, &queries, &results)?;
     let found: usize = results.iter().map(Vec::len).sum();
@@ -39,36 +55,24 @@ pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
 
 /// The queries that there are candidates of, in the order of the candidates.
 fn queries(candidates: &[Candidates], arguments: &RerankArguments) -> Result<Vec<Document>> {
-    let wanted: HashSet<&str> = candidates.iter().map(|candidates| candidates.query.as_str()).collect();
-    let mut known = wanted_of(&arguments.queries, &wanted)?;
-    let query = |candidates: &Candidates| match known.remove(&candidates.query) {
-        Some(text) => Ok(Document { id: candidates.query.clone(), text }),
+    let wanted = candidates.iter().map(|candidates| candidates.query.as_str());
+    let known = KnownTexts::read(&arguments.queries, &arguments.texts, wanted)?;
+    let query = |candidates: &Candidates| match known.get(&candidates.query) {
+        Some(text) => Ok(Document { id: candidates.query.clone(), text: text.to_owned() }),
         None => Err(unknown(arguments, candidates.line, "query", &candidates.query, &arguments.queries)),
     };
     candidates.iter().map(query).collect()
 }
 
 /// The texts of all candidates by their ids.
-fn texts(candidates: &[Candidates], arguments: &RerankArguments) -> Result<HashMap<String, String>> {
+fn texts(candidates: &[Candidates], arguments: &RerankArguments) -> Result<KnownTexts> {
     let all = || candidates.iter().flat_map(|candidates| &candidates.documents);
-    let wanted: HashSet<&str> = all().map(|(id, _)| id.as_str()).collect();
-    let known = wanted_of(&arguments.documents, &wanted)?;
-    match all().find(|(id, _)| !known.contains_key(id)) {
+    let wanted = all().map(|(id, _)| id.as_str());
+    let known = KnownTexts::read(&arguments.documents, &arguments.texts, wanted)?;
+    match all().find(|(id, _)| known.get(id).is_none()) {
         Some((id, line)) => Err(unknown(arguments, *line, "document", id, &arguments.documents)),
         None => Ok(known),
     }
-}
-
-/// Those texts of a file whose ids are wanted.
-fn wanted_of(path: &Path, wanted: &HashSet<&str>) -> Result<HashMap<String, String>> {
-    let mut known = HashMap::new();
-    for document in Documents::open(path)? {
-        let document = document?;
-        if wanted.contains(document.id.as_str()) {
-            known.insert(document.id, document.text);
-        }
-    }
-    Ok(known)
 }
 
 fn unknown(arguments: &RerankArguments, line: usize, what: &str, id: &str, path: &Path) -> crate::Error {
@@ -96,17 +100,22 @@ fn chunks<'a>(
     })
 }
 
+/// The options of the encoding of either kind.
+struct Options {
+    query: EncodeOptions,
+    document: EncodeOptions,
+}
+
 /// The candidates of some queries, best first.
 fn ordered(
     model: &ColBert,
     queries: &[Document],
     candidates: &[Candidates],
-    texts: &HashMap<String, String>,
-    arguments: &RerankArguments,
+    texts: &KnownTexts,
+    options: &Options,
 ) -> Result<Vec<Vec<RerankResult<String>>>> {
-    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
     let query_texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-    let query_embeddings = model.encode(&query_texts, Kind::Query, &options)?;
+    let query_embeddings = model.encode(&query_texts, Kind::Query, &options.query)?;
 
     // A document that several queries have is encoded once.
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -119,16 +128,12 @@ fn ordered(
             });
         }
     }
-    let encoded = model.encode(&documents, Kind::Document, &options)?;
+    let encoded = model.encode(&documents, Kind::Document, &options.document)?;
     let ids = |candidates: &Candidates| candidates.documents.iter().map(|(id, _)| id.clone()).collect();
     let ids: Vec<Vec<String>> = candidates.iter().map(ids).collect();
     let embeddings = |ids: &Vec<String>| -> Vec<TokenEmbeddings> {
         ids.iter().filter_map(|id| Some(encoded[*places.get(id.as_str())?].clone())).collect()
     };
     let embeddings: Vec<Vec<TokenEmbeddings>> = ids.iter().map(embeddings).collect();
-    let mut results = rerank(&ids, &query_embeddings, &embeddings)?;
-    if let Some(k) = arguments.k {
-        results.iter_mut().for_each(|results| results.truncate(k.get()));
-    }
-    Ok(results)
+    Ok(rerank(&ids, &query_embeddings, &embeddings)?)
 }

@@ -1,9 +1,8 @@
 //! The rows that a run reads: to train on, to evaluate the loss on, and those of the evaluators.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use colburn::data::{self, Dataset, Examples, KdProcessing};
+use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, TextRows};
 use colburn::eval::{Evaluator, EvaluatorContext};
 
 use crate::Result;
@@ -21,16 +20,30 @@ impl Rows {
     /// Reads all files that the run names, each once.
     pub fn load(run: &RunConfig) -> Result<Self> {
         let mut files = Files::default();
-        let needs_train = run.training.trains() || run.data.test_size.is_some();
-        let mut train = if needs_train { files.all(&run.data.train)? } else { Vec::new() };
-        let mut eval = files.all(&run.data.eval)?;
-        if let (Some(test_size), [(name, whole)]) = (run.data.test_size, &mut train[..]) {
-            let (rest, held_out) = split(whole, test_size, run.training.seed)?;
-            *whole = rest;
-            eval.push((name.clone(), held_out));
+        let (mut train, mut eval) = (Vec::new(), Vec::new());
+        if run.training.trains() || run.data.test_size.is_some() {
+            for dataset in &run.data.train {
+                let rows = files.load(&dataset.source())?;
+                // The rows are split before a row becomes several, so that all of them are on one side.
+                let (rows, held_out) = match run.data.test_size {
+                    Some(test_size) => {
+                        let (rows, held_out) = rows.train_test_split(test_size, run.training.seed)?;
+                        (rows, Some(held_out))
+                    }
+                    None => (rows, None),
+                };
+                train.push((dataset.name.clone(), files.examples(dataset, rows)?));
+                if let Some(held_out) = held_out {
+                    eval.push((dataset.name.clone(), files.examples(dataset, held_out)?));
+                }
+            }
+        }
+        for dataset in &run.data.eval {
+            let rows = files.load(&dataset.source())?;
+            eval.push((dataset.name.clone(), files.examples(dataset, rows)?));
         }
         let batch_size = run.training.per_device_eval_batch_size;
-        let mut load = |path: &str| files.load(path);
+        let mut load = |path: &str| files.load(&Source::new(path));
         let mut context = EvaluatorContext { eval: &eval, batch_size, load: &mut load };
         let mut evaluators = Vec::with_capacity(run.evaluators.len());
         for config in &run.evaluators {
@@ -40,45 +53,38 @@ impl Rows {
     }
 }
 
-fn split(examples: &Examples, test_size: f64, seed: u64) -> Result<(Examples, Examples)> {
-    Ok(match examples {
-        Examples::Texts(rows) => {
-            let (train, test) = rows.train_test_split(test_size, seed)?;
-            (train.into(), test.into())
-        }
-        Examples::Distillation(rows) => {
-            let (train, test) = rows.train_test_split(test_size, seed)?;
-            (train.into(), test.into())
-        }
-    })
-}
-
 /// The files that were read already: datasets often share the tables of the texts that their rows name.
 #[derive(Default)]
-struct Files(BTreeMap<String, Dataset>);
+struct Files(Vec<(Source, Dataset)>);
 
 impl Files {
-    /// The rows of a file, a pattern or a directory.
-    fn load(&mut self, path: &str) -> data::Result<Dataset> {
-        if let Some(rows) = self.0.get(path) {
+    /// The rows of a source.
+    fn load(&mut self, source: &Source) -> data::Result<Dataset> {
+        if let Some((_, rows)) = self.0.iter().find(|(known, _)| known == source) {
             return Ok(rows.clone());
         }
-        let rows = Dataset::load(path)?;
-        self.0.insert(path.to_owned(), rows.clone());
+        let rows = Dataset::from_source(source)?;
+        self.0.push((source.clone(), rows.clone()));
         Ok(rows)
     }
 
-    fn all(&mut self, datasets: &[DatasetConfig]) -> Result<Vec<(String, Examples)>> {
-        datasets.iter().map(|dataset| Ok((dataset.name.clone(), self.examples(dataset)?))).collect()
-    }
-
-    fn examples(&mut self, dataset: &DatasetConfig) -> Result<Examples> {
-        let rows = self.load(&dataset.path)?;
-        let Some(tables) = &dataset.tables else { return Ok(rows.into()) };
-        let joined = KdProcessing::new(rows, self.load(&tables.queries)?, self.load(&tables.documents)?)?;
-        Ok(match tables.n_ways {
-            Some(n_ways) => joined.n_ways(n_ways)?,
-            None => joined,
+    /// The rows of a dataset, with their roles or their texts.
+    fn examples(&mut self, dataset: &DatasetConfig, rows: Dataset) -> Result<Examples> {
+        let Some(tables) = &dataset.tables else {
+            let rows = match &dataset.roles {
+                Some(roles) => rows.with_columns(roles.clone())?,
+                None => rows,
+            };
+            return Ok(TextRows::new(rows, dataset.options)?.into());
+        };
+        let (queries, documents) = (Source::new(&tables.queries), Source::new(&tables.documents));
+        let mut joined = KdProcessing::new(rows, self.load(&queries)?, self.load(&documents)?)?;
+        if let Some(n_ways) = tables.n_ways {
+            joined = joined.n_ways(n_ways)?;
+        }
+        Ok(match dataset.options.missing {
+            Missing::Error | Missing::Keep => joined,
+            Missing::Skip => joined.skip_missing()?,
         }
         .into())
     }

@@ -1,16 +1,19 @@
 //! Runs, the documents that were found for each query: written as JSON Lines or in TREC's format, and read as candidates.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::Path;
 
+use colburn::data::{self, Place, Records, Source};
 use colburn::model::write_atomic;
 use colburn::search::RerankResult;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::documents::{Document, Parsed, at_line, id_of, without_mark};
+use crate::documents::Document;
 use crate::{Error, Result};
+
+/// The contents of a line, or the problem with it.
+type Parsed<T> = std::result::Result<T, String>;
 
 /// A line of a run as JSON.
 #[derive(Serialize)]
@@ -111,13 +114,24 @@ pub struct Candidates {
     pub documents: Vec<(String, usize)>,
 }
 
-/// Reads the candidates of each query, in the order of the file.
+/// Reads the candidates of each query, in the order of the file, which may be compressed. JSON is known by its first line.
 pub fn read(path: &Path) -> Result<Vec<Candidates>> {
-    let format = Format::of(path)?;
-    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut all: Vec<Candidates> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    for (line, text) in (1..).zip(without_mark(&text).lines()).filter(|(_, text)| !text.trim().is_empty()) {
+    let mut format = None;
+    let mut records = Records::open(&Source::new(path).with_format(data::Format::Text))?;
+    while let Some(record) = records.next()? {
+        let text = record.value("text").id().unwrap_or_default().into_owned();
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = match record.place() {
+            Place::Line { line, .. } => line as usize,
+            Place::Row { row, .. } | Place::Memory { row } => row + 1,
+        };
+        let is_json = text.trim_start().starts_with('{') || Format::of(path).is_ok_and(|of| of == Format::JsonLines);
+        let format = *format.get_or_insert(if is_json { Format::JsonLines } else { Format::Trec });
         let (query, documents) = match format {
             Format::JsonLines => json_line(text),
             Format::Trec => trec_line(text),
@@ -147,6 +161,21 @@ pub fn read(path: &Path) -> Result<Vec<Candidates>> {
     Ok(all)
 }
 
+/// An error at a line, counted from 1.
+pub fn at_line(path: &Path, line: usize, message: impl Into<String>) -> Error {
+    Error::Text { place: format!("{}:{line}", path.display()), message: message.into() }
+}
+
+/// An id in JSON: a string, or a whole number, which many files have.
+fn id_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Value::Number(number) => data::Value::Float(number.as_f64()?).id().map(|id| id.into_owned()),
+        _ => None,
+    }
+}
+
 fn json_line(line: &str) -> Parsed<(String, Vec<String>)> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("broken JSON: {error}"))?;
     let id = |value: &Value| id_of(value).ok_or_else(|| format!("the id {value} is not a string or an integer"));
@@ -169,6 +198,8 @@ fn trec_line(line: &str) -> Parsed<(String, Vec<String>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn candidates(name: &str, text: &str) -> Parsed<Vec<Candidates>> {
@@ -224,6 +255,12 @@ mod tests {
             Ok(vec![of("a", 1, &[])])
         );
         assert_eq!(candidates("a.trec", "\u{feff}q Q0 a 1 9.5 x"), Ok(vec![of("q", 1, &[("a", 1)])]));
+        // The contents tell the format of any other name.
+        assert_eq!(candidates("a.txt", "q Q0 a 1 9.5 x"), Ok(vec![of("q", 1, &[("a", 1)])]));
+        assert_eq!(
+            candidates("a.out", "{\"query_id\": 1.0, \"document_ids\": [2.0]}"),
+            Ok(vec![of("1", 1, &[("2", 1)])])
+        );
         // The lines of a query need not be together.
         assert_eq!(
             candidates("a.run", "q Q0 a 1 9.5 x\nr\tQ0\tb\t1\t9\tx\nq Q0 b 2 9.0 x\n"),
@@ -237,7 +274,7 @@ mod tests {
         assert!(json("{").starts_with("a.jsonl:1: broken JSON: "));
         assert!(json("{\"document_ids\": []}").starts_with("a.jsonl:1: no `query_id`"));
         assert!(json("{\"query_id\": 1, \"document_ids\": {}}").starts_with("a.jsonl:1: no list `document_ids`"));
-        assert!(json("{\"query_id\": 1, \"document_ids\": [null]}").contains("the id null is not"));
+        assert!(json("{\"query_id\": 1, \"document_ids\": [1.5]}").contains("the id 1.5 is not"));
         assert!(json("{\"query_id\": 1, \"results\": [5]}").contains("the id null is not"));
         let twice = "{\"query_id\": 1, \"document_ids\": [1]}\n{\"query_id\": 1, \"document_ids\": [2]}";
         assert_eq!(json(twice), "a.jsonl:2: the query \"1\" has a line already");

@@ -7,8 +7,9 @@ use colburn::search::{ExactSearch, Floor, Packed, RerankResult};
 use crate::command_line::SearchArguments;
 use crate::documents::{Document, Documents};
 use crate::opened::{Opened, refuse_plaid_options};
+use crate::prompts::{Asked, say_left_out};
 use crate::runs::{self, Format};
-use crate::{Outcome, Result, output};
+use crate::{Error, Outcome, Result, output};
 
 /// Documents of a corpus that are encoded at one time.
 const CHUNK: usize = 2048;
@@ -17,6 +18,7 @@ const QUERIES: usize = 4096;
 
 pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let device = by_name(arguments.device.name.as_deref())?;
+    refuse_corpus_prompt(arguments)?;
     if let Some(path) = &arguments.output {
         Format::of(path)?;
         output::prepare(path)?;
@@ -26,7 +28,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         refuse_plaid_options(arguments)?;
     }
     let queries: Vec<Document> = match &arguments.queries.queries {
-        Some(path) => Documents::open(path)?.collect::<Result<_>>()?,
+        Some(path) => Documents::open(path, &arguments.texts)?.collect::<Result<_>>()?,
         None => {
             let text = arguments.queries.query.clone().unwrap_or_default();
             vec![Document { id: "0".to_owned(), text }]
@@ -35,9 +37,12 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     if let Some(path) = &arguments.output {
         Format::of(path)?.check_ids(queries.iter().map(|query| query.id.as_str()))?;
     }
-    let corpus = arguments.documents.corpus.as_deref().map(Documents::open).transpose()?;
+    let open = |path| Documents::open(path, &arguments.texts);
+    let corpus = arguments.documents.corpus.as_deref().map(open).transpose()?;
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
-    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
+    let prompts = prompts(arguments, &model)?;
+    let options =
+        EncodeOptions { batch_size: arguments.batch_size.get(), prompt: prompts.query, ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         Ok(Packed::from_embeddings(&model.encode(&texts, Kind::Query, &options)?)?)
@@ -50,7 +55,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
         }
     }
     if let Some(corpus) = corpus {
-        results = search_corpus(corpus, &encode(&queries)?, &model, arguments)?;
+        results = search_corpus(corpus, &encode(&queries)?, &model, prompts.document, arguments)?;
     }
     match &arguments.output {
         Some(path) => {
@@ -68,14 +73,45 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The texts before queries and documents.
+struct Prompts {
+    query: Option<String>,
+    document: Option<String>,
+}
+
+/// The prompts that were asked for. The documents of an index have theirs already.
+fn prompts(arguments: &SearchArguments, model: &ColBert) -> Result<Prompts> {
+    let prompts = &arguments.prompts;
+    let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());
+    let document = Asked::new(prompts.corpus_prompt.as_ref(), prompts.corpus_prompt_name.as_ref());
+    let mut encoded = vec![("the queries", query, Some("--query-prompt"))];
+    if arguments.documents.corpus.is_some() {
+        encoded.push(("the documents", document, Some("--corpus-prompt")));
+    }
+    say_left_out(model, &encoded);
+    Ok(Prompts { query: query.of(model)?, document: document.of(model)? })
+}
+
+/// Refuses a prompt for documents that are encoded already.
+fn refuse_corpus_prompt(arguments: &SearchArguments) -> Result<()> {
+    let prompts = &arguments.prompts;
+    if arguments.documents.corpus.is_some() || (prompts.corpus_prompt.is_none() && prompts.corpus_prompt_name.is_none())
+    {
+        return Ok(());
+    }
+    let message = "the documents of an index are encoded already; give their prompt to `index create`".to_owned();
+    Err(Error::Text { place: "--corpus-prompt".to_owned(), message })
+}
+
 /// Encodes documents a chunk at a time and keeps the best of each query.
 fn search_corpus(
     mut corpus: Documents,
     queries: &Packed,
     model: &ColBert,
+    prompt: Option<String>,
     arguments: &SearchArguments,
 ) -> Result<Vec<Vec<RerankResult<String>>>> {
-    let options = EncodeOptions { batch_size: arguments.batch_size.get(), ..EncodeOptions::default() };
+    let options = EncodeOptions { batch_size: arguments.batch_size.get(), prompt, ..EncodeOptions::default() };
     let mut search = ExactSearch::new(queries, arguments.k.get())?;
     let mut ids: Vec<String> = Vec::new();
     loop {

@@ -2,16 +2,18 @@
 //! inside the tokenizer. It pads nothing and makes no tensor, so batches can be prepared on any thread.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use colburn_model::{Kind, TextTokenizer, TokenBatch};
 
-use crate::columns::Columns;
-use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
-use crate::error::{Error, Result};
-use crate::examples::{Examples, texts_of_list};
+use crate::error::Result;
+use crate::examples::Examples;
 use crate::prompts::Prompts;
-use crate::table::{ColumnKind, ListItems};
+use crate::roles::columns::Columns;
+use crate::roles::finder::Scores;
+use crate::roles::rows::TextRows;
+use crate::roles::texts::{Document, RowTexts};
 
 /// The tokens of some rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +29,8 @@ pub struct Batch {
 
 /// Turns rows into batches: PyLate's `ColBERTCollator`.
 ///
-/// Rows of texts have the roles of [`Columns`]; where their label is a list, it holds a score for each document of the row.
+/// Rows of texts have the roles of [`Columns`]; where their label is a list, or they have columns of scores, these are a teacher's scores
+/// of the documents.
 /// Rows of a [`KdProcessing`] have its query, documents and scores.
 ///
 /// ```
@@ -44,16 +47,12 @@ pub struct Collator {
     tokenizer: TextTokenizer,
     input: CollatorInput,
     prompts: Prompts,
+    seed: u64,
 }
 
 #[derive(Clone)]
 enum CollatorInput {
-    /// `scores` is the column of lists of scores, if there is one.
-    Texts {
-        data: Dataset,
-        columns: Columns,
-        scores: Option<usize>,
-    },
+    Texts { rows: TextRows, columns: Arc<Columns> },
     Distillation(KdProcessing),
 }
 
@@ -66,14 +65,13 @@ struct Texts<'a> {
 }
 
 impl Collator {
-    /// A collator for these rows. Data with lists is read once, so that a bad list is found before the run.
+    /// A collator for these rows. They are read once, so that a bad row is found before the run.
     ///
     /// # Errors
-    /// When the columns have no roles, see [`Columns::of`]; when a row with lists has another number of documents than the
-    /// first row, has no documents, or lacks a finite score for a document; and as [`KdProcessing::check`].
+    /// As [`TextRows::new`] and [`KdProcessing::check`].
     pub fn new(tokenizer: TextTokenizer, examples: impl Into<Examples>) -> Result<Self> {
         let input = CollatorInput::new(examples.into())?;
-        Ok(Self { tokenizer, input, prompts: Prompts::default() })
+        Ok(Self { tokenizer, input, prompts: Prompts::default(), seed: 0 })
     }
 
     /// Puts prompts in front of the texts. The columns of a [`KdProcessing`] are `query` and `documents`.
@@ -89,18 +87,35 @@ impl Collator {
     /// The rows of the batches.
     pub fn examples(&self) -> Examples {
         match &self.input {
-            CollatorInput::Texts { data, .. } => data.clone().into(),
+            CollatorInput::Texts { rows, .. } => rows.clone().into(),
             CollatorInput::Distillation(data) => data.clone().into(),
         }
     }
 
-    /// Tokenizes the given rows, in the given order.
+    /// The seed from which the negatives of a row are drawn where it has more than `n_negatives`; 0 if not given.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Tokenizes the given rows, in the given order, as in the first epoch.
     ///
     /// # Errors
     /// When there is no such row, or the tokenizer fails.
     pub fn collate(&self, rows: &[usize]) -> Result<Batch> {
-        let texts = self.input.texts(rows, &self.prompts)?;
-        let has_scores = !matches!(self.input, CollatorInput::Texts { scores: None, .. });
+        self.collate_in_epoch(rows, 0)
+    }
+
+    /// Tokenizes the given rows, in the given order. The negatives that are drawn follow from the seed, the epoch and the row alone, so that
+    /// a run that is resumed draws the same.
+    ///
+    /// # Errors
+    /// When there is no such row, or the tokenizer fails.
+    pub fn collate_in_epoch(&self, rows: &[usize], epoch: u64) -> Result<Batch> {
+        let texts = self.input.texts(rows, &self.prompts, self.seed, epoch)?;
+        let has_scores = match &self.input {
+            CollatorInput::Texts { columns, .. } => *columns.scores() != Scores::None,
+            CollatorInput::Distillation(_) => true,
+        };
         Ok(Batch {
             queries: self.tokenizer.tokenize(&texts.queries, Kind::Query)?,
             documents: self.tokenizer.tokenize(&texts.documents, Kind::Document)?,
@@ -112,15 +127,10 @@ impl Collator {
 impl CollatorInput {
     fn new(examples: Examples) -> Result<Self> {
         match examples {
-            Examples::Texts(data) => {
-                let columns = Columns::of(&data)?;
-                let scores = columns.label().filter(|&label| {
-                    let kind = &data.table().columns()[label].kind;
-                    matches!(kind, ColumnKind::List(ListItems::Numbers))
-                });
-                let input = CollatorInput::Texts { data, columns, scores };
-                input.check_lists()?;
-                Ok(input)
+            Examples::Texts(rows) => {
+                let rows = rows.checked()?;
+                let columns = rows.columns()?;
+                Ok(CollatorInput::Texts { rows, columns })
             }
             Examples::Distillation(data) => {
                 data.check()?;
@@ -129,49 +139,12 @@ impl CollatorInput {
         }
     }
 
-    /// Checks data with lists: every row has as many documents as the first, and a finite score for each document.
-    fn check_lists(&self) -> Result<()> {
-        let CollatorInput::Texts { data, columns, scores } = self else {
-            return Ok(());
-        };
-        if scores.is_none() && !columns.documents().iter().any(|&column| columns.is_list(column)) {
-            return Ok(());
-        }
-        let mut first = None;
-        for row in 0..data.len() {
-            let problem = |problem: String| Error::Example { place: data.place(row), problem };
-            let mut documents = 0;
-            for &column in columns.documents() {
-                documents += if columns.is_list(column) { texts_of_list(data, row, column)?.len() } else { 1 };
-            }
-            let expected = *first.get_or_insert(documents);
-            if documents != expected || documents == 0 {
-                let expected = expected.max(1);
-                return Err(problem(format!(
-                    "{documents} documents, but the first row has {expected}; expected as many in every row, at least one"
-                )));
-            }
-            let Some(column) = *scores else { continue };
-            let (scores, name) = (scores_of_list(data, row, column)?, data.columns()[column]);
-            if scores.len() != documents {
-                let found = scores.len();
-                return Err(problem(format!(
-                    "{documents} documents but {found} {name}; expected a number for each document"
-                )));
-            }
-            if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
-                return Err(problem(format!("column \"{name}\" holds {score}; expected finite numbers")));
-            }
-        }
-        Ok(())
-    }
-
     fn check_prompts(&self, prompts: &Prompts) -> Result<()> {
         match self {
-            CollatorInput::Texts { data, columns, .. } => {
-                let names = data.columns();
+            CollatorInput::Texts { rows, columns } => {
+                let names = rows.dataset().columns();
                 let texts = std::iter::once(columns.query()).chain(columns.documents().iter().copied());
-                prompts.check(&data.origin(), &texts.map(|column| names[column]).collect::<Vec<_>>())
+                prompts.check(&rows.dataset().origin(), &texts.map(|column| names[column]).collect::<Vec<_>>())
             }
             CollatorInput::Distillation(data) => {
                 let [train, ..] = data.tables();
@@ -180,25 +153,18 @@ impl CollatorInput {
         }
     }
 
-    fn texts(&self, rows: &[usize], prompts: &Prompts) -> Result<Texts<'_>> {
+    fn texts(&self, rows: &[usize], prompts: &Prompts, seed: u64, epoch: u64) -> Result<Texts<'_>> {
         let mut texts = Texts::default();
         match self {
-            CollatorInput::Texts { data, columns, scores } => {
-                let names = data.columns();
+            CollatorInput::Texts { rows: all, columns } => {
+                let names = all.dataset().columns();
                 let prompt = |column: usize| prompts.of(names[column]);
                 for &row in rows {
-                    let query = columns.query();
-                    texts.queries.push(prompted(prompt(query), data.text(row, query)?.into()));
-                    for &column in columns.documents() {
-                        if columns.is_list(column) {
-                            let list = texts_of_list(data, row, column)?.into_iter();
-                            texts.documents.extend(list.map(|text| prompted(prompt(column), text)));
-                        } else {
-                            texts.documents.push(prompted(prompt(column), data.text(row, column)?.into()));
-                        }
-                    }
-                    if let Some(scores) = *scores {
-                        texts.scores.extend(scores_of_list(data, row, scores)?);
+                    let RowTexts { query, documents, .. } = all.texts(row, columns, seed, epoch)?;
+                    texts.queries.push(prompted(prompt(columns.query()), query));
+                    for Document { column, text, score } in documents {
+                        texts.documents.push(prompted(prompt(column), text));
+                        texts.scores.extend(score);
                     }
                 }
             }
@@ -220,15 +186,10 @@ fn prompted<'a>(prompt: &str, text: Cow<'a, str>) -> Cow<'a, str> {
     if prompt.is_empty() { text } else { format!("{prompt}{text}").into() }
 }
 
-/// The scores in a list of numbers.
-fn scores_of_list(data: &Dataset, row: usize, column: usize) -> Result<Vec<f32>> {
-    let scores = data.list(row, column)?.into_floats().unwrap_or_default();
-    Ok(scores.into_iter().map(|score| score as f32).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Dataset;
 
     fn triplets() -> Dataset {
         let rows =
@@ -263,7 +224,7 @@ mod tests {
         let input = CollatorInput::new(examples.into()).unwrap();
         let prompts = prompts.into();
         input.check_prompts(&prompts).unwrap();
-        let texts = input.texts(rows, &prompts).unwrap();
+        let texts = input.texts(rows, &prompts, 0, 0).unwrap();
         let owned = |texts: Vec<Cow<str>>| texts.into_iter().map(Cow::into_owned).collect();
         (owned(texts.queries), owned(texts.documents), texts.scores)
     }
@@ -276,15 +237,15 @@ mod tests {
         assert_eq!(documents, expected);
         assert!(scores.is_empty());
         let input = CollatorInput::new(triplets().into()).unwrap();
-        assert!(input.texts(&[0, 4], &Prompts::default()).is_err());
-        assert!(input.texts(&[], &Prompts::default()).unwrap().documents.is_empty());
+        assert!(input.texts(&[0, 4], &Prompts::default(), 0, 0).is_err());
+        assert!(input.texts(&[], &Prompts::default(), 0, 0).unwrap().documents.is_empty());
     }
 
     #[test]
     fn lists_stand_in_the_place_of_their_column() {
         let data = json(
-            "{\"query\": \"q0\", \"positive\": \"p0\", \"negatives\": [\"a\", \"b\"], \"last\": \"z\", \"scores\": [4, 3, 2, 1.5]}\n\
-             {\"query\": \"q1\", \"positive\": \"p1\", \"negatives\": [\"c\", \"d\"], \"last\": \"y\", \"scores\": [8, 7, 6, 5]}\n",
+            "{\"query\": \"q0\", \"positive\": \"p0\", \"negatives\": [\"a\", \"b\"], \"documents\": [\"z\"], \"scores\": [4, 3, 2, 1.5]}\n\
+             {\"query\": \"q1\", \"positive\": \"p1\", \"negatives\": [\"c\", \"d\"], \"documents\": [\"y\"], \"scores\": [8, 7, 6, 5]}\n",
         );
         let (queries, documents, scores) = texts(data.clone(), &[1, 0], [("negatives", "- "), ("query", "? ")]);
         assert_eq!(queries, ["? q1", "? q0"]);
@@ -307,11 +268,11 @@ mod tests {
             ),
             (
                 "{\"query\": \"q\", \"documents\": [\"a\", \"b\"], \"label\": [1e39, 1]}",
-                "column \"label\" holds inf; expected finite numbers",
+                "column \"label\" holds 1e39; expected finite numbers of 32 bits",
             ),
             (
                 "{\"query\": \"q\", \"documents\": null, \"label\": [1, 2]}",
-                "column \"documents\": not a list of numbers or texts (null)",
+                "column \"documents\" is empty; expected a text in every row, or missing = \"skip\" to leave such rows out",
             ),
         ] {
             let message = CollatorInput::new(json(&format!("{first}{line}")).into()).err().unwrap().to_string();
@@ -325,7 +286,8 @@ mod tests {
     #[test]
     fn a_label_that_is_one_number_is_no_score_of_documents() {
         let data = json("{\"query\": \"q\", \"positive\": \"p\", \"label\": 1, \"scores\": [5]}\n");
-        assert!(matches!(CollatorInput::new(data.into()).unwrap(), CollatorInput::Texts { scores: None, .. }));
+        let CollatorInput::Texts { columns, .. } = CollatorInput::new(data.into()).unwrap() else { panic!() };
+        assert_eq!(columns.scores(), &Scores::None);
     }
 
     #[test]

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use crate::error::{Error, Place, Result, quoted};
 use crate::read;
-use crate::read::files::DataFiles;
+use crate::roles::mapping::Roles;
 use crate::shuffle::{Purpose, permutation};
-use crate::table::builder::{Cell, TableBuilder};
+use crate::source::Source;
+use crate::table::builder::TableBuilder;
 use crate::table::lists::List;
-use crate::table::texts::TextWriter;
+use crate::table::spool::SpoolWriter;
+use crate::table::value::Value;
 use crate::table::{ColumnKind, IN_MEMORY, Table};
 
-/// Rows of text, number and list columns, read from disk on demand. Cheap to clone; can be read from several threads.
+/// Rows of texts, numbers and lists, read from disk on demand. Cheap to clone; can be read from several threads.
 ///
 /// ```
 /// use colburn_data::Dataset;
@@ -32,6 +34,8 @@ use crate::table::{ColumnKind, IN_MEMORY, Table};
 pub struct Dataset {
     table: Arc<Table>,
     rows: Rows,
+    /// The roles that are given to columns.
+    roles: Option<Arc<Roles>>,
 }
 
 #[derive(Clone)]
@@ -41,23 +45,27 @@ enum Rows {
 }
 
 impl Dataset {
-    /// Loads a file, all files that a pattern with `*` and `?` matches (`data/train-*.parquet`), or all data files of a
-    /// directory, in the order of their names. The names tell the format: `.parquet`, `.jsonl` or `.ndjson` (one object
-    /// a line, all with the same keys), `.csv` (with a header).
-    ///
-    /// Anything else is the name of a data set on the Hugging Face hub, `org/name[@revision][:config[:split]]`, and is fetched into its
-    /// cache (feature `hub`): `sentence-transformers/msmarco-bm25:triplet`. Without a configuration it is the default one, without a split
-    /// `train`, or the only one.
-    ///
-    /// Columns of texts, of numbers (integers, floats, booleans) and of lists of either are kept, in the order of the
-    /// file. Texts and lists are copied to an unlinked temporary file and read from there, so memory holds neither the
-    /// file nor its texts; the environment variable `TMPDIR` names the directory.
+    /// Loads all rows of a file, a folder, a pattern or a data set on the hub: [`from_source`](Self::from_source) of
+    /// [`Source::new`].
     ///
     /// # Errors
-    /// When nothing matches or the name is ambiguous, when a file is empty, incomplete or malformed, when a text
-    /// is missing, and when the files have different columns. The message names the file and the place in it.
+    /// As [`from_source`](Self::from_source).
     pub fn load(spec: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::all_of(read::read(&DataFiles::find(spec.as_ref())?)?))
+        Self::from_source(&Source::new(spec))
+    }
+
+    /// Loads all rows of a source.
+    ///
+    /// Columns of texts, of numbers (integers, floats, booleans) and of lists of either are kept, in the order in which the files
+    /// name them. A value may be missing; that is an error for those who need it. All values are copied to an unlinked temporary
+    /// file and read from there, so memory holds neither the file nor its texts; the environment variable `TMPDIR` names the
+    /// directory. [`Records`](crate::Records) reads the same rows one after the other, and copies nothing.
+    ///
+    /// # Errors
+    /// When nothing matches or the name is ambiguous, when a file is of another kind, incomplete or malformed, when there are no
+    /// rows, and when two files have no common column. The message names the file and the place in it.
+    pub fn from_source(source: &Source) -> Result<Self> {
+        Ok(Self::all_of(read::table(source)?))
     }
 
     /// Text columns from rows in memory, for small sets and tests.
@@ -65,22 +73,71 @@ impl Dataset {
     /// # Errors
     /// When there are no rows or columns, two columns have one name, or a row does not have one text for each column.
     pub fn from_rows(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<Self> {
-        let mut table = TableBuilder::new(TextWriter::in_memory());
-        table.start(None, columns.iter().map(|&name| (name.to_owned(), ColumnKind::Text)).collect())?;
-        for (row, texts) in rows.into_iter().enumerate() {
-            if texts.len() != columns.len() {
-                let expected = quoted(columns);
-                let reason = format!("row {row} has {} texts; expected one for each column: {expected}", texts.len());
+        let values = rows.into_iter().map(|texts| texts.into_iter().map(|text| Value::Text(text.into())).collect());
+        Self::in_memory(columns, values, "texts")
+    }
+
+    /// Rows in memory, with values of any type, for small sets and tests.
+    ///
+    /// ```
+    /// use colburn_data::{Dataset, Value};
+    ///
+    /// let row = vec![Value::Text("what is rust".into()), Value::Text("a language".into()), Value::Float(0.9)];
+    /// let data = Dataset::from_values(&["query", "positive", "label"], [row])?;
+    /// assert_eq!(data.number(0, 2)?, 0.9);
+    /// # Ok::<(), colburn_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_rows`](Self::from_rows).
+    pub fn from_values<'a>(columns: &[&str], rows: impl IntoIterator<Item = Vec<Value<'a>>>) -> Result<Self> {
+        Self::in_memory(columns, rows, "values")
+    }
+
+    /// Rows in memory; `noun` names their values in messages.
+    fn in_memory<'a>(columns: &[&str], rows: impl IntoIterator<Item = Vec<Value<'a>>>, noun: &str) -> Result<Self> {
+        let path = || PathBuf::from(IN_MEMORY);
+        if columns.is_empty() {
+            return Err(Error::Empty { path: path(), reason: "no columns" });
+        }
+        let mut table = TableBuilder::new(SpoolWriter::in_memory());
+        for (at, name) in columns.iter().enumerate() {
+            if table.column(name, Some(&ColumnKind::Missing)) != at {
+                return Err(Error::Schema { path: path(), reason: read::named_twice(name) });
+            }
+        }
+        for (row, values) in rows.into_iter().enumerate() {
+            if values.len() != columns.len() {
+                let (found, expected) = (values.len(), quoted(columns));
+                let reason = format!("row {row} has {found} {noun}; expected one for each column: {expected}");
                 return Err(Error::Rows { reason });
             }
-            table.push(texts.iter().map(|text| Cell::Text(text)), || Place::Memory { row })?;
+            table.push(|column| values[column].clone(), || Place::Memory { row })?;
         }
         Ok(Self::all_of(table.finish()?))
     }
 
     fn all_of(table: Table) -> Self {
         let rows = Rows::Run(0..table.rows());
-        Self { table: Arc::new(table), rows }
+        Self { table: Arc::new(table), rows, roles: None }
+    }
+
+    fn with_rows(&self, rows: Rows) -> Self {
+        Self { rows, ..self.clone() }
+    }
+
+    /// The same rows with these roles of their columns, in place of those that the names and the order of the columns say.
+    ///
+    /// # Errors
+    /// When there is no column of a name, or a column has two roles; the message has the nearest name.
+    pub fn with_columns(self, roles: Roles) -> Result<Self> {
+        roles.check(&self.origin(), &self.columns())?;
+        Ok(Self { roles: Some(Arc::new(roles)), ..self })
+    }
+
+    /// The roles that are given to columns.
+    pub(crate) fn roles(&self) -> Option<&Roles> {
+        self.roles.as_deref()
     }
 
     /// Number of rows.
@@ -96,39 +153,54 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// Names of the text, number and list columns; a column's place in this list is its number.
+    /// Names of the columns of texts, numbers and lists; a column's place in this list is its number.
     pub fn columns(&self) -> Vec<&str> {
         self.table.columns().iter().map(|column| column.name.as_str()).collect()
     }
 
-    /// The text in a row of a text column.
+    /// The value in a row of any column.
     ///
     /// # Errors
-    /// When there is no such row, or no such text column.
+    /// When there is no such row or column.
+    pub fn value(&self, row: usize, column: usize) -> Result<Value<'_>> {
+        self.table.value(self.table_row(row)?, column)
+    }
+
+    /// True if the row has no value in this column, or only white space.
+    ///
+    /// # Errors
+    /// When there is no such row or column.
+    pub fn is_missing(&self, row: usize, column: usize) -> Result<bool> {
+        Ok(self.value(row, column)?.is_missing())
+    }
+
+    /// The text in a row of a column of texts.
+    ///
+    /// # Errors
+    /// When there is no such row or column of texts, and when the row has no text there.
     pub fn text(&self, row: usize, column: usize) -> Result<&str> {
         self.table.text(self.table_row(row)?, column)
     }
 
-    /// The number in a row of a number column. Integers are exact up to 2^53, and [`integer`](Self::integer) is always;
-    /// booleans are 0 and 1.
+    /// The number in a row of a column of numbers, or of texts that spell them. Integers are exact up to 2^53, and
+    /// [`integer`](Self::integer) is always; booleans are 0 and 1.
     ///
     /// # Errors
-    /// When there is no such row or number column, or the number is missing.
+    /// When there is no such row or column, or no number there.
     pub fn number(&self, row: usize, column: usize) -> Result<f64> {
         self.table.number(self.table_row(row)?, column)
     }
 
-    /// The integer in a row of a number column, such as an id: exact in all 64 bits. A float without a fraction below
-    /// 2^53 is one too, because writers turn integers to floats where a row lacks one.
+    /// The integer in a row of a column of numbers, or of texts that spell them, such as an id: exact in all 64 bits. A float
+    /// without a fraction below 2^53 is one too, because writers turn integers to floats where a row lacks one.
     ///
     /// # Errors
-    /// When there is no such row or number column, or the number is missing or not such an integer.
+    /// When there is no such row or column, or no such integer there.
     pub fn integer(&self, row: usize, column: usize) -> Result<i64> {
         self.table.integer(self.table_row(row)?, column)
     }
 
-    /// The list in a row of a list column, or of a text column whose texts are lists, written as JSON or Python do:
-    /// `[1, 2]`, `['a', 'b']`.
+    /// The list in a row of a column of lists, or of texts that are lists, written as JSON or Python do: `[1, 2]`, `['a', 'b']`.
     ///
     /// # Errors
     /// When there is no such row or column, or the value is not a list of numbers or texts.
@@ -142,7 +214,7 @@ impl Dataset {
     /// When there is no such row.
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         let picked = rows.iter().map(|&row| self.table_row(row)).collect::<Result<_>>()?;
-        Ok(Self { table: self.table.clone(), rows: Rows::Picked(picked) })
+        Ok(self.with_rows(Rows::Picked(picked)))
     }
 
     /// Consecutive rows.
@@ -157,7 +229,7 @@ impl Dataset {
             Rows::Run(run) => Rows::Run(run.start + rows.start..run.start + rows.end),
             Rows::Picked(picked) => Rows::Picked(picked[rows].into()),
         };
-        Ok(Self { table: self.table.clone(), rows })
+        Ok(self.with_rows(rows))
     }
 
     /// The first `count` rows, or all of them when there are fewer.
@@ -166,7 +238,7 @@ impl Dataset {
             Rows::Run(run) => Rows::Run(run.start..run.start + count.min(run.len())),
             Rows::Picked(picked) => Rows::Picked(picked[..count.min(picked.len())].into()),
         };
-        Self { table: self.table.clone(), rows }
+        self.with_rows(rows)
     }
 
     /// Splits the rows at random in a training and a test part, `(train, test)`. A `test_size` below 1 is a share, of
@@ -317,7 +389,7 @@ mod tests {
             place(0).ends_with("a.csv: row 0 (counted from 0)") && place(2).ends_with("c.csv: row 0 (counted from 0)")
         );
         let description = data.take(2).description();
-        assert!(description.ends_with("c.csv (3 files): 2 rows; query (text), label (number)"), "{description}");
+        assert!(description.ends_with("c.csv (3 files): 2 rows; query (text), label (text)"), "{description}");
         assert_eq!(format!("{data:?}"), format!("Dataset({:?})", data.description()));
     }
 

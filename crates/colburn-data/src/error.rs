@@ -40,7 +40,7 @@ pub enum Error {
     },
     /// The path or pattern matches no data file.
     #[error(
-        "no data file matches \"{spec}\"; expected a .parquet, .jsonl, .ndjson or .csv file, a pattern such as \"data/train-*.parquet\", or a directory of such files"
+        "no data file matches \"{spec}\"; expected a .parquet, .jsonl, .json, .csv, .tsv, .arrow or .txt file, a pattern such as \"data/train-*.parquet\", or a folder of such files"
     )]
     NotFound {
         /// The path or pattern as it was given.
@@ -55,14 +55,18 @@ pub enum Error {
         /// The error of the hub or its cache.
         source: colburn_hub::Error,
     },
-    /// A file whose name has no known extension.
-    #[error("{}: not a known data format; expected a name that ends in .parquet, .jsonl, .ndjson or .csv", path.display())]
+    /// A file that is no data: its name has no known ending, or its content is of another kind.
+    #[error("{}: {found}; {expected}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
+        /// The kind of the file.
+        found: String,
+        /// The way to a file that can be read.
+        expected: String,
     },
     /// A directory or pattern that could mean several data sets.
-    #[error("{spec}: holds {found}; name one of them, for example with the pattern \"{example}\"")]
+    #[error("{spec}: holds {found}; name one of them, for example \"{example}\"")]
     Ambiguous {
         /// The directory or pattern as it was given.
         spec: String,
@@ -70,6 +74,16 @@ pub enum Error {
         found: String,
         /// A pattern that would be unambiguous.
         example: String,
+    },
+    /// A split that a folder or pattern does not have.
+    #[error("{spec}: no split \"{split}\"; found: {found}")]
+    Split {
+        /// The directory or pattern as it was given.
+        spec: String,
+        /// The split that was asked for.
+        split: String,
+        /// The splits found there.
+        found: String,
     },
     /// A file, or a whole data set, without rows or without columns.
     #[error("{}: {reason}", path.display())]
@@ -79,9 +93,9 @@ pub enum Error {
         /// The missing part.
         reason: &'static str,
     },
-    /// A file that is not a readable Parquet file.
+    /// A file that is damaged, or not wholly there.
     #[error("{}: {reason}", path.display())]
-    Parquet {
+    Unreadable {
         /// The file.
         path: PathBuf,
         /// The problem.
@@ -95,6 +109,14 @@ pub enum Error {
         /// The error of the writer.
         reason: String,
     },
+    /// A file of rows that cannot be written.
+    #[error("{}: {reason}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// The problem and the expected form.
+        reason: String,
+    },
     /// Embeddings that do not fit into the columns of their file.
     #[error("{}: row {row} of those to be written: {reason}", path.display())]
     Embeddings {
@@ -104,6 +126,24 @@ pub enum Error {
         row: usize,
         /// The problem.
         reason: String,
+    },
+    /// An option of a source that its files cannot have.
+    #[error("{}: {reason}", spec.display())]
+    Option {
+        /// The source as it was given.
+        spec: PathBuf,
+        /// The option, and the expected value.
+        reason: String,
+    },
+    /// A value beyond the limit of its length.
+    #[error("{place}: column \"{column}\" holds a value of more than {limit}; expected shorter ones")]
+    TooLong {
+        /// File and row.
+        place: Place,
+        /// Column name.
+        column: String,
+        /// The greatest length.
+        limit: &'static str,
     },
     /// A line that is not a CSV record or JSON object of this data set.
     #[error("{place}: {reason}")]
@@ -123,19 +163,21 @@ pub enum Error {
         /// The expected value.
         expected: &'static str,
     },
-    /// A number that is missing or NaN.
-    #[error("row {row}, column \"{column}\": null or NaN; expected a number")]
+    /// A value that has to be a number, or a text that spells one.
+    #[error("{place}: column \"{column}\": {found}; expected a number")]
     NoNumber {
-        /// Row of the file or files together, counted from 0.
-        row: usize,
+        /// File and row.
+        place: Place,
         /// Column name.
         column: String,
+        /// The value found.
+        found: String,
     },
     /// A number that has to be an integer, such as an id.
-    #[error("row {row}, column \"{column}\": {found}; expected an integer of 64 bits")]
+    #[error("{place}: column \"{column}\": {found}; expected an integer of 64 bits")]
     NoInteger {
-        /// Row of the file or files together, counted from 0.
-        row: usize,
+        /// File and row.
+        place: Place,
         /// Column name.
         column: String,
         /// The value found.
@@ -151,24 +193,24 @@ pub enum Error {
         /// The value found.
         reason: String,
     },
-    /// A value of another type than the rest of its column.
-    #[error("{place}: column \"{column}\" holds a {found}; the rows before it hold a {expected}")]
+    /// A value of another type than it has to be.
+    #[error("{place}: column \"{column}\" holds a {found}; expected a {expected}")]
     Type {
         /// File and row.
         place: Place,
         /// Column name.
         column: String,
-        /// "text", "number", "list of texts" or "list of numbers".
-        expected: String,
+        /// "text".
+        expected: &'static str,
         /// The type of this value.
         found: String,
     },
-    /// Two files of one data set with different columns, or one file with the same column twice.
+    /// Two files of one data set without a common column, one file with the same column twice, or a damaged list of files.
     #[error("{}: {reason}", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
-        /// The difference from the columns of the files before it.
+        /// The problem.
         reason: String,
     },
     /// Rows given in memory that do not fit the columns given with them.
@@ -190,7 +232,7 @@ pub enum Error {
     NoColumn {
         /// The requested column, counted from 0.
         column: usize,
-        /// "text", "number" or "list".
+        /// "text", "number", "list" or "kept".
         expected: &'static str,
         /// The columns of the data set with their types.
         found: String,
@@ -208,7 +250,7 @@ pub enum Error {
     },
     /// Columns without a query or documents.
     #[error(
-        "{data}: {problem}; found: {found}; expected a query or anchor column, then positive, negative, … (text; columns with \"_id\" in the name, \"label\" and \"scores\" are not texts)"
+        "{data}: {problem}; found: {found}; expected columns of texts named query, positive, negative, … (ids, labels and scores are no texts), or their names in [data.columns]"
     )]
     Roles {
         /// The data set.
@@ -217,6 +259,32 @@ pub enum Error {
         problem: String,
         /// The columns of the data set with their types.
         found: String,
+    },
+    /// Columns of which none, or more than one, could be the ids or the texts.
+    #[error("{data}: {problem}")]
+    Columns {
+        /// The data set.
+        data: String,
+        /// The problem, and the columns that there are.
+        problem: String,
+    },
+    /// Roles that are given to columns that do not exist, or twice to one.
+    #[error("{data}: columns: `{role}`: {problem}")]
+    Mapping {
+        /// The data set.
+        data: String,
+        /// The role.
+        role: String,
+        /// The problem.
+        problem: String,
+    },
+    /// Rows of which none can be used.
+    #[error("{data}: {problem}")]
+    NoRows {
+        /// The data set.
+        data: String,
+        /// The reason, and the number of rows.
+        problem: String,
     },
     /// A table of a distillation data set that lacks a column, or has it with another type.
     #[error("{data}: {problem}; found: {found}; expected for the {role} of a distillation data set: {expected}")]

@@ -1,15 +1,14 @@
 //! The rows that a model can be trained on: rows that hold their texts, and rows of a distillation that name them by ids.
 //! Collator, samplers and fingerprint work on either.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::columns::Columns;
 use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::hash;
-use crate::table::lists::List;
+use crate::roles::rows::TextRows;
+use crate::roles::texts::RowTexts;
 
 /// The length limit of a text in bytes: about 500 tokens of English, where most encoders truncate.
 const LONGEST: usize = 2048;
@@ -27,22 +26,28 @@ const LONGEST: usize = 2048;
 /// ```
 #[derive(Clone, Debug)]
 pub enum Examples {
-    /// Rows with a query and its documents, see [`Columns`].
-    Texts(Dataset),
+    /// Rows with a query and its documents.
+    Texts(TextRows),
     /// Rows with the ids of a query and of documents, and a teacher's scores.
     Distillation(KdProcessing),
 }
 
 impl From<Dataset> for Examples {
     fn from(dataset: Dataset) -> Self {
-        Examples::Texts(dataset)
+        Examples::Texts(dataset.into())
+    }
+}
+
+impl From<TextRows> for Examples {
+    fn from(rows: TextRows) -> Self {
+        Examples::Texts(rows)
     }
 }
 
 /// A clone, which is cheap.
 impl From<&Dataset> for Examples {
     fn from(dataset: &Dataset) -> Self {
-        Examples::Texts(dataset.clone())
+        Examples::Texts(dataset.into())
     }
 }
 
@@ -63,7 +68,7 @@ impl Examples {
     /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
-            Examples::Texts(data) => data.len(),
+            Examples::Texts(rows) => rows.len(),
             Examples::Distillation(data) => data.len(),
         }
     }
@@ -76,7 +81,7 @@ impl Examples {
     /// One line for reports and messages: where the rows come from, how many there are, and the columns.
     pub fn description(&self) -> String {
         match self {
-            Examples::Texts(data) => data.description(),
+            Examples::Texts(rows) => rows.description(),
             Examples::Distillation(data) => data.description(),
         }
     }
@@ -84,51 +89,42 @@ impl Examples {
     /// The files that the rows and their texts come from; none for rows in memory.
     pub fn files(&self) -> Vec<PathBuf> {
         match self {
-            Examples::Texts(data) => data.files().to_vec(),
+            Examples::Texts(rows) => rows.dataset().files().to_vec(),
             Examples::Distillation(data) => data.tables().iter().flat_map(|table| table.files()).cloned().collect(),
         }
     }
 
-    /// The length of each row: the bytes of its query and documents together, each text counted up to [`LONGEST`] bytes.
+    /// The length of each row: the bytes of its query and documents together, each text counted up to [`LONGEST`] bytes. Where some
+    /// negatives are drawn, all of them count.
     pub(crate) fn lengths(&self) -> Result<Vec<u32>> {
         match self {
-            Examples::Texts(data) => {
-                let columns = Columns::find(data)?;
+            Examples::Texts(rows) => {
+                let columns = rows.columns()?;
                 let length = |row| {
-                    let mut lengths = vec![data.text_length(row, columns.query())?];
-                    for &column in columns.documents() {
-                        if columns.is_list(column) {
-                            lengths.extend(texts_of_list(data, row, column)?.iter().map(|text| text.len()));
-                        } else {
-                            lengths.push(data.text_length(row, column)?);
-                        }
-                    }
-                    Ok(total(&lengths))
+                    let found = RowTexts::read(rows.dataset(), row, &columns)?;
+                    let documents = found.all(rows.pick(row)).into_iter().map(|at| found.documents[at].text.len());
+                    Ok(total(std::iter::once(found.query.len()).chain(documents)))
                 };
-                (0..data.len()).map(length).collect()
+                (0..rows.len()).map(length).collect()
             }
             Examples::Distillation(data) => {
-                (0..data.len()).map(|row| data.text_lengths(row).map(|lengths| total(&lengths))).collect()
+                (0..data.len()).map(|row| data.text_lengths(row).map(|lengths| total(lengths.into_iter()))).collect()
             }
         }
     }
 
-    /// A hash of each text of each row. Of a distillation the ids are hashed in place of the texts.
+    /// A hash of each text of each row. Of a distillation the ids are hashed in place of the texts; of rows whose negatives are drawn,
+    /// all negatives.
     pub(crate) fn hashes(&self) -> Result<RowHashes> {
         let mut hashes = RowHashes { hashes: Vec::new(), ends: Vec::with_capacity(self.len()) };
         match self {
-            Examples::Texts(data) => {
-                let columns = Columns::find(data)?;
-                for row in 0..data.len() {
-                    hashes.push(hash(data.text(row, columns.query())?.as_bytes()));
-                    for &column in columns.documents() {
-                        if columns.is_list(column) {
-                            let texts = texts_of_list(data, row, column)?;
-                            texts.iter().for_each(|text| hashes.push(hash(text.as_bytes())));
-                        } else {
-                            hashes.push(hash(data.text(row, column)?.as_bytes()));
-                        }
-                    }
+            Examples::Texts(rows) => {
+                let columns = rows.columns()?;
+                for row in 0..rows.len() {
+                    let found = RowTexts::read(rows.dataset(), row, &columns)?;
+                    hashes.push(hash(found.query.as_bytes()));
+                    let documents = found.all(rows.pick(row)).into_iter().map(|at| &found.documents[at].text);
+                    documents.for_each(|text| hashes.push(hash(text.as_bytes())));
                     hashes.end_row();
                 }
             }
@@ -146,20 +142,8 @@ impl Examples {
     }
 }
 
-fn total(lengths: &[usize]) -> u32 {
-    lengths.iter().fold(0, |total, &length| total.saturating_add(length.min(LONGEST) as u32))
-}
-
-/// The documents in a list.
-pub(crate) fn texts_of_list(data: &Dataset, row: usize, column: usize) -> Result<Vec<Cow<'_, str>>> {
-    match data.list(row, column)? {
-        List::Texts(texts) => Ok(texts),
-        list if list.is_empty() => Ok(Vec::new()),
-        _ => Err(Error::Example {
-            place: data.place(row),
-            problem: format!("column \"{}\" holds numbers; expected texts", data.columns()[column]),
-        }),
-    }
+fn total(lengths: impl Iterator<Item = usize>) -> u32 {
+    lengths.fold(0, |total, length| total.saturating_add(length.min(LONGEST) as u32))
 }
 
 /// The hashes of the texts of each row.

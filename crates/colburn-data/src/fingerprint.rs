@@ -6,36 +6,40 @@
 //! little-endian bytes, then its bytes.
 //!
 //! - The fields of the header are [`VERSION`], the number of rows, and the name and the type of each column. The columns
-//!   of a distillation data set are `query`, `documents` and `scores`, with `n_ways` in the type of the last two.
+//!   of a distillation data set are `query`, `documents` and `scores`, with `n_ways` in the type of the last two. Roles that are
+//!   given, `positives` and `n_negatives` add fields of their own, and each row then the place of its positive if each makes a row.
 //! - A field follows for each sampled row: the hash of the row's own fields. Row `i * (rows - 1) / (SAMPLES - 1)`,
 //!   rounded down, is sampled for each `i` below [`SAMPLES`], which includes the first and the last row. All rows are
 //!   sampled where there are no more than that.
 //! - A text is a field. A number is a field of 8 bytes with a letter before them: `i` and the integer if it is a whole
 //!   number of 64 bits, otherwise `f` and the bits of the float, or `-` alone where it is missing. So a number is the
 //!   same in a column of integers and in one of floats. A list is a field with the number of its values, then its values
-//!   as texts and numbers, or `-` where it is missing. A score is the bits of its 32-bit float.
+//!   as texts and numbers. Any other value, and none, is `-`. A score is the bits of its 32-bit float.
 
 use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::examples::Examples;
 use crate::hash::hash;
-use crate::table::ColumnKind;
+use crate::roles::mapping::Roles;
+use crate::roles::options::{Positives, RowOptions, ShortRows};
+use crate::roles::rows::TextRows;
 use crate::table::lists::List;
 use crate::table::numbers::whole;
+use crate::table::value::Value;
 
 /// The first field of every fingerprint.
 const VERSION: &[u8] = b"colburn.fingerprint.1";
 /// The number of sampled rows of a large data set.
 const SAMPLES: usize = 1000;
-/// A missing number or list.
+/// A missing value.
 const MISSING: &[u8] = b"-";
 
 impl Examples {
     /// A hash of the rows, 16 hexadecimal digits: of the names and types of the columns, the number of rows, and the
     /// content of up to 1,000 evenly spaced rows, the first and the last among them. Of a distillation data set the texts
-    /// and scores of those rows count, wherever the three tables have them. It is the same for the same rows in another
-    /// file format, on any machine and in any version of this crate.
+    /// and scores of those rows count, wherever the three tables have them. It is the same for the same values in another
+    /// file format, on any machine and in any version of this crate. A number in a CSV file is a text, and so another value.
     ///
     /// A data set of more than 1,000 rows can change without another fingerprint: rows between the samples are not read.
     /// Columns of other types than text, number and list do not count.
@@ -59,12 +63,12 @@ impl Examples {
         fields.push(VERSION);
         fields.push(&(self.len() as u64).to_le_bytes());
         match self {
-            Examples::Texts(data) => {
-                let columns = data.table().columns();
-                for column in columns {
+            Examples::Texts(rows) => {
+                for column in rows.dataset().table().columns() {
                     fields.push(column.name.as_bytes());
                     fields.push(column.kind.name().as_bytes());
                 }
+                push_choice(&mut fields, rows)?;
             }
             Examples::Distillation(data) => {
                 let ways = data.ways();
@@ -80,7 +84,13 @@ impl Examples {
         }
         for row in sampled(self.len()) {
             let row = match self {
-                Examples::Texts(data) => cells(data, row)?,
+                Examples::Texts(rows) => {
+                    let mut fields = cells(rows.dataset(), row)?;
+                    if rows.has_picks() {
+                        fields.push(&(rows.pick(row) as u64).to_le_bytes());
+                    }
+                    fields
+                }
                 Examples::Distillation(data) => texts_and_scores(data, row)?,
             };
             fields.push(&row.hash().to_le_bytes());
@@ -101,24 +111,41 @@ fn sampled(rows: usize) -> impl Iterator<Item = usize> {
 /// The cells of a row of texts, numbers and lists.
 fn cells(data: &Dataset, row: usize) -> Result<Fields> {
     let mut fields = Fields::default();
-    for (column, of) in data.table().columns().iter().enumerate() {
-        match of.kind {
-            ColumnKind::Number => match (data.integer(row, column), data.number(row, column)) {
-                (Ok(integer), _) => fields.push_integer(integer),
-                (_, Ok(float)) => fields.push_float(float),
-                _ => fields.push(MISSING),
-            },
-            ColumnKind::List(_) => match data.list(row, column) {
-                Ok(list) => fields.push_list(&list),
-                Err(Error::NoList { .. }) => fields.push(MISSING),
-                Err(error) => return Err(error),
-            },
-            ColumnKind::Text | ColumnKind::Untyped | ColumnKind::Other(_) => {
-                fields.push(data.text(row, column)?.as_bytes())
-            }
+    for column in 0..data.table().columns().len() {
+        match data.value(row, column)? {
+            Value::Null | Value::Other(_) => fields.push(MISSING),
+            Value::Text(text) => fields.push(text.as_bytes()),
+            Value::Integer(integer) => fields.push_integer(integer),
+            Value::Float(float) if float.is_nan() => fields.push(MISSING),
+            Value::Float(float) => fields.push_number(float),
+            Value::List(list) => fields.push_list(&list),
         }
     }
     Ok(fields)
+}
+
+/// The header's fields of the choice of texts: nothing where the columns have their own roles and the options are the defaults.
+fn push_choice(fields: &mut Fields, rows: &TextRows) -> Result<()> {
+    let RowOptions { positives, n_negatives, short_rows, .. } = rows.options();
+    if let Some(roles) = rows.dataset().roles().filter(|roles| **roles != Roles::default()) {
+        let columns = rows.columns()?;
+        let names = rows.dataset().columns();
+        fields.push(b"roles");
+        for column in std::iter::once(columns.query()).chain(columns.documents().iter().copied()) {
+            fields.push(names[column].as_bytes());
+        }
+        fields.push(roles.label.as_deref().unwrap_or_default().as_bytes());
+    }
+    if positives != Positives::Error {
+        fields.push(b"positives");
+        fields.push(if positives == Positives::First { b"first" } else { b"each" });
+    }
+    if let Some(count) = n_negatives {
+        fields.push(b"n_negatives");
+        fields.push(&(count.get() as u64).to_le_bytes());
+        fields.push(if short_rows == ShortRows::Drop { b"drop" } else { b"repeat" });
+    }
+    Ok(())
 }
 
 fn texts_and_scores(data: &KdProcessing, row: usize) -> Result<Fields> {
@@ -145,6 +172,14 @@ impl Fields {
         self.push(&field);
     }
 
+    /// A float that is a whole number is that integer.
+    fn push_number(&mut self, float: f64) {
+        match whole(float) {
+            Some(integer) => self.push_integer(integer),
+            None => self.push_float(float),
+        }
+    }
+
     fn push_float(&mut self, float: f64) {
         let mut field = [b'f'; 9];
         field[1..].copy_from_slice(&float.to_bits().to_le_bytes());
@@ -155,10 +190,7 @@ impl Fields {
         self.push(&(list.len() as u64).to_le_bytes());
         match list {
             List::Integers(integers) => integers.iter().for_each(|&integer| self.push_integer(integer)),
-            List::Floats(floats) => floats.iter().for_each(|&float| match whole(float) {
-                Some(integer) => self.push_integer(integer),
-                None => self.push_float(float),
-            }),
+            List::Floats(floats) => floats.iter().for_each(|&float| self.push_number(float)),
             List::Texts(texts) => texts.iter().for_each(|text| self.push(text.as_bytes())),
         }
     }
@@ -171,6 +203,7 @@ impl Fields {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::num::NonZeroUsize;
 
     use super::*;
 
@@ -231,12 +264,18 @@ mod tests {
     #[test]
     fn the_file_format_does_not_count() {
         let csv = file("a.csv", "query,positive,label,weight\na,\"b, c\",1,0.5\né,,-2,3\n");
+        let array = file(
+            "a.json",
+            "[{\"query\": \"a\", \"positive\": \"b, c\", \"label\": 1, \"weight\": 0.5},\n\
+             {\"query\": \"é\", \"positive\": \"\", \"label\": -2, \"weight\": 3.0}]",
+        );
         let json = file(
             "b.ndjson",
             "{\"query\": \"a\", \"positive\": \"b, c\", \"label\": 1.0, \"weight\": 0.5}\n\
              {\"weight\": 3, \"positive\": \"\", \"query\": \"é\", \"label\": -2}\n",
         );
-        assert_eq!(of(&csv), of(&json));
+        assert_eq!(of(&array), of(&json));
+        assert_ne!(of(&csv), of(&json), "numbers are texts in CSV");
         let texts = file("c.csv", "query,positive\na,\"b, c\"\né,\n");
         let memory = Dataset::from_rows(
             &["query", "positive"],
@@ -279,7 +318,8 @@ mod tests {
         // A text that moves from one cell to the next, and from the name of a column to its type.
         let cells = |cells: [&str; 2]| Dataset::from_rows(&["a", "b"], [cells.map(String::from).to_vec()]).unwrap();
         assert_ne!(of(cells(["xy", "z"])), of(cells(["x", "yz"])));
-        assert_ne!(of(file("a.csv", "a,b\nx,1\n")), of(cells(["x", "1"])), "a number is no text");
+        assert_eq!(of(file("a.csv", "a,b\nx,1\n")), of(cells(["x", "1"])));
+        assert_ne!(of(file("a.jsonl", "{\"a\": \"x\", \"b\": 1}")), of(cells(["x", "1"])), "a number is no text");
     }
 
     #[test]
@@ -294,6 +334,30 @@ mod tests {
         let number = |value: &str| of(file("rows.jsonl", &format!("{{\"y\": 1}}\n{{\"y\": {value}}}\n")));
         assert!(number("null") != number("0") && number("0") != number("0.5"));
         assert_eq!(number("-0.0"), number("0"));
+    }
+
+    #[test]
+    fn the_choice_of_texts_counts() {
+        let row = "{\"query\": \"a\", \"positive\": [\"b\", \"c\"], \"negative\": [\"d\", \"e\"]}\n";
+        let rows = |options: RowOptions| of(TextRows::new(file("rows.jsonl", row), options).unwrap());
+        let first = RowOptions { positives: Positives::First, ..RowOptions::default() };
+        let one = first.n_negatives.or(NonZeroUsize::new(1));
+        let all = [
+            of(file("rows.jsonl", row)),
+            rows(first),
+            rows(RowOptions { positives: Positives::Each, ..first }),
+            rows(RowOptions { n_negatives: one, ..first }),
+            rows(RowOptions { n_negatives: NonZeroUsize::new(2), ..first }),
+            rows(RowOptions { n_negatives: one, short_rows: ShortRows::Drop, ..first }),
+            of(file("rows.jsonl", row)
+                .with_columns(Roles { drop: vec!["negative".into()], ..Roles::default() })
+                .unwrap()),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        let none = file("rows.jsonl", row).with_columns(Roles::default()).unwrap();
+        assert_eq!(of(none), all[0]);
     }
 
     #[test]

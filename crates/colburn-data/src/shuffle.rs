@@ -4,7 +4,8 @@
 //!
 //! - The 256-bit key is the seed and the stream number as 8 little-endian bytes each, then 16 bytes that name the purpose,
 //!   so that no two orders of a run share a stream. The order of an epoch ends them with the number of the data set
-//!   among those of the run, 3 little-endian bytes, which are 0 for the first or only one. Nonce and counter start at 0.
+//!   among those of the run, 3 little-endian bytes, which are 0 for the first or only one. The negatives of a row have the row as
+//!   the stream, and the epoch as the last 8 little-endian bytes. Nonce and counter start at 0.
 //! - A number below `n` is drawn by Lemire's method (2019, "Fast Random Integer Generation in an Interval"): the high half
 //!   of the 128-bit product of `n` and a 64-bit draw (little-endian from the stream); draws whose low half is below
 //!   `2^64 mod n` are rejected.
@@ -21,6 +22,8 @@ pub(crate) enum Purpose {
     Epoch(usize),
     /// The data set of each batch of an epoch.
     Datasets,
+    /// The negatives of a row in the epoch with this number; the stream is the row.
+    Negatives(u64),
 }
 
 impl Purpose {
@@ -33,6 +36,11 @@ impl Purpose {
                 tag
             }
             Purpose::Datasets => *b"colburn.datasets",
+            Purpose::Negatives(epoch) => {
+                let mut tag = *b"negative\0\0\0\0\0\0\0\0";
+                tag[8..].copy_from_slice(&epoch.to_le_bytes());
+                tag
+            }
         }
     }
 }
@@ -95,11 +103,13 @@ mod tests {
         // print(permutation(12, b"colburn.split", 42, 0))
         // print(permutation(12, b"colburn.epoch", 42, 0))
         // print(permutation(12, b"colburn.epoch", 42, 1))
+        // print(permutation(12, struct.pack("<8sQ", b"negative", 3), 42, 7))
         // many = permutation(100_000, b"colburn.epoch", 2**64 - 1, 3)
         // print(many[:8], sum(i * row for i, row in enumerate(many)))
         assert_eq!(permutation(12, Purpose::Split, 42, 0), [3, 10, 6, 1, 5, 0, 7, 9, 11, 2, 4, 8]);
         assert_eq!(permutation(12, Purpose::Epoch(0), 42, 0), [2, 9, 5, 0, 3, 1, 10, 6, 11, 8, 4, 7]);
         assert_eq!(permutation(12, Purpose::Epoch(0), 42, 1), [7, 11, 5, 2, 4, 9, 1, 6, 3, 8, 0, 10]);
+        assert_eq!(permutation(12, Purpose::Negatives(3), 42, 7), [2, 7, 9, 1, 6, 3, 5, 11, 10, 4, 8, 0]);
         let many = permutation(100_000, Purpose::Epoch(0), u64::MAX, 3);
         assert_eq!(many[..8], [40485, 98494, 9019, 13011, 44675, 25950, 27864, 10670]);
         assert_eq!(many.iter().enumerate().map(|(i, row)| i * row).sum::<usize>(), 250_017_910_769_421);
@@ -108,7 +118,15 @@ mod tests {
     #[test]
     fn every_seed_stream_and_purpose_has_an_order_of_its_own() {
         let mut orders: Vec<Vec<usize>> = Vec::new();
-        for purpose in [Purpose::Split, Purpose::Epoch(0), Purpose::Epoch(1), Purpose::Epoch(256), Purpose::Datasets] {
+        for purpose in [
+            Purpose::Split,
+            Purpose::Epoch(0),
+            Purpose::Epoch(1),
+            Purpose::Epoch(256),
+            Purpose::Datasets,
+            Purpose::Negatives(0),
+            Purpose::Negatives(1),
+        ] {
             for seed in [0, 1, 2, u64::MAX] {
                 orders.extend((0..4).map(|stream| permutation(100, purpose, seed, stream)));
             }

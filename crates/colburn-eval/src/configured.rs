@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use colburn_data::{Dataset, Examples};
+use colburn_data::{Dataset, Examples, TextRows};
 
 use crate::error::{Error, Result};
 use crate::evaluator::Evaluator;
@@ -38,9 +38,9 @@ pub struct EvaluatorContext<'a> {
 
 impl EvaluatorContext<'_> {
     /// The rows of text of a file, or those of the eval dataset where no file is given.
-    pub(crate) fn texts(&mut self, path: Option<&str>) -> Result<Dataset> {
+    pub(crate) fn texts(&mut self, path: Option<&str>) -> Result<TextRows> {
         match (path, self.eval) {
-            (Some(path), _) => Ok((self.load)(path)?),
+            (Some(path), _) => Ok((self.load)(path)?.into()),
             (None, [(_, Examples::Texts(rows))]) => Ok(rows.clone()),
             (None, _) => Err(no_texts(&self.rows()).unwrap_or_else(|| missing("it is missing"))),
         }

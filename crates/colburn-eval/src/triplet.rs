@@ -1,9 +1,9 @@
 //! Triplet accuracy: how often a query scores its positive above its negative.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use colburn_data::{Columns, Dataset};
+use colburn_data::TextRows;
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 use serde::Deserialize;
@@ -23,32 +23,26 @@ use crate::{
 /// Scores are taken over the vectors that encoding keeps; nothing is padded, so nothing is floored at 0.
 #[derive(Clone, Debug)]
 pub struct TripletEvaluator {
-    triplets: Dataset,
-    columns: [usize; 3],
+    triplets: TextRows,
     name: String,
     batch_size: usize,
 }
 
 impl TripletEvaluator {
-    /// An evaluator over the query column, the positive and the first negative.
+    /// An evaluator over the query, the positive and the first negative of rows, such as those of a [`Dataset`](colburn_data::Dataset).
     ///
     /// # Errors
-    /// When there is no negative, or no row.
-    pub fn new(triplets: &Dataset) -> Result<Self> {
+    /// When there is no negative, no row, or a row that lacks a text or has several positives.
+    pub fn new(triplets: impl Into<TextRows>) -> Result<Self> {
+        let triplets = triplets.into().checked()?;
         let data = |message: String| Error::Data { evaluator: "triplet evaluator", message };
-        let columns = Columns::of(triplets)?;
-        let [positive, negative, ..] = columns.documents()[..] else {
-            return Err(data(format!("{}; query, positive and negative are expected", triplets.description())));
-        };
         if triplets.is_empty() {
             return Err(data(format!("{} has no rows", triplets.description())));
         }
-        Ok(Self {
-            triplets: triplets.clone(),
-            columns: [columns.query(), positive, negative],
-            name: String::new(),
-            batch_size: 32,
-        })
+        if triplets.documents(0)?.len() < 2 {
+            return Err(data(format!("{}; query, positive and negative are expected", triplets.description())));
+        }
+        Ok(Self { triplets, name: String::new(), batch_size: 32 })
     }
 
     /// Gives the evaluator a name, which becomes part of its file name and, so that several can be told apart, of its metric:
@@ -71,19 +65,21 @@ impl TripletEvaluator {
 
     /// The number of these rows with the positive above the negative.
     fn won(&self, model: &ColBert, device: &Device, rows: Range<usize>) -> Result<usize> {
-        let column = |column: usize| {
-            rows.clone().map(|row| self.triplets.text(row, column)).collect::<colburn_data::Result<Vec<_>>>()
-        };
-        let [query, positive, negative] = self.columns;
+        let mut columns: [Vec<Cow<'_, str>>; 3] = Default::default();
+        for row in rows.clone() {
+            let texts = std::iter::once(self.triplets.query(row)?.into()).chain(self.triplets.documents(row)?);
+            columns.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
+        }
         let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
-        let encode = |what: &str, texts: Vec<&str>, kind: Kind| {
-            let encoded = model.encode(&texts, kind, &options)?;
+        let encode = |what: &str, texts: &[Cow<'_, str>], kind: Kind| {
+            let encoded = model.encode(texts, kind, &options)?;
             check_finite(&encoded, |at| Ok(format!("{what} of triplet {} (counted from 0)", rows.start + at)))?;
             Ok::<_, Error>(encoded)
         };
-        let queries = encode("query", column(query)?, Kind::Query)?;
-        let positives = encode("positive", column(positive)?, Kind::Document)?;
-        let negatives = encode("negative", column(negative)?, Kind::Document)?;
+        let [query, positive, negative] = &columns;
+        let queries = encode("query", query, Kind::Query)?;
+        let positives = encode("positive", positive, Kind::Document)?;
+        let negatives = encode("negative", negative, Kind::Document)?;
         let pairs = positives.iter().zip(&negatives).flat_map(|(positive, negative)| [positive, negative]);
         let (queries, documents) = (packed(queries.iter(), device)?, packed(pairs, device)?);
         let scores = maxsim_pairs(&queries, &documents, MaskRule::Ignore)?;
@@ -150,7 +146,7 @@ impl Configured for TripletSettings {
     }
 
     fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
-        let evaluator = TripletEvaluator::new(&context.texts(self.path.as_deref())?)?;
+        let evaluator = TripletEvaluator::new(context.texts(self.path.as_deref())?)?;
         Ok(Arc::new(evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size))))
     }
 }

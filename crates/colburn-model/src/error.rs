@@ -39,6 +39,12 @@ pub enum Error {
         /// The expected file, in words.
         expected: &'static str,
     },
+    /// A Git LFS pointer in the place of a file of the model.
+    #[error("{}: a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`, or download it anew", path.display())]
+    Pointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is not the expected JSON.
     #[error("{}: {source}", path.display())]
     Json {

@@ -10,7 +10,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Result};
+use crate::{Error, Result, pointer};
 
 /// The path of a file that a configuration names. It must lie in the model's own folder: `None` for a name that leads out of it.
 pub(crate) fn inside(folder: &Path, name: &str) -> Option<PathBuf> {
@@ -23,6 +23,7 @@ pub(crate) fn inside(folder: &Path, name: &str) -> Option<PathBuf> {
 /// Parses a JSON file; an error names the file, line and column.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
+    pointer::refuse_bytes(path, &bytes)?;
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 

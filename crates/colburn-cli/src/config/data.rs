@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use colburn::data::{Format, Roles, RowOptions, ShortRows, Source};
 use colburn::eval::EvalRows;
 use colburn::loss::LossConfig;
 use serde::Deserialize;
@@ -23,15 +24,40 @@ pub struct DataConfig {
 }
 
 /// One dataset.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DatasetConfig {
     /// Tells it apart from others; empty where it is alone.
     pub name: String,
-    /// A file, a glob or a folder.
+    /// A file, a pattern, a folder, or a name on the hub.
     pub path: String,
+    pub format: FormatConfig,
+    pub options: RowOptions,
+    /// `columns`: the roles that no names say.
+    pub roles: Option<Roles>,
     /// The texts that its rows name by id, if it is the data of a distillation.
     pub tables: Option<Tables>,
     pub loss: Option<LossConfig>,
+}
+
+/// The form of the files of a dataset, where they do not say it themselves.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FormatConfig {
+    pub format: Option<FormatName>,
+    pub delimiter: Option<char>,
+    pub column_names: Option<Vec<String>>,
+    pub split: Option<String>,
+}
+
+/// The formats by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatName {
+    Parquet,
+    Json,
+    Csv,
+    Arrow,
+    Text,
 }
 
 /// The other two tables of a distillation.
@@ -42,17 +68,21 @@ pub struct Tables {
     pub n_ways: Option<usize>,
 }
 
-/// The keys of `[data]` that are read apart: a path or tables.
-const DATASETS: [&str; 2] = ["train", "eval"];
+/// The roles of columns, in a table of their own.
+const COLUMNS: &str = "columns";
+/// The keys of each part of a dataset.
+const FORMAT: &[&str] = &["format", "delimiter", "column_names", "split"];
+const OPTIONS: &[&str] = &["positives", "n_negatives", "short_rows", "missing"];
+const TABLES: &[&str] = &["queries", "documents", "n_ways"];
+/// The keys of `[data]` and of a dataset's own table alone.
+const OWN_OF_DATA: &[&str] = &["train", "eval", "test_size"];
+const OWN_OF_DATASET: &[&str] = &["name", "path", "loss"];
 
-/// The other keys of `[data]`.
+/// The key of `[data]` that belongs to no dataset.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Keys {
+struct DataKeys {
     test_size: Option<f64>,
-    queries: Option<String>,
-    documents: Option<String>,
-    n_ways: Option<usize>,
 }
 
 /// The keys of a dataset's own table, without `loss`.
@@ -61,14 +91,25 @@ struct Keys {
 struct DatasetKeys {
     name: String,
     path: String,
+}
+
+/// The keys of the tables of a distillation.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TableKeys {
     queries: Option<String>,
     documents: Option<String>,
     n_ways: Option<usize>,
 }
 
-/// The keys `queries`, `documents` and `n_ways`, wherever they stand.
-#[derive(Clone)]
-struct TableKeys(Option<String>, Option<String>, Option<usize>);
+/// The keys that a dataset has, in `[data]` or in a table of its own.
+#[derive(Clone, Debug, Default)]
+struct SharedKeys {
+    format: FormatConfig,
+    options: RowOptions,
+    roles: Option<Roles>,
+    tables: Option<Tables>,
+}
 
 impl DataConfig {
     /// Reads `[data]`; the gradient caching of its losses is added to that of the run.
@@ -76,15 +117,16 @@ impl DataConfig {
     /// # Errors
     /// When a key is unknown or contradicts another, or a value has the wrong type.
     pub fn read(section: &Section, caching: &mut Vec<Caching>) -> Result<Self> {
-        let Keys { test_size, queries, documents, n_ways } = section.read(&DATASETS)?;
-        let tables = TableKeys(queries, documents, n_ways);
+        let DataKeys { test_size } = section.read(&without(OWN_OF_DATA, &["test_size"]))?;
         let has_tables = section.get("train").is_some_and(|train| train.get_ref().as_str().is_none());
-        if let (Some(key), true) = (tables.first(), has_tables) {
+        let shared = [FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat();
+        if let (Some(key), true) = (shared.iter().find(|key| section.get(key).is_some()), has_tables) {
             let message = "the datasets have tables of their own, [[data.train]]; give it in those that need it";
             return Err(section.wrong(key, message));
         }
-        let train = datasets(section, "train", &tables, caching)?;
-        let eval = datasets(section, "eval", &tables, caching)?;
+        let shared = SharedKeys::read(section, OWN_OF_DATA)?;
+        let train = datasets(section, "train", &shared, caching)?;
+        let eval = datasets(section, "eval", &shared, caching)?;
         let config = Self { train, eval, test_size };
         config.check(section)?;
         Ok(config)
@@ -92,7 +134,7 @@ impl DataConfig {
 
     /// True if `[data]` has a key.
     pub fn has_key(key: &str) -> bool {
-        DATASETS.contains(&key) || section::has_key(key, Keys::deserialize)
+        [OWN_OF_DATA, FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat().contains(&key)
     }
 
     /// The kinds of the datasets that are evaluated on: those of `eval`, or the rows that are held out.
@@ -127,13 +169,50 @@ impl DataConfig {
     }
 }
 
-impl TableKeys {
-    /// The first of the keys that is there.
-    fn first(&self) -> Option<&'static str> {
-        let keys = [("queries", self.0.is_some()), ("documents", self.1.is_some()), ("n_ways", self.2.is_some())];
-        keys.into_iter().find_map(|(key, given)| given.then_some(key))
+/// The names of all keys of a dataset but those of one part, which are read apart.
+fn without(own: &[&'static str], part: &[&str]) -> Vec<&'static str> {
+    let all = [own, FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat();
+    all.into_iter().filter(|key| !part.contains(key)).collect()
+}
+
+impl SharedKeys {
+    /// `own` are the other keys of the section.
+    fn read(section: &Section, own: &[&'static str]) -> Result<Self> {
+        let format = section.read(&without(own, FORMAT))?;
+        let options: RowOptions = section.read(&without(own, OPTIONS))?;
+        let tables = section.read::<TableKeys>(&without(own, TABLES))?.tables(section)?;
+        let roles = match section.get(COLUMNS) {
+            None => None,
+            Some(table) if table.get_ref().is_table() => {
+                let columns = format!("{}.{COLUMNS}", section.name());
+                Some(Section::new(section.run_text(), &columns, Some(table.clone()))?.read(&[])?)
+            }
+            Some(other) => {
+                let given = section::kind(other.get_ref());
+                return Err(
+                    section.wrong(COLUMNS, format!("{given} was given; {{ query = …, positive = … }} is expected"))
+                );
+            }
+        };
+        let of_texts = ["positives", "n_negatives", "short_rows", COLUMNS];
+        if let (Some(_), Some(key)) = (&tables, of_texts.iter().find(|key| section.get(key).is_some())) {
+            let message =
+                "it is about rows that hold their texts, but with queries and documents the rows name them by ids";
+            return Err(section.wrong(key, message));
+        }
+        if options.short_rows != ShortRows::Error && options.n_negatives.is_none() {
+            return Err(section.wrong("short_rows", "it goes with n_negatives, the number of negatives of each row"));
+        }
+        Ok(Self { format, options, roles, tables })
     }
 
+    fn dataset(self, name: String, path: String, loss: Option<LossConfig>) -> DatasetConfig {
+        let Self { format, options, roles, tables } = self;
+        DatasetConfig { name, path, format, options, roles, tables, loss }
+    }
+}
+
+impl TableKeys {
     fn tables(self, section: &Section) -> Result<Option<Tables>> {
         let missing = |key: &str, other: &str| {
             let expected = "a distillation has queries, documents, and rows that name them";
@@ -141,24 +220,52 @@ impl TableKeys {
             Err(Error::Run { place: section.place(other), message })
         };
         match self {
-            Self(None, None, None) => Ok(None),
-            Self(Some(queries), Some(documents), n_ways) => Ok(Some(Tables { queries, documents, n_ways })),
-            Self(None, Some(_), _) => missing("queries", "documents"),
-            Self(Some(_), None, _) => missing("documents", "queries"),
-            Self(None, None, Some(_)) => missing("queries", "n_ways"),
+            Self { queries: None, documents: None, n_ways: None } => Ok(None),
+            Self { queries: Some(queries), documents: Some(documents), n_ways } => {
+                Ok(Some(Tables { queries, documents, n_ways }))
+            }
+            Self { queries: None, documents: Some(_), .. } => missing("queries", "documents"),
+            Self { queries: Some(_), documents: None, .. } => missing("documents", "queries"),
+            Self { queries: None, documents: None, n_ways: Some(_) } => missing("queries", "n_ways"),
+        }
+    }
+}
+
+impl DatasetConfig {
+    /// The place and the form of its rows.
+    pub fn source(&self) -> Source {
+        let FormatConfig { format, delimiter, column_names, split } = self.format.clone();
+        let mut source = Source::new(&self.path);
+        if let Some(format) = format {
+            source = source.with_format(match format {
+                FormatName::Parquet => Format::Parquet,
+                FormatName::Json => Format::Json,
+                FormatName::Csv => Format::Csv,
+                FormatName::Arrow => Format::Arrow,
+                FormatName::Text => Format::Text,
+            });
+        }
+        if let Some(delimiter) = delimiter {
+            source = source.with_delimiter(delimiter);
+        }
+        if let Some(names) = column_names {
+            source = source.with_column_names(names);
+        }
+        match split {
+            Some(split) => source.with_split(&split),
+            None => source,
         }
     }
 }
 
 /// The datasets of `train` or `eval`: a path, one table, or an array of them.
-fn datasets(data: &Section, key: &str, tables: &TableKeys, caching: &mut Vec<Caching>) -> Result<Vec<DatasetConfig>> {
+fn datasets(data: &Section, key: &str, shared: &SharedKeys, caching: &mut Vec<Caching>) -> Result<Vec<DatasetConfig>> {
     let name = format!("data.{key}");
     let value = data.get(key).cloned();
     let sections = match value.as_ref().map(Spanned::get_ref) {
         None => return Ok(Vec::new()),
         Some(DeValue::String(path)) => {
-            let tables = tables.clone().tables(data)?;
-            return Ok(vec![DatasetConfig { name: String::new(), path: path.to_string(), tables, loss: None }]);
+            return Ok(vec![shared.clone().dataset(String::new(), path.to_string(), None)]);
         }
         Some(DeValue::Table(_)) => vec![Section::new(data.run_text(), &name, value)?],
         Some(DeValue::Array(array)) if array.iter().all(|one| one.get_ref().is_table()) => {
@@ -185,7 +292,7 @@ fn datasets(data: &Section, key: &str, tables: &TableKeys, caching: &mut Vec<Cac
 }
 
 fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfig> {
-    let DatasetKeys { name, path, queries, documents, n_ways } = section.read(&["loss"])?;
+    let DatasetKeys { name, path } = section.read(&without(OWN_OF_DATASET, &["name", "path"]))?;
     if path.is_empty() {
         return Err(section.wrong("path", "it is missing; a file, a pattern or a folder is expected"));
     }
@@ -200,14 +307,15 @@ fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfi
             return Err(section.wrong("loss", format!("{given} was given; {{ type = … }} is expected")));
         }
     };
-    let tables = TableKeys(queries, documents, n_ways).tables(section)?;
-    Ok(DatasetConfig { name, path, tables, loss })
+    Ok(SharedKeys::read(section, OWN_OF_DATASET)?.dataset(name, path, loss))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{run_text, section};
     use super::*;
+    use colburn::data::{Missing, Positives};
+    use std::num::NonZeroUsize;
 
     fn read(toml: &str) -> Result<DataConfig> {
         let run_text = run_text(toml);
@@ -221,7 +329,7 @@ mod tests {
     #[test]
     fn a_path_is_a_dataset() {
         let data = read("train = \"train.jsonl\"\neval = \"eval.jsonl\"").unwrap();
-        let texts = |path: &str| DatasetConfig { name: String::new(), path: path.to_owned(), tables: None, loss: None };
+        let texts = |path: &str| DatasetConfig { path: path.to_owned(), ..DatasetConfig::default() };
         assert_eq!((data.train, data.eval), (vec![texts("train.jsonl")], vec![texts("eval.jsonl")]));
     }
 
@@ -245,6 +353,41 @@ mod tests {
         assert!(data.train[0].loss.is_none() && matches!(data.train[1].loss, Some(LossConfig::Distillation(_))));
         assert!(data.train[0].tables.is_none() && data.train[1].tables.is_some());
         assert_eq!(read("train = { path = \"a\" }").unwrap().train.len(), 1);
+    }
+
+    #[test]
+    fn rows_have_roles_options_and_a_format() {
+        let keys = "positives = \"each\"\nn_negatives = 2\nshort_rows = \"repeat\"\nmissing = \"skip\"\ndelimiter = \"|\"\nsplit = \"dev\"\n\
+                    column_names = [\"q\", \"p\"]\nformat = \"csv\"\ncolumns = { query = \"q\", positive = \"p\", drop = [\"title\"] }";
+        let expected = DatasetConfig {
+            path: "a".to_owned(),
+            options: RowOptions {
+                positives: Positives::Each,
+                n_negatives: NonZeroUsize::new(2),
+                short_rows: ShortRows::Repeat,
+                missing: Missing::Skip,
+            },
+            roles: Some(Roles {
+                query: Some("q".to_owned()),
+                positive: vec!["p".to_owned()],
+                drop: vec!["title".to_owned()],
+                ..Roles::default()
+            }),
+            format: FormatConfig {
+                format: Some(FormatName::Csv),
+                delimiter: Some('|'),
+                column_names: Some(vec!["q".to_owned(), "p".to_owned()]),
+                split: Some("dev".to_owned()),
+            },
+            ..DatasetConfig::default()
+        };
+        assert_eq!(read(&format!("train = \"a\"\n{keys}")).unwrap().train, std::slice::from_ref(&expected));
+        let table = read(&format!("[[train]]\npath = \"a\"\n{keys}")).unwrap().train;
+        assert_eq!(table, std::slice::from_ref(&expected));
+        let names = vec!["q".to_owned(), "p".to_owned()];
+        let source =
+            Source::new("a").with_format(Format::Csv).with_delimiter('|').with_column_names(names).with_split("dev");
+        assert_eq!(expected.source(), source);
     }
 
     #[test]
@@ -296,6 +439,39 @@ mod tests {
                 "train = \"a\"\nn_ways = 4".to_owned(),
                 "RUN.toml:2: queries in [data]: n_ways is given without it; a distillation has queries, documents, and rows that \
                  name them",
+            ),
+            (
+                "train = \"a\"\nn_negatives = 0".to_owned(),
+                "RUN.toml:2: n_negatives in [data]: invalid value: integer `0`, expected a whole number from 1",
+            ),
+            (
+                "train = \"a\"\npositives = \"last\"".to_owned(),
+                "RUN.toml:2: positives in [data]: \"last\" is not supported; supported: error, first, each",
+            ),
+            (
+                "train = \"a\"\nshort_rows = \"drop\"".to_owned(),
+                "RUN.toml:2: short_rows in [data]: it goes with n_negatives, the number of negatives of each row",
+            ),
+            (
+                "train = \"a\"\nn_negative = 3".to_owned(),
+                "RUN.toml:2: unknown key \"n_negative\" in [data]; did you mean \"n_negatives\"?",
+            ),
+            (
+                "train = \"a\"\n[columns]\nnegative = \"n\"".to_owned(),
+                "RUN.toml:3: unknown key \"negative\" in [data.columns]; did you mean \"negatives\"?",
+            ),
+            (
+                "train = \"a\"\ncolumns = \"n\"".to_owned(),
+                "RUN.toml:2: columns in [data]: a text was given; { query = …, positive = … } is expected",
+            ),
+            (
+                "train = \"a\"\nqueries = \"q\"\ndocuments = \"d\"\nn_negatives = 2".to_owned(),
+                "RUN.toml:4: n_negatives in [data]: it is about rows that hold their texts, but with queries and documents the rows name them \
+                 by ids",
+            ),
+            (
+                format!("columns = {{ query = \"q\" }}\n{two}"),
+                "RUN.toml:1: columns in [data]: the datasets have tables of their own, [[data.train]]; give it in those that need it",
             ),
             (
                 format!("{two}\n[[eval]]\nname = \"a\"\npath = \"e\"\nloss = {{ type = \"margin_mse\" }}"),

@@ -312,6 +312,7 @@ fn plain(message: &str) -> String {
         "f32" | "f64" => "a number",
         "usize" | "u8" | "u16" | "u32" | "u64" => "a whole number from 0",
         "isize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "a nonzero usize" => "a whole number from 1",
         "a boolean" => "true or false",
         "a string" | "path string" => "a text",
         "a sequence" => "a list",

@@ -11,7 +11,7 @@ mod target;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use colburn::model::{ColBert, Kind, TokenEmbeddings};
+use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn::ops::device;
 
 use self::chunks::{Chunk, Cut};
@@ -21,6 +21,7 @@ use self::manifest::{Settings, Shard, ShardManifest};
 use self::progress::EncodingProgress;
 use self::target::Target;
 use crate::command_line::{EncodeArguments, FormatArgument};
+use crate::prompts::{Asked, say_left_out};
 use crate::texts::Texts;
 use crate::{Error, Outcome, Result, output};
 
@@ -31,16 +32,18 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     let device = device::by_name(arguments.device.name.as_deref())?;
     let target = Target::of(arguments)?;
     target.prepare()?;
-    let texts = Texts::open(&arguments.input)?;
+    let texts = Texts::open(&arguments.input, &arguments.texts)?;
     if target.shard_size.is_none()
         && target.format == FormatArgument::Safetensors
-        && texts.len().is_some_and(|texts| texts > safetensors::MOST_TEXTS)
+        && texts.len() > safetensors::MOST_TEXTS
     {
         return Err(Error::Texts { path: target.path, message: safetensors::too_many() });
     }
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
     let kind = Kind::from(arguments.kind);
-    let options = arguments.options();
+    let prompt = Asked::new(arguments.prompt.prompt.as_ref(), arguments.prompt.prompt_name.as_ref());
+    say_left_out(&model, &[("the texts", prompt, Some("--prompt"))]);
+    let options = arguments.options(prompt.of(&model)?);
     // A length that cannot be is an error before anything is written.
     model.tokenize(&[""], kind, &options)?;
 
@@ -52,7 +55,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     };
     let (manifest, done) = match target.shard_size {
         Some(shard_size) => {
-            let settings = settings(arguments, &model, &texts, content, shard_size, device::name(&device))?;
+            let settings = settings(arguments, &options, &model, &texts, content, shard_size, device::name(&device))?;
             let (manifest, done) = target.begin(&arguments.model, settings, arguments.resume)?;
             let whole = done.iter().flatten().count();
             if whole > 0 {
@@ -99,6 +102,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
 /// The properties that the shards of a folder share.
 fn settings(
     arguments: &EncodeArguments,
+    options: &EncodeOptions,
     model: &ColBert,
     texts: &Texts,
     content: Content,
@@ -112,7 +116,6 @@ fn settings(
         // Files of several folders may have one name.
         *input.entry(name).or_default() += metadata.len();
     }
-    let options = arguments.options();
     Ok(Settings {
         version: 1,
         kind: arguments.kind.name().to_owned(),
@@ -121,7 +124,7 @@ fn settings(
         dim: content.dim,
         shard_size,
         batch_size: options.batch_size,
-        prompt: options.prompt,
+        prompt: options.prompt.clone(),
         length: options.length,
         pool_factor: options.pool_factor,
         protected_tokens: options.protected_tokens,

@@ -126,8 +126,8 @@ fn evaluators_without_rows() {
     );
     assert_eq!(
         refused("--set evaluators=[{type=\"triplet\",path=\"nowhere.jsonl\"}]"),
-        "no data file matches \"nowhere.jsonl\"; expected a .parquet, .jsonl, .ndjson or .csv file, a pattern such as \
-         \"data/train-*.parquet\", or a directory of such files"
+        "no data file matches \"nowhere.jsonl\"; expected a .parquet, .jsonl, .json, .csv, .tsv, .arrow or .txt file, a \
+         pattern such as \"data/train-*.parquet\", or a folder of such files"
     );
 }
 

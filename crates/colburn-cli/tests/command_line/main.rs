@@ -5,19 +5,24 @@
 mod bad_input;
 mod bad_runs;
 mod collections;
+mod data;
 mod encode;
 mod evaluation;
+mod formats;
 #[cfg(feature = "hub")]
 mod hub;
 mod index;
 #[cfg(unix)]
 mod kill;
+mod prompts;
 mod rerank;
 mod resume;
+mod roles;
 mod round_trip;
 mod runs;
 mod search;
 #[cfg(feature = "hub")]
 #[path = "../../../../tests/hub/server/mod.rs"]
 mod server;
+mod situations;
 mod workspace;

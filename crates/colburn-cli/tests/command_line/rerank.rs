@@ -70,7 +70,8 @@ fn unknown_ids_are_named_with_their_line() {
         rerank("\n{\"query_id\": \"a\", \"document_ids\": [\"song\", \"sang\"]}\n"),
         "lists.jsonl:2: the document \"sang\" is not in corpus.jsonl"
     );
-    assert_eq!(rerank(""), "lists.jsonl: there are no candidates in it");
+    assert_eq!(rerank(""), "lists.jsonl: an empty file (0 bytes)");
+    assert_eq!(rerank("\n"), "lists.jsonl: there are no candidates in it");
     assert!(!workspace.path("out.jsonl").exists());
     // What TREC's format has no room for is said before anything is looked up.
     for (candidates, id) in [("\"a b\", \"document_ids\": []", "a b"), ("\"a\", \"document_ids\": [\"c d\"]", "c d")] {

@@ -99,12 +99,13 @@ fn one_query_is_answered_with_a_list() {
 }
 
 #[test]
-fn a_parquet_corpus_with_ids() {
+fn a_corpus_without_ids() {
     let workspace = workspace();
     let triplets = "../../examples/data/triplets-test.parquet";
     fs::copy(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(triplets), workspace.path("rows.parquet")).unwrap();
     let message = workspace.fail("search --corpus rows.parquet --model model --query music");
-    assert!(message.starts_with("rows.parquet: there is no column `_id` or `id`, only query, "), "{message}");
+    let expected = "there is no id; a column `_id` or `id` is expected, or one that --id-column names";
+    assert_eq!(message, format!("rows.parquet: row 0 (counted from 0): {expected}"));
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::hash;
-use crate::table::ColumnKind;
+use crate::table::value::Value;
 
 /// An id. A text that is a plain integer (`7`, not `07`) is that integer, because the same ids are a column of integers in
-/// one file and of texts in another: CSV and JSON's keys do not distinguish them. PyLate does, and finds nothing.
+/// one file and of texts in another: CSV and JSON's keys do not distinguish them. PyLate does, and finds nothing. A float without a
+/// fraction is that integer too, and so is its text (`7.0`) where no other id matches exactly: pandas makes floats of integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Id<'a> {
     Integer(i64),
@@ -25,18 +26,44 @@ impl<'a> Id<'a> {
         }
     }
 
-    /// The id in a row of a column of numbers or texts.
+    /// The id in a row.
+    ///
+    /// # Errors
+    /// When the value is neither a text nor an integer.
     pub(crate) fn of(data: &'a Dataset, row: usize, column: usize) -> Result<Self> {
-        match data.table().columns().get(column).map(|column| &column.kind) {
-            Some(ColumnKind::Number) => Ok(Id::Integer(data.integer(row, column)?)),
-            _ => Ok(Id::text(Cow::Borrowed(data.text(row, column)?))),
+        match data.value(row, column)? {
+            Value::Text(text) => Ok(Id::text(text)),
+            Value::Null => Err(Error::Null {
+                place: data.place(row),
+                column: data.columns()[column].to_owned(),
+                expected: "integer or text",
+            }),
+            _ => Ok(Id::Integer(data.integer(row, column)?)),
         }
     }
 
+    /// The integer that the id is, or that its text is as a float: 7 of `7.0`.
+    fn number(&self) -> Option<i64> {
+        let text = match self {
+            Id::Integer(integer) => return Some(*integer),
+            Id::Text(text) => text,
+        };
+        let (digits, zeros) = text.split_once('.')?;
+        let is_whole = !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0');
+        let integer = digits.parse::<i64>().ok().filter(|integer| integer.to_string() == digits || digits == "-0")?;
+        is_whole.then_some(integer)
+    }
+
+    /// True if the two are one id where no other matches exactly.
+    fn is_like(&self, other: &Id) -> bool {
+        self.number().is_some_and(|integer| other.number() == Some(integer))
+    }
+
+    /// The same for all ids that are like this one.
     pub(crate) fn hash(&self) -> u64 {
-        match self {
-            Id::Integer(integer) => hash(&integer.to_le_bytes()),
-            Id::Text(text) => hash(text.as_bytes()),
+        match (self.number(), self) {
+            (None, Id::Text(text)) => hash(text.as_bytes()),
+            (number, _) => hash(&number.unwrap_or_default().to_le_bytes()),
         }
     }
 }
@@ -69,31 +96,46 @@ impl IdIndex {
         let mut repeated = 0;
         for row in 0..data.len() {
             let id = Id::of(data, row, column)?;
-            let (slot, found) = index.probe(data, column, &id)?;
-            repeated += usize::from(found.is_some());
+            let Found { slot, exact, .. } = index.probe(data, column, &id)?;
+            repeated += usize::from(exact.is_some());
             index.slots[slot] = id.hash() & !ROW | row as u64;
         }
         Ok((index, repeated))
     }
 
-    /// The row with this id.
+    /// The row with this id, or else the last one with an id that is like it.
     pub(crate) fn find(&self, data: &Dataset, column: usize, id: &Id) -> Result<Option<usize>> {
-        Ok(self.probe(data, column, id)?.1)
+        let Found { exact, like, .. } = self.probe(data, column, id)?;
+        Ok(exact.or(like))
     }
 
-    /// The slot of the id, or the free one for it, and its row.
-    fn probe(&self, data: &Dataset, column: usize, id: &Id) -> Result<(usize, Option<usize>)> {
+    fn probe(&self, data: &Dataset, column: usize, id: &Id) -> Result<Found> {
         let (hash, mask) = (id.hash(), self.slots.len() - 1);
-        let mut slot = hash as usize & mask;
+        let (mut slot, mut like) = (hash as usize & mask, None);
         while self.slots[slot] != EMPTY {
             let row = (self.slots[slot] & ROW) as usize;
-            if self.slots[slot] & !ROW == hash & !ROW && Id::of(data, row, column)? == *id {
-                return Ok((slot, Some(row)));
+            if self.slots[slot] & !ROW == hash & !ROW {
+                let other = Id::of(data, row, column)?;
+                if other == *id {
+                    return Ok(Found { slot, exact: Some(row), like });
+                }
+                if other.is_like(id) {
+                    like = like.max(Some(row));
+                }
             }
             slot = (slot + 1) & mask;
         }
-        Ok((slot, None))
+        Ok(Found { slot, exact: None, like })
     }
+}
+
+/// The end of a search.
+struct Found {
+    /// The slot of the id, or the free one for it.
+    slot: usize,
+    exact: Option<usize>,
+    /// The last row with an id that is like it.
+    like: Option<usize>,
 }
 
 #[cfg(test)]
@@ -136,10 +178,35 @@ mod tests {
                 assert_eq!(index.find(&data, 0, &Id::Integer(id)).unwrap(), Some(row));
                 assert_eq!(index.find(&data, 0, &Id::text(id.to_string().into())).unwrap(), Some(row));
             }
-            for id in ["07", "+7", "7.0", " 7", "-0"] {
+            for id in ["07", "+7", " 7", "-0", "7.", "7.5", "07.0", "+7.0", "7.0e0"] {
                 assert_eq!(index.find(&data, 0, &Id::text(id.into())).unwrap(), None, "{id}");
             }
+            for id in ["7.0", "7.00"] {
+                assert_eq!(index.find(&data, 0, &Id::text(id.into())).unwrap(), Some(3), "{id}");
+            }
         }
+    }
+
+    /// gpl issue 11: pandas makes floats of a column of ids.
+    #[test]
+    fn an_exact_id_goes_before_one_that_is_like_it() {
+        let data = texts(&["7.0", "7", "8.0", "8.00", "a.0"]);
+        let (index, repeated) = IdIndex::new(&data, 0).unwrap();
+        assert_eq!(repeated, 0);
+        for (id, expected) in [
+            ("7.0", Some(0)),
+            ("7", Some(1)),
+            ("7.00", Some(1)),
+            ("8.0", Some(2)),
+            ("8", Some(3)),
+            ("a.0", Some(4)),
+            ("a", None),
+        ] {
+            assert_eq!(index.find(&data, 0, &Id::text(id.into())).unwrap(), expected, "{id}");
+        }
+        let data = texts(&["0.0", "-0.0"]);
+        let (index, _) = IdIndex::new(&data, 0).unwrap();
+        assert_eq!(index.find(&data, 0, &Id::Integer(0)).unwrap(), Some(1));
     }
 
     #[test]

@@ -16,8 +16,7 @@ pub(super) struct Lookup {
 impl Lookup {
     pub(super) fn new(name: &'static str, id: &'static str, expected: &'static str, data: Dataset) -> Result<Self> {
         let table = TableRole { name, data: &data, expected };
-        let (column, text) =
-            (table.column(id, TableRole::is_id)?, table.column("text", |kind| *kind == ColumnKind::Text)?);
+        let (column, text) = (table.column(id, TableRole::is_id)?, table.column("text", TableRole::is_text)?);
         let (index, repeated) = IdIndex::new(&data, column)?;
         if repeated > 0 {
             tracing::warn!("{}: {repeated} rows repeat the {id} of another; the last of them counts", data.origin());
@@ -32,6 +31,21 @@ impl Lookup {
 
     pub(super) fn text(&self, row: usize) -> Result<&str> {
         self.data.text(row, self.text)
+    }
+
+    /// True if a row has no text.
+    pub(super) fn is_missing(&self, row: usize) -> Result<bool> {
+        self.data.is_missing(row, self.text)
+    }
+
+    /// Checks that a row has a text.
+    pub(super) fn check_text(&self, row: usize) -> Result<()> {
+        if self.is_missing(row)? {
+            let problem =
+                "column \"text\" is empty; expected a text of each query and document that a row names".to_owned();
+            return Err(Error::Example { place: self.data.place(row), problem });
+        }
+        Ok(())
     }
 
     /// The length of the text in a row, in bytes.
@@ -67,6 +81,10 @@ impl TableRole<'_> {
     }
 
     pub(super) fn is_id(kind: &ColumnKind) -> bool {
-        matches!(kind, ColumnKind::Number | ColumnKind::Text)
+        matches!(kind, ColumnKind::Number | ColumnKind::Text | ColumnKind::Mixed)
+    }
+
+    pub(super) fn is_text(kind: &ColumnKind) -> bool {
+        matches!(kind, ColumnKind::Text | ColumnKind::Mixed)
     }
 }

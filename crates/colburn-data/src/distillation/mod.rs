@@ -28,8 +28,8 @@ const N_WAYS: usize = 32;
 /// texts, and an integer is the same id as the text of its digits; `document_ids` and `scores` are lists, or texts that
 /// hold lists (`"[1, 2]"`). Where a table has an id twice, its last row counts.
 ///
-/// The first `n_ways` documents of a row are kept, in their order. [`n_ways`](Self::n_ways) sets this number; the default is
-/// 32, as in PyLate, or the number of documents of the first row if that is smaller. Every row needs at least as many.
+/// The first `n_ways` documents of a row are kept, in their order. [`n_ways`](Self::n_ways) sets this number, and every row needs at least
+/// as many. Where it is not given, all rows need the same number of documents, of which the first 32 are kept, as in PyLate.
 ///
 /// Clones and selections of rows are cheap: they share the tables.
 ///
@@ -56,6 +56,8 @@ pub struct KdProcessing {
     queries: Arc<Lookup>,
     documents: Arc<Lookup>,
     n_ways: usize,
+    /// True if `n_ways` was given.
+    is_given: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -95,7 +97,7 @@ impl KdProcessing {
         let documents =
             Lookup::new("documents", "document_id", "document_id (integer or text) and text (text)", documents)?;
         let (queries, documents) = (Arc::new(queries), Arc::new(documents));
-        let mut data = Self { train, columns, queries, documents, n_ways: N_WAYS };
+        let mut data = Self { train, columns, queries, documents, n_ways: N_WAYS, is_given: false };
         if !data.is_empty() {
             data.n_ways = data.ids(0)?.len().min(N_WAYS);
             if data.n_ways < 2 {
@@ -123,6 +125,7 @@ impl KdProcessing {
             return Err(Error::NWays { n_ways });
         }
         self.n_ways = n_ways;
+        self.is_given = true;
         Ok(self)
     }
 
@@ -167,20 +170,26 @@ impl KdProcessing {
         self.scores_of(row, self.ids(row)?.len())
     }
 
-    /// Checks that every row has a query that exists, enough documents, and a finite score for each. No text is read. A new
-    /// [`Collator`](crate::Collator) calls it, because a bad row would otherwise stop a run after hours. Returns the number of
-    /// document ids that are not in the documents table, and logs one warning about them.
+    /// Checks that every row has a query that exists, enough documents, as many as the others unless `n_ways` is given, and a finite score
+    /// for each, and that the texts of queries and documents are not empty. A new [`Collator`](crate::Collator) calls it, because a bad row
+    /// would otherwise stop a run after hours. Returns the number of document ids that are not in the documents table, and logs one
+    /// warning about them.
     ///
     /// # Errors
     /// At the first bad row, and when none of the documents exists.
     pub fn check(&self) -> Result<usize> {
         let (mut named, mut missing) = (0, 0);
         for row in 0..self.len() {
-            self.query_row(row)?;
-            self.scores_of(row, self.ids(row)?.len())?;
+            self.queries.check_text(self.query_row(row)?)?;
+            let count = self.ids(row)?.len();
+            self.scores_of(row, count)?;
+            if !self.is_given && count.min(N_WAYS) != self.n_ways {
+                return Err(self.unlike(row, count));
+            }
             let documents = self.document_rows(row)?;
             named += documents.len();
             missing += documents.iter().filter(|found| found.is_none()).count();
+            documents.into_iter().flatten().try_for_each(|found| self.documents.check_text(found))?;
         }
         let (train, documents) = (self.train.origin(), self.documents.data.origin());
         if missing == named && named > 0 {
@@ -192,6 +201,33 @@ impl KdProcessing {
             );
         }
         Ok(missing)
+    }
+
+    /// The rows whose query and documents have a text. One warning says how many are left out. A document that is not in the documents
+    /// table stays an empty text, as in PyLate.
+    ///
+    /// # Errors
+    /// At the first row without a query that exists or without enough documents, and when no row is left.
+    pub fn skip_missing(&self) -> Result<Self> {
+        let mut kept = Vec::with_capacity(self.len());
+        for row in 0..self.len() {
+            let mut missing = self.queries.is_missing(self.query_row(row)?)?;
+            for document in self.document_rows(row)?.into_iter().flatten() {
+                missing |= self.documents.is_missing(document)?;
+            }
+            if !missing {
+                kept.push(row);
+            }
+        }
+        let (train, rows, left_out) = (self.train.origin(), self.len(), self.len() - kept.len());
+        if left_out == 0 {
+            return Ok(self.clone());
+        }
+        if kept.is_empty() {
+            return Err(Error::NoRows { data: train, problem: format!("none of {rows} rows is left") });
+        }
+        tracing::warn!("{train}: {left_out} of {rows} rows name a query or document without a text and are left out");
+        self.select(&kept)
     }
 
     /// The given rows in the given order; a row may occur more than once.
@@ -293,6 +329,19 @@ impl KdProcessing {
         }
     }
 
+    /// The error about a row with another number of documents than the first one.
+    fn unlike(&self, row: usize, count: usize) -> Error {
+        let first = self.n_ways;
+        let at_least = if first == N_WAYS { "at least " } else { "" };
+        self.problem(
+            row,
+            format!(
+                "{count} document_ids, but the first row has {at_least}{first}; expected as many in every row, or n_ways = N to keep the first \
+                 N of each"
+            ),
+        )
+    }
+
     fn scores_of(&self, row: usize, documents: usize) -> Result<Vec<f32>> {
         let scores = self.train.list(row, self.columns.scores)?.into_floats();
         let scores = scores.ok_or_else(|| self.problem(row, "scores holds texts; expected numbers".to_owned()))?;
@@ -301,12 +350,13 @@ impl KdProcessing {
             let problem = format!("{documents} document_ids but {found} scores; expected a score for each document");
             return Err(self.problem(row, problem));
         }
-        let scores: Vec<f32> = scores.into_iter().take(self.n_ways).map(|score| score as f32).collect();
-        if let Some(at) = scores.iter().position(|score| !score.is_finite()) {
-            let problem = format!("score {at} (counted from 0) is {}; expected a finite number", scores[at]);
+        let scores = &scores[..scores.len().min(self.n_ways)];
+        if let Some(at) = scores.iter().position(|score| !(*score as f32).is_finite()) {
+            let problem =
+                format!("score {at} (counted from 0) is {:e}; expected a finite number of 32 bits", scores[at]);
             return Err(self.problem(row, problem));
         }
-        Ok(scores)
+        Ok(scores.iter().map(|&score| score as f32).collect())
     }
 
     fn problem(&self, row: usize, problem: String) -> Error {
@@ -443,14 +493,17 @@ mod tests {
             ),
             (
                 &["q2", "[1]", "[1]"],
-                "query_id \"q2\": 1 document_ids where n_ways = 2; expected at least as many in every row",
+                "query_id \"q2\": 1 document_ids, but the first row has 2; expected as many in every row, or n_ways = N to keep the first N of each",
             ),
             (
                 &["1", "[1, 2, 3]", "[1, 2]"],
                 "query_id 1: 3 document_ids but 2 scores; expected a score for each document",
             ),
-            (&["1", "[1, 2]", "[1, nan]"], "query_id 1: score 1 (counted from 0) is NaN; expected a finite number"),
-            (&["1", "[1, 2]", "[1, 1e39]"], "score 1 (counted from 0) is inf"),
+            (
+                &["1", "[1, 2]", "[1, nan]"],
+                "query_id 1: score 1 (counted from 0) is NaN; expected a finite number of 32 bits",
+            ),
+            (&["1", "[1, 2]", "[1, 1e39]"], "score 1 (counted from 0) is 1e39"),
             (&["1", "[1, 2]", "['1', '2']"], "query_id 1: scores holds texts; expected numbers"),
             (&["1", "[1, 2.5]", "[1, 2]"], "query_id 1: document_ids holds 2.5; expected integers or texts"),
             (
@@ -507,7 +560,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let load = |name: &str, lines: &str| Dataset::load(write(folder.path(), name, lines)).unwrap();
-        let numbers = load("numbers.csv", "document_id,text\n1,2\n");
+        let numbers = load("numbers.jsonl", "{\"document_id\": 1, \"text\": 2}\n");
         assert!(
             new(train(), queries(), numbers).contains(
                 "column \"text\" holds other values than expected; found: document_id (number), text (number)"
@@ -515,7 +568,7 @@ mod tests {
         );
         let scores = load("scores.jsonl", "{\"query_id\": 1, \"document_ids\": [1, 2], \"scores\": [\"1\"]}\n");
         assert!(new(scores, queries(), documents()).contains("column \"scores\" holds other values"));
-        let fractions = load("fractions.csv", "document_id,text\n1.5,a\n");
+        let fractions = load("fractions.jsonl", "{\"document_id\": 1.5, \"text\": \"a\"}\n");
         assert!(
             new(train(), queries(), fractions).contains("column \"document_id\": 1.5; expected an integer of 64 bits")
         );

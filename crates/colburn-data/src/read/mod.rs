@@ -1,28 +1,88 @@
-//! The readers of file formats. Each streams its file into a [`TableBuilder`], a row at a time, and its errors name the place
+//! The readers of all file formats. Each is a row at a time, so a file may be larger than memory, and its errors name the place
 //! in the file.
 
-mod arrays;
+mod arrow;
+mod arrow_lengths;
+mod arrow_values;
+mod content;
 mod csv;
-pub(crate) mod files;
-mod json_lines;
+mod fields;
+mod folder_columns;
+mod input;
+mod json;
+mod lines;
+pub(crate) mod listing;
 mod panics;
 pub(crate) mod parquet;
+pub(crate) mod records;
+mod rows;
+mod text;
 
-use self::files::{DataFiles, Format};
-use crate::error::Result;
+use std::collections::HashSet;
+
+use self::fields::CommonFields;
+use self::folder_columns::WithFolderColumns;
+use self::input::Input;
+use self::rows::Rows;
+use crate::error::{Error, Result};
+use crate::source::find::{DataFile, find};
+use crate::source::{Format, Source};
 use crate::table::Table;
 use crate::table::builder::TableBuilder;
-use crate::table::texts::TextWriter;
+use crate::table::spool::SpoolWriter;
+use crate::table::value::Value;
 
-/// Reads all files of a data set, in order.
-pub(crate) fn read(files: &DataFiles) -> Result<Table> {
-    let mut table = TableBuilder::new(TextWriter::spooled()?);
-    for path in &files.paths {
-        match files.format {
-            Format::Parquet => parquet::read(path, &mut table)?,
-            Format::JsonLines => json_lines::read(path, &mut table)?,
-            Format::Csv => csv::read(path, &mut table)?,
+/// All rows of a source, copied to a table.
+pub(crate) fn table(source: &Source) -> Result<Table> {
+    let mut table = TableBuilder::new(SpoolWriter::temporary()?);
+    let mut common = CommonFields::default();
+    for file in find(source)? {
+        let mut rows = open(&file, source)?;
+        table.start(&file.path);
+        // The column of the table for each field of the file, and the reverse.
+        let (mut columns, mut fields): (Vec<usize>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
+        loop {
+            let more = rows.advance()?;
+            for (at, field) in rows.fields().iter().enumerate().skip(columns.len()) {
+                let column = table.column(&field.name, field.kind.as_ref());
+                fields.resize(table.names().len(), None);
+                fields[column] = Some(at);
+                columns.push(column);
+            }
+            fields.resize(table.names().len(), None);
+            if !more {
+                break;
+            }
+            common.check_row(&file.path, rows.as_ref())?;
+            table.push(|column| fields[column].map_or(Value::Null, |field| rows.value(field)), || rows.place())?;
         }
+        common.check_file(&file.path, rows.as_ref())?;
     }
     table.finish()
+}
+
+/// The rows of one file.
+fn open(file: &DataFile, source: &Source) -> Result<Box<dyn Rows>> {
+    let input = Input::open(&file.path, source.format)?;
+    let rows: Box<dyn Rows> = match input.format {
+        Format::Parquet => Box::new(parquet::ParquetRows::open(input)?),
+        Format::Arrow => Box::new(arrow::ArrowRows::open(input)?),
+        Format::Json => Box::new(json::JsonRows::open(input)?),
+        Format::Csv => Box::new(csv::CsvRows::open(input, source)?),
+        Format::Text => Box::new(text::TextRows::open(input, source)?),
+    };
+    check_names(file, rows.as_ref())?;
+    Ok(WithFolderColumns::around(rows, &file.columns))
+}
+
+fn check_names(file: &DataFile, rows: &dyn Rows) -> Result<()> {
+    let mut names = HashSet::new();
+    match rows.fields().iter().find(|field| !names.insert(field.name.as_str())) {
+        None => Ok(()),
+        Some(field) => Err(Error::Schema { path: file.path.clone(), reason: named_twice(&field.name) }),
+    }
+}
+
+pub(crate) fn named_twice(name: &str) -> String {
+    format!("two columns are named \"{name}\"; every column needs a name of its own")
 }

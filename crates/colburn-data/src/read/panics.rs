@@ -2,8 +2,11 @@
 //! must not end the program, and must not print a message and a stack trace beside the caller's own error.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::one_line::one_line;
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
@@ -22,11 +25,16 @@ thread_local! {
 }
 
 /// The result of a call, or `None` if it panicked. Panics of other threads are reported as usual.
-pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     enter();
     let result = panic::catch_unwind(AssertUnwindSafe(call));
     leave();
     result.ok()
+}
+
+/// Runs polars, which panics on some damaged files: a bad file must not end a program that can report it.
+pub(super) fn guarded<T, E: Display>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    caught(decode).map_or_else(|| Err("the decoder failed".to_owned()), |result| result.map_err(one_line))
 }
 
 fn enter() {

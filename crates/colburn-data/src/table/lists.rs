@@ -2,15 +2,13 @@
 //! thousands of rows, so lists are kept on disk as texts are.
 //!
 //! The first byte is the type of the values. An integer or float is 8 little-endian bytes; a text is its length in 8 such
-//! bytes, then its bytes. A value that is not a list of numbers or texts is stored as the reason, because it is an error
-//! only when it is read.
+//! bytes, then its bytes.
 
 use std::borrow::Cow;
 
 const INTEGERS: u8 = 0;
 const FLOATS: u8 = 1;
 const TEXTS: u8 = 2;
-const UNREADABLE: u8 = 3;
 
 /// The values of a list, all of one type.
 ///
@@ -45,11 +43,17 @@ pub(crate) enum Item<'a> {
     Other,
 }
 
-/// The reason why a value is not a [`List`].
+/// The reason why a list is not a [`List`].
 pub(crate) type Reason = &'static str;
 
-/// A missing list.
-pub(crate) const NULL: Reason = "null";
+pub(crate) const WITH_NULL: Reason = "a list with a null in it";
+pub(crate) const OF_OTHERS: Reason = "a list of values that are neither numbers nor texts";
+pub(crate) const OF_BOTH: Reason = "a list of both numbers and texts";
+
+/// True if these words are the reason why a list is not a [`List`].
+pub(crate) fn is_reason(words: &str) -> bool {
+    [WITH_NULL, OF_OTHERS, OF_BOTH].contains(&words)
+}
 
 impl<'a> List<'a> {
     /// Number of values.
@@ -77,33 +81,9 @@ impl<'a> List<'a> {
 
     /// A list of these values.
     pub(crate) fn collect(items: impl IntoIterator<Item = Item<'a>>) -> Result<Self, Reason> {
-        let mut list = List::Integers(Vec::new());
-        for item in items {
-            list = match (list, item) {
-                (List::Integers(mut integers), Item::Integer(integer)) => {
-                    integers.push(integer);
-                    List::Integers(integers)
-                }
-                (List::Floats(mut floats), Item::Integer(integer)) => {
-                    floats.push(integer as f64);
-                    List::Floats(floats)
-                }
-                (List::Texts(mut texts), Item::Text(text)) => {
-                    texts.push(text);
-                    List::Texts(texts)
-                }
-                (List::Integers(integers), Item::Text(text)) if integers.is_empty() => List::Texts(vec![text]),
-                (_, Item::Null) => return Err("a list with a null in it"),
-                (_, Item::Other) => return Err("a list of values that are neither numbers nor texts"),
-                (List::Texts(_), _) | (_, Item::Text(_)) => return Err("a list of both numbers and texts"),
-                (numbers, Item::Float(float)) => {
-                    let mut floats = numbers.into_floats().unwrap_or_default();
-                    floats.push(float);
-                    List::Floats(floats)
-                }
-            };
-        }
-        Ok(list)
+        let mut collector = Collector::default();
+        items.into_iter().for_each(|item| collector.push(item));
+        collector.finish()
     }
 
     /// Appends the bytes of this list.
@@ -128,20 +108,48 @@ impl<'a> List<'a> {
     }
 }
 
-/// Appends the bytes of a value that is not a list.
-pub(crate) fn encode_reason(reason: Reason, bytes: &mut Vec<u8>) {
-    bytes.push(UNREADABLE);
-    bytes.extend(reason.as_bytes());
+/// A list under construction.
+pub(crate) struct Collector<'a>(Result<List<'a>, Reason>);
+
+impl Default for Collector<'_> {
+    fn default() -> Self {
+        Self(Ok(List::Integers(Vec::new())))
+    }
 }
 
-/// The list of these bytes, or the reason why there is none; `None` when the bytes were changed.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Result<List<'_>, &str>> {
+impl<'a> Collector<'a> {
+    /// Adds a value. The first one that does not fit decides the reason.
+    pub(crate) fn push(&mut self, item: Item<'a>) {
+        let Ok(list) = &mut self.0 else { return };
+        match (&mut *list, item) {
+            (List::Integers(integers), Item::Integer(integer)) => integers.push(integer),
+            (List::Floats(floats), Item::Integer(integer)) => floats.push(integer as f64),
+            (List::Floats(floats), Item::Float(float)) => floats.push(float),
+            (List::Texts(texts), Item::Text(text)) => texts.push(text),
+            (List::Integers(integers), Item::Float(float)) => {
+                let floats = integers.iter().map(|&integer| integer as f64).chain([float]);
+                *list = List::Floats(floats.collect());
+            }
+            (List::Integers(integers), Item::Text(text)) if integers.is_empty() => *list = List::Texts(vec![text]),
+            (_, Item::Null) => self.0 = Err(WITH_NULL),
+            (_, Item::Other) => self.0 = Err(OF_OTHERS),
+            (List::Texts(_), _) | (_, Item::Text(_)) => self.0 = Err(OF_BOTH),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<List<'a>, Reason> {
+        self.0
+    }
+}
+
+/// The list of these bytes; `None` when they were changed.
+pub(crate) fn decode(bytes: &[u8]) -> Option<List<'_>> {
     let (&tag, bytes) = bytes.split_first()?;
     let values = || {
         let (values, rest) = bytes.as_chunks::<8>();
         rest.is_empty().then_some(values)
     };
-    Some(Ok(match tag {
+    Some(match tag {
         INTEGERS => List::Integers(values()?.iter().map(|&value| i64::from_le_bytes(value)).collect()),
         FLOATS => List::Floats(values()?.iter().map(|&value| f64::from_le_bytes(value)).collect()),
         TEXTS => {
@@ -154,9 +162,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Result<List<'_>, &str>> {
             }
             List::Texts(texts)
         }
-        UNREADABLE => return std::str::from_utf8(bytes).ok().map(Err),
         _ => return None,
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -178,11 +185,8 @@ mod tests {
             List::Floats(vec![0.1, -0.0, f64::INFINITY]),
             List::Texts(texts),
         ] {
-            assert_eq!(decode(&encoded(&list)), Some(Ok(list)));
+            assert_eq!(decode(&encoded(&list)), Some(list));
         }
-        let mut bytes = Vec::new();
-        encode_reason(NULL, &mut bytes);
-        assert_eq!(decode(&bytes), Some(Err("null")));
     }
 
     #[test]
@@ -201,7 +205,7 @@ mod tests {
     fn one_float_makes_a_list_of_floats() {
         use Item::{Float, Integer, Null, Other, Text};
         let texts = |texts: &[&'static str]| List::Texts(texts.iter().map(|&text| text.into()).collect());
-        let both = Err("a list of both numbers and texts");
+        let both = Err(OF_BOTH);
         for (items, expected) in [
             (vec![], Ok(List::Integers(vec![]))),
             (vec![Integer(1), Integer(-2)], Ok(List::Integers(vec![1, -2]))),
@@ -211,8 +215,8 @@ mod tests {
             (vec![Integer(1), Text("a".into())], both.clone()),
             (vec![Float(1.0), Text("a".into())], both.clone()),
             (vec![Text("a".into()), Float(1.0)], both),
-            (vec![Integer(1), Null], Err("a list with a null in it")),
-            (vec![Other], Err("a list of values that are neither numbers nor texts")),
+            (vec![Integer(1), Null], Err(WITH_NULL)),
+            (vec![Other], Err(OF_OTHERS)),
         ] {
             assert_eq!(List::collect(items), expected);
         }

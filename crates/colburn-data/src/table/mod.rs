@@ -1,102 +1,53 @@
-//! The rows of a data set, the same for every file format: texts and lists in [`Texts`], numbers in memory, and the names of
-//! all other columns. [`TableBuilder`](builder::TableBuilder) makes a table.
+//! The rows of a data set, the same for every file format: all values in a [`Spool`](spool::Spool), and the names and kinds of the
+//! columns. [`TableBuilder`](builder::TableBuilder) makes a table.
 
 pub(crate) mod builder;
+mod cells;
+pub(crate) mod kinds;
 pub(crate) mod lists;
 pub(crate) mod literal;
 pub(crate) mod numbers;
-pub(crate) mod texts;
+pub(crate) mod spool;
+pub(crate) mod value;
 
 use std::path::PathBuf;
 
+use self::cells::Cell;
+pub(crate) use self::kinds::{ColumnKind, ListItems};
 use self::lists::List;
-use self::numbers::NumberColumn;
-use self::texts::Texts;
+use self::numbers::whole;
+use self::spool::Spool;
+use self::value::Value;
 use crate::error::{Error, Place, Result};
 
 /// The name of rows without a file, in messages.
 pub(crate) const IN_MEMORY: &str = "rows in memory";
-
-/// The kind of a column, as far as a reader knows it before it reads the rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ColumnKind {
-    Text,
-    Number,
-    /// A column of a file without types (CSV): numbers if every value of the data set is one, otherwise texts.
-    Untyped,
-    List(ListItems),
-    /// Any other kind, with its name.
-    Other(String),
-}
-
-/// The kind of the values of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ListItems {
-    /// All lists so far are empty or missing.
-    Unknown,
-    Texts,
-    Numbers,
-}
-
-impl ListItems {
-    pub(crate) fn of(list: &List) -> Self {
-        match list {
-            list if list.is_empty() => ListItems::Unknown,
-            List::Texts(_) => ListItems::Texts,
-            List::Integers(_) | List::Floats(_) => ListItems::Numbers,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            ListItems::Unknown => "list",
-            ListItems::Texts => "list of texts",
-            ListItems::Numbers => "list of numbers",
-        }
-    }
-}
-
-impl ColumnKind {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            ColumnKind::Text | ColumnKind::Untyped => "text",
-            ColumnKind::Number => "number",
-            ColumnKind::List(items) => items.name(),
-            ColumnKind::Other(name) => name,
-        }
-    }
-
-    /// True if the values are kept.
-    pub(crate) fn is_kept(&self) -> bool {
-        !matches!(self, ColumnKind::Other(_))
-    }
-}
 
 /// A column of a finished table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: ColumnKind,
-    /// The position among the texts and lists of a row, or among the number columns.
-    pub(crate) slot: usize,
+    /// The position among the cells of a row.
+    cell: usize,
+    /// The name of the first value that is neither a text nor a number nor a list of either.
+    other: Option<String>,
 }
 
 /// A finished table. Column numbers count the kept columns only.
 pub(crate) struct Table {
-    pub(crate) columns: Vec<Column>,
-    pub(crate) left_out: Vec<Column>,
-    pub(crate) texts: Texts,
-    pub(crate) texts_per_row: usize,
-    pub(crate) numbers: Vec<NumberColumn>,
-    pub(crate) rows: usize,
-    pub(crate) files: Vec<PathBuf>,
+    columns: Vec<Column>,
+    left_out: Vec<Column>,
+    rows: Spool,
+    len: usize,
+    files: Vec<PathBuf>,
     /// The first row of each file.
-    pub(crate) starts: Vec<usize>,
+    starts: Vec<usize>,
 }
 
 impl Table {
     pub(crate) fn rows(&self) -> usize {
-        self.rows
+        self.len
     }
 
     pub(crate) fn columns(&self) -> &[Column] {
@@ -113,47 +64,57 @@ impl Table {
     }
 
     pub(crate) fn text(&self, row: usize, column: usize) -> Result<&str> {
-        let (number, name) = self.text_number(row, column)?;
-        self.texts.get(number).ok_or_else(|| damaged(row, name))
+        let (cell, name) = self.text_cell(row, column)?;
+        cell.text().ok_or_else(|| damaged(row, name))
     }
 
     /// The length of a text in bytes; the text is not read.
     pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
-        let (number, name) = self.text_number(row, column)?;
-        self.texts.length(number).ok_or_else(|| damaged(row, name))
+        Ok(self.text_cell(row, column)?.0.length())
     }
 
     pub(crate) fn number(&self, row: usize, column: usize) -> Result<f64> {
-        let (numbers, name) = self.numbers(column)?;
-        numbers.float(row).ok_or_else(|| Error::NoNumber { row, column: name.to_owned() })
+        let (value, name) = self.number_value(row, column)?;
+        match value {
+            Value::Integer(integer) => Ok(integer as f64),
+            Value::Float(float) if !float.is_nan() => Ok(float),
+            found => Err(Error::NoNumber { place: self.place(row), column: name.to_owned(), found: described(&found) }),
+        }
     }
 
     pub(crate) fn integer(&self, row: usize, column: usize) -> Result<i64> {
-        let (numbers, name) = self.numbers(column)?;
-        numbers.integer(row).ok_or_else(|| Error::NoInteger {
-            row,
+        let (value, name) = self.number_value(row, column)?;
+        let integer = match &value {
+            Value::Integer(integer) => Some(*integer),
+            Value::Float(float) => whole(*float),
+            _ => None,
+        };
+        integer.ok_or_else(|| Error::NoInteger {
+            place: self.place(row),
             column: name.to_owned(),
-            found: numbers.float(row).map_or("null or NaN".to_owned(), |number| number.to_string()),
+            found: described(&value),
         })
     }
 
     pub(crate) fn list(&self, row: usize, column: usize) -> Result<List<'_>> {
-        let not_a_list = |name: &str, reason: &str| Error::NoList {
-            place: self.place(row),
-            column: name.to_owned(),
-            reason: reason.to_owned(),
-        };
-        match self.columns.get(column) {
-            Some(Column { kind: ColumnKind::Text, name, .. }) => {
-                literal::parse(self.text(row, column)?).map_err(|reason| not_a_list(name, &reason))
-            }
-            Some(Column { kind: ColumnKind::List(_), slot, name }) => {
-                let bytes = self.texts.bytes(row * self.texts_per_row + slot);
-                let list = bytes.and_then(lists::decode).ok_or_else(|| damaged(row, name))?;
-                list.map_err(|reason| not_a_list(name, reason))
-            }
-            _ => Err(self.no_column(column, "list")),
+        use ColumnKind::{List as Lists, Missing, Mixed, Text};
+        let not_a_list =
+            |name: &str, reason: String| Error::NoList { place: self.place(row), column: name.to_owned(), reason };
+        let of = self.column(column, "list", |kind| matches!(kind, Lists(_) | Text | Mixed | Missing))?;
+        let cell = self.cell(row, of)?;
+        if cell.is_text() {
+            let text = cell.text().ok_or_else(|| damaged(row, &of.name))?;
+            return literal::parse(text).map_err(|reason| not_a_list(&of.name, reason));
         }
+        match cell.value(of.other.as_deref()).ok_or_else(|| damaged(row, &of.name))? {
+            Value::List(list) => Ok(list),
+            found => Err(not_a_list(&of.name, found.name().to_owned())),
+        }
+    }
+
+    pub(crate) fn value(&self, row: usize, column: usize) -> Result<Value<'_>> {
+        let of = self.column(column, "kept", |_| true)?;
+        self.cell(row, of)?.value(of.other.as_deref()).ok_or_else(|| damaged(row, &of.name))
     }
 
     /// The file of a row and its place in there.
@@ -171,22 +132,63 @@ impl Table {
         columns.map(|column| format!("{} ({})", column.name, column.kind.name())).collect::<Vec<_>>().join(", ")
     }
 
-    fn text_number(&self, row: usize, column: usize) -> Result<(usize, &str)> {
-        match self.columns.get(column) {
-            Some(Column { kind: ColumnKind::Text, slot, name }) => Ok((row * self.texts_per_row + slot, name)),
-            _ => Err(self.no_column(column, "text")),
+    /// The cell of a text and the name of its column.
+    fn text_cell(&self, row: usize, column: usize) -> Result<(Cell<'_>, &str)> {
+        use ColumnKind::{Missing, Mixed, Text};
+        let of = self.column(column, "text", |kind| matches!(kind, Text | Mixed | Missing))?;
+        let cell = self.cell(row, of)?;
+        if cell.is_text() {
+            return Ok((cell, &of.name));
         }
+        let (place, column) = (self.place(row), of.name.clone());
+        if cell.is_null() {
+            return Err(Error::Null { place, column, expected: "text" });
+        }
+        let found = cell.value(of.other.as_deref()).ok_or_else(|| damaged(row, &of.name))?;
+        Err(Error::Type { place, column, expected: "text", found: found.name().to_owned() })
     }
 
-    fn numbers(&self, column: usize) -> Result<(&NumberColumn, &str)> {
-        match self.columns.get(column) {
-            Some(Column { kind: ColumnKind::Number, slot, name }) => Ok((&self.numbers[*slot], name)),
-            _ => Err(self.no_column(column, "number")),
-        }
+    /// The value of a number, or of a text that spells one, and the name of its column.
+    fn number_value(&self, row: usize, column: usize) -> Result<(Value<'_>, &str)> {
+        use ColumnKind::{Missing, Mixed, Number, Text};
+        let of = self.column(column, "number", |kind| matches!(kind, Number | Text | Mixed | Missing))?;
+        let value = self.cell(row, of)?.value(of.other.as_deref()).ok_or_else(|| damaged(row, &of.name))?;
+        let number = match &value {
+            Value::Text(text) => Value::spelled(text),
+            _ => None,
+        };
+        Ok((number.unwrap_or(value), &of.name))
     }
 
-    fn no_column(&self, column: usize, expected: &'static str) -> Error {
-        Error::NoColumn { column, expected, found: self.column_list() }
+    fn column(&self, column: usize, expected: &'static str, fits: impl Fn(&ColumnKind) -> bool) -> Result<&Column> {
+        let found = self.columns.get(column).filter(|of| fits(&of.kind));
+        found.ok_or_else(|| Error::NoColumn { column, expected, found: self.column_list() })
+    }
+
+    fn cell(&self, row: usize, column: &Column) -> Result<Cell<'_>> {
+        self.rows.row(row).and_then(|row| cells::cell(row, column.cell)).ok_or_else(|| damaged(row, &column.name))
+    }
+}
+
+/// A value that is not the number that was asked for.
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "null or NaN".to_owned(),
+        Value::Float(float) if float.is_nan() => "null or NaN".to_owned(),
+        Value::Float(float) => float.to_string(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Text(text) => format!("\"{}\"", shortened(text)),
+        other => format!("a {}", other.name()),
+    }
+}
+
+/// The beginning of a text, for messages of one line.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

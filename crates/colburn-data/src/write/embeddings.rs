@@ -219,7 +219,7 @@ mod tests {
             let mut writer = EmbeddingsWriter::new(&path, File::create(&path).unwrap(), dim, columns).unwrap();
             groups.iter().for_each(|rows| writer.write(rows).unwrap());
             writer.finish().unwrap();
-            let file = ParquetFile::open(&path).unwrap();
+            let file = ParquetFile::of(path.clone(), &File::open(&path).unwrap()).unwrap();
             // Parquet names the values of a list "element", and Arrow names them "item".
             let expected = format!("{:?}", columns.fields()).replace("\"item\"", "\"element\"");
             assert_eq!(format!("{:?}", file.fields().collect::<Vec<_>>()), expected);

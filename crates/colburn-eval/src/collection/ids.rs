@@ -1,7 +1,9 @@
 //! The rows of ids, while a collection is put together: the hash of each id in order, 16 bytes a row, and the table itself says whether
-//! the id is the one that is looked for.
+//! the id is the one that is looked for. `7` and `7.0` have one hash, because programs write the one for the other.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use colburn_data::{plain_id, same_id};
 
 use super::table::TextTable;
 use crate::error::{Error, Result};
@@ -32,21 +34,26 @@ impl IdIndex {
         Ok(Self { rows })
     }
 
-    /// The row with this id.
+    /// The row with this id; if there is none, the only one with the same whole number.
     pub fn find(&self, table: &TextTable, id: &str) -> Result<Option<usize>> {
         let hash = hash(id);
         let start = self.rows.partition_point(|(other, _)| *other < hash);
+        let mut same = Vec::new();
         for &(_, row) in self.rows[start..].iter().take_while(|(other, _)| *other == hash) {
-            if table.id(row)? == id {
+            let other = table.id(row)?;
+            if other == id {
                 return Ok(Some(row));
             }
+            if same_id(&other, id) {
+                same.push(row);
+            }
         }
-        Ok(None)
+        Ok(if let [row] = same[..] { Some(row) } else { None })
     }
 }
 
 fn hash(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
+    plain_id(id).hash(&mut hasher);
     hasher.finish()
 }

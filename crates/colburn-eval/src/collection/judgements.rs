@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use colburn_data::{Dataset, List};
+use colburn_data::{Dataset, List, Value};
 
 use super::{
     ids::IdIndex,
-    table::{self, Column, TextTable, column, missing, place},
+    table::{self, TextTable, column, missing, place},
 };
 use crate::error::{Error, Result};
 
@@ -85,66 +85,70 @@ impl Relevance {
     }
 }
 
+/// The names of the column of query ids.
+pub(super) const QUERIES: [&str; 4] = ["query-id", "query_id", "qid", "topic"];
+
+/// The names of the column of document ids.
+pub(super) const DOCUMENTS: [&str; 8] =
+    ["corpus-id", "corpus_id", "document_id", "document-id", "doc_id", "docid", "docno", "pid"];
+
+/// The names of the column of grades.
+pub(super) const SCORES: [&str; 4] = ["score", "relevance", "rel", "label"];
+
 /// The judgements of a table with the columns `query-id`, `corpus-id` (a list where several documents share a row) and, if they are
-/// graded, `score`.
+/// graded, `score`, or other names of these.
 ///
 /// # Errors
-/// When a column is missing or holds something else. Rows are read, and refused, as they are asked for.
+/// When a column is missing. Rows are read, and refused, as they are asked for.
 pub(super) fn of_table(data: &Dataset) -> Result<impl Iterator<Item = Result<Judgement>>> {
-    let query = match column(data, &["query-id", "query_id"])? {
-        Some(query @ (Column::Text(_) | Column::Number(_))) => query,
-        _ => return Err(missing(data, "query-id", "texts or integers")),
-    };
-    let documents = column(data, &["corpus-id", "corpus_id", "document_id"])?;
+    let query = column(data, &QUERIES).ok_or_else(|| missing(data, "query-id", "texts or integers"))?;
+    let documents = column(data, &DOCUMENTS);
     let documents = documents.ok_or_else(|| missing(data, "corpus-id", "texts, integers or lists of them"))?;
-    let score = column(data, &["score"])?;
+    let score = column(data, &SCORES);
     Ok((0..data.len()).flat_map(move |row| match of_row(data, row, query, documents, score) {
         Ok(judgements) => judgements.into_iter().map(Ok).collect(),
         Err(error) => vec![Err(error)],
     }))
 }
 
-fn of_row(
-    data: &Dataset,
-    row: usize,
-    query: Column,
-    documents: Column,
-    score: Option<Column>,
-) -> Result<Vec<Judgement>> {
+fn of_row(data: &Dataset, row: usize, query: usize, documents: usize, score: Option<usize>) -> Result<Vec<Judgement>> {
     let wrong = |message: String| Error::Collection { place: place(data, row), message };
     let query = table::id(data, query, row)?;
-    let documents = match documents {
-        Column::List(documents) => match data.list(row, documents)? {
-            List::Texts(ids) => ids.into_iter().map(String::from).collect(),
-            List::Integers(ids) => ids.iter().map(i64::to_string).collect(),
-            List::Floats(_) => {
-                return Err(wrong("corpus-id holds numbers with fractions; ids are expected".to_owned()));
-            }
-        },
-        one => vec![table::id(data, one, row)?.into_owned()],
+    let documents = match data.value(row, documents)? {
+        Value::List(ids) => {
+            of_list(ids).ok_or_else(|| wrong("corpus-id holds numbers with fractions; ids are expected".to_owned()))?
+        }
+        _ => vec![table::id(data, documents, row)?.into_owned()],
     };
     let no_grade = |found: &dyn std::fmt::Display| wrong(format!("the score is {found}; a number is expected"));
-    let grades = match score {
+    let grades = match score.map(|score| data.value(row, score)).transpose()? {
         None => vec![1.0; documents.len()],
-        Some(Column::Number(score)) => {
-            let grade = data.number(row, score).map_err(|_| no_grade(&"null or NaN"))?;
-            vec![grade; documents.len()]
+        Some(Value::Integer(grade)) => vec![grade as f64; documents.len()],
+        Some(Value::Float(grade)) if !grade.is_nan() => vec![grade; documents.len()],
+        Some(Value::Null | Value::Float(_)) => return Err(no_grade(&"null or NaN")),
+        Some(Value::Text(text)) => {
+            vec![text.trim().parse().map_err(|_| no_grade(&format!("{text:?}")))?; documents.len()]
         }
-        Some(Column::Text(score)) => {
-            let text = data.text(row, score)?;
-            let grade = text.trim().parse().map_err(|_| no_grade(&format!("{text:?}")))?;
-            vec![grade; documents.len()]
-        }
-        Some(Column::List(score)) => {
-            let grades = data.list(row, score)?.into_floats().ok_or_else(|| no_grade(&"a list of texts"))?;
+        Some(Value::List(grades)) => {
+            let grades = grades.into_floats().ok_or_else(|| no_grade(&"a list of texts"))?;
             if grades.len() != documents.len() {
                 let (found, expected) = (grades.len(), documents.len());
                 return Err(wrong(format!("{found} scores of {expected} documents; one for each is expected")));
             }
             grades
         }
+        Some(Value::Other(kind)) => return Err(no_grade(&kind)),
     };
     let judgement =
         |(document, grade)| Judgement { place: place(data, row), query: query.clone().into_owned(), document, grade };
     Ok(documents.into_iter().zip(grades).map(judgement).collect())
+}
+
+/// The ids in a list; none if one of them is no whole number.
+fn of_list(ids: List<'_>) -> Option<Vec<String>> {
+    match ids {
+        List::Texts(ids) => Some(ids.into_iter().map(String::from).collect()),
+        List::Integers(ids) => Some(ids.iter().map(i64::to_string).collect()),
+        List::Floats(ids) => ids.iter().map(|id| Some(Value::Float(*id).id()?.into_owned())).collect(),
+    }
 }

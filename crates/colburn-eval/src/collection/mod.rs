@@ -7,11 +7,13 @@
 mod beir;
 mod ids;
 mod judgements;
+mod lines;
 pub(crate) mod names;
 mod nano;
+mod nested;
+mod parts;
 mod resolve;
 mod table;
-mod tsv;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -26,7 +28,7 @@ use crate::error::{Error, Result};
 
 /// Queries (id, text), a corpus (id, text), and the grades of the documents that are relevant for each query.
 ///
-/// Ids are texts; an integer id is the text of its digits. Only queries with a relevant document are kept, as in sentence-transformers'
+/// Ids are texts; an integer id is the text of its digits, and so is a float that is a whole number (pandas makes floats of integers). Only queries with a relevant document are kept, as in sentence-transformers'
 /// `InformationRetrievalEvaluator`; a document graded 0 or less was judged and found not to be relevant. Texts stay on disk: memory holds
 /// a few bytes a document, and the judgements.
 ///
@@ -206,7 +208,7 @@ fn in_memory<T: Into<String>>(what: &str, rows: impl IntoIterator<Item = (T, T)>
         let message = "no rows; at least one (id, text) is expected".to_owned();
         return Err(Error::Collection { place: format!("{what} in memory"), message });
     }
-    TextTable::new(Dataset::from_rows(&["_id", "text"], rows)?, &table::PLAIN)
+    TextTable::new(Dataset::from_rows(&["_id", "text"], rows)?, table::PLAIN)
 }
 
 #[cfg(test)]

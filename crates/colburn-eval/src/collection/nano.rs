@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use colburn_data::Dataset;
 
-use super::{Collection, EmptyTexts, assemble, judgements, names, table};
+use super::{Collection, EmptyTexts, assemble, judgements, names, parts::entries, parts::is_data, table};
 use crate::error::{Error, Result};
 
 /// The parts of a collection.
@@ -15,7 +15,7 @@ const SPLIT: &str = "train";
 
 impl Collection {
     /// A folder in NanoBEIR's layout: `corpus` and `queries` with `_id` and `text`, `qrels` with `query-id` and `corpus-id` (which may be
-    /// a list), each in Parquet files such as `train-00000-of-00001.parquet`. Only the files of the split `train` are read where names
+    /// a list), each in Parquet files such as `train-00000-of-00001.parquet`, or in files of another format. Only the files of the split `train` are read where names
     /// tell splits.
     ///
     /// As in PyLate's NanoBEIREvaluator, texts that are empty are left out, and titles are not read. Where `qrels` has a column
@@ -48,7 +48,7 @@ impl Collection {
         }
         let [corpus, queries, qrels] = PARTS.map(|part| load(&dir.join(part), split));
         let (corpus, queries) =
-            (table::TextTable::new(corpus?, &table::PLAIN)?, table::TextTable::new(queries?, &table::PLAIN)?);
+            (table::TextTable::new(corpus?, table::PLAIN)?, table::TextTable::new(queries?, table::PLAIN)?);
         let qrels = qrels?;
         assemble(name, queries, corpus, judgements::of_table(&qrels)?, EmptyTexts::Dropped)
     }
@@ -57,7 +57,7 @@ impl Collection {
 /// The advice about a folder that is not a collection.
 fn instead(dir: &Path) -> String {
     let expected = "folders corpus, queries and qrels with Parquet files are expected";
-    if dir.join("corpus.jsonl").is_file() {
+    if Collection::is_beir_dir(dir) {
         return format!("{expected}; with corpus.jsonl this is a directory in BEIR's layout");
     }
     let is_collection = |folder: &PathBuf| PARTS.iter().all(|part| folder.join(part).is_dir());
@@ -71,12 +71,14 @@ fn instead(dir: &Path) -> String {
 
 /// The rows of a split.
 fn load(folder: &Path, split: &str) -> Result<Dataset> {
-    let files: Vec<PathBuf> = entries(folder).into_iter().filter(|path| is_parquet(path)).collect();
+    let files: Vec<PathBuf> = entries(folder).into_iter().filter(|path| is_data(path)).collect();
     let missing = |message: String| Error::Collection { place: folder.display().to_string(), message };
     let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let of_split: Vec<&PathBuf> = files
         .iter()
-        .filter(|path| stem(path).strip_prefix(split).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+        .filter(|path| {
+            stem(path).strip_prefix(split).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+        })
         .collect();
     let Some(first) = files.first() else {
         let wanted = format!("{split}-00000-of-00001.parquet");
@@ -94,7 +96,7 @@ fn load(folder: &Path, split: &str) -> Result<Dataset> {
             Err(missing(format!("both {split}.parquet and {split}-*.parquet; only one of them is expected")))
         }
         _ if of_split.len() == files.len() => Ok(Dataset::load(folder)?),
-        _ => Ok(Dataset::load(folder.join(format!("{split}-*.parquet")))?),
+        _ => Ok(Dataset::load(folder.join(format!("{split}-*")))?),
     }
 }
 
@@ -102,17 +104,4 @@ fn load(folder: &Path, split: &str) -> Result<Dataset> {
 fn tells_a_split(stem: &str) -> bool {
     const SPLITS: [&str; 6] = ["train", "test", "validation", "val", "dev", "eval"];
     stem.split(|c: char| !c.is_alphanumeric()).any(|word| SPLITS.contains(&word))
-}
-
-fn is_parquet(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    !hidden && path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
-}
-
-/// The entries of a folder, in order; none when it cannot be read.
-pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    entries.sort();
-    entries
 }

@@ -7,7 +7,7 @@ use colburn_data::nearest;
 use super::{
     Collection,
     names::{self, NANO_BEIR, NanoName},
-    nano::entries,
+    parts::entries,
 };
 use crate::error::{Error, Result};
 

@@ -1,16 +1,15 @@
 //! A table of ids and texts: the queries, or the corpus.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
-use colburn_data::{Dataset, Error as DataError, Place};
+use colburn_data::{Dataset, Place, TextColumns, Value, join_title, strip};
 
+use super::parts;
 use crate::error::{Error, Result};
 
-/// The columns of the ids and texts of a table.
+/// The treatment of the titles and texts of a table.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    /// The names that the column of ids may have; the first is named in messages.
-    pub ids: &'static [&'static str],
     /// True if a column `title` goes before the text.
     pub title: bool,
     /// True if white space around a text is removed.
@@ -18,46 +17,51 @@ pub(super) struct Layout {
 }
 
 /// Ids and texts as they stand (PyLate's NanoBEIREvaluator).
-pub(super) const PLAIN: Layout = Layout { ids: &["_id"], title: false, strip: false };
+pub(super) const PLAIN: Layout = Layout { title: false, strip: false };
 
 /// Ids and texts of queries or documents.
 #[derive(Clone)]
 pub(super) struct TextTable {
     data: Dataset,
-    id: Column,
+    ids: Ids,
     text: usize,
     title: Option<usize>,
     strip: bool,
 }
 
-/// A column by its number, with what it holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Column {
-    Text(usize),
-    Number(usize),
-    List(usize),
+/// The ids of a table.
+#[derive(Clone)]
+enum Ids {
+    /// Those in a column.
+    Column(usize),
+    /// The numbers of the lines of text files, from 0.
+    Lines(Arc<[usize]>),
 }
 
 impl TextTable {
-    /// Finds the columns.
+    /// Finds the columns, and looks at each row once.
     ///
     /// # Errors
-    /// When there is no column of ids or texts, or one of them holds something else.
-    pub fn new(data: Dataset, layout: &Layout) -> Result<Self> {
-        let id = match column(&data, layout.ids)? {
-            Some(id @ (Column::Text(_) | Column::Number(_))) => id,
-            _ => return Err(missing(&data, layout.ids[0], "texts or integers")),
+    /// When there is no column of ids or texts, or a row has no id, no text, or another value in the place of one.
+    pub fn new(data: Dataset, layout: Layout) -> Result<Self> {
+        let found = TextColumns::default().of_table(&data)?;
+        let is_text = |path: &PathBuf| parts::split_name(path).is_some_and(|(_, ending)| ending == "txt");
+        let ids = match found.id {
+            Some(column) => Ids::Column(column),
+            None if !data.files().is_empty() && data.files().iter().all(is_text) => {
+                Ids::Lines((0..data.len()).collect())
+            }
+            None => return Err(missing(&data, "_id", "texts or integers")),
         };
-        let text = match column(&data, &["text"])? {
-            Some(Column::Text(text)) => text,
-            _ => return Err(missing(&data, "text", "texts")),
-        };
-        let title = match column(&data, if layout.title { &["title"] } else { &[] })? {
-            None => None,
-            Some(Column::Text(title)) => Some(title),
-            Some(_) => return Err(missing(&data, "title", "texts")),
-        };
-        Ok(Self { data, id, text, title, strip: layout.strip })
+        let title = found.title.filter(|_| layout.title);
+        let table = Self { data, ids, text: found.text, title, strip: layout.strip };
+        for row in 0..table.len() {
+            if table.id(row)?.is_empty() {
+                return Err(Error::Collection { place: table.place(row), message: "the id is empty".to_owned() });
+            }
+            table.text(row)?;
+        }
+        Ok(table)
     }
 
     /// Number of rows.
@@ -82,17 +86,40 @@ impl TextTable {
 
     /// The id in a row.
     pub fn id(&self, row: usize) -> Result<Cow<'_, str>> {
-        id(&self.data, self.id, row)
+        match &self.ids {
+            Ids::Column(column) => id(&self.data, *column, row),
+            Ids::Lines(lines) => {
+                // Which is an error if there is no such row.
+                self.data.value(row, self.text)?;
+                Ok(Cow::Owned(lines[row].to_string()))
+            }
+        }
     }
 
     /// The text in a row, with its title.
     pub fn text(&self, row: usize) -> Result<Cow<'_, str>> {
-        let text = self.data.text(row, self.text)?;
-        let Some(title) = self.title else {
-            return Ok(Cow::Borrowed(if self.strip { strip(text) } else { text }));
+        let text = self.text_in(row, self.text)?;
+        let title = match self.title {
+            Some(column) if self.data.value(row, column)? != Value::Null => Some(self.text_in(row, column)?),
+            _ => None,
         };
-        let both = format!("{} {text}", self.data.text(row, title)?);
-        Ok(Cow::Owned(if self.strip { strip(&both).to_owned() } else { both }))
+        Ok(match title {
+            Some(title) if self.strip => Cow::Owned(join_title(Some(title), text).into_owned()),
+            Some(title) => Cow::Owned(format!("{title} {text}")),
+            None => Cow::Borrowed(if self.strip { strip(text) } else { text }),
+        })
+    }
+
+    fn text_in(&self, row: usize, column: usize) -> Result<&str> {
+        match self.data.value(row, column)? {
+            Value::Text(Cow::Borrowed(text)) => Ok(text),
+            Value::Text(_) => Ok(self.data.text(row, column)?),
+            other => {
+                let name = self.data.columns()[column].to_owned();
+                let message = format!("column \"{name}\" holds {}; a text is expected", described(&other));
+                Err(Error::Collection { place: self.place(row), message })
+            }
+        }
     }
 
     /// Keeps some rows; also says where each of the rows is now.
@@ -109,27 +136,18 @@ impl TextTable {
         if kept.len() == self.len() {
             return Ok((self, positions));
         }
-        Ok((Self { data: self.data.select(&kept)?, ..self }, positions))
+        let ids = match &self.ids {
+            Ids::Column(column) => Ids::Column(*column),
+            Ids::Lines(lines) => Ids::Lines(kept.iter().map(|row| lines[*row]).collect()),
+        };
+        Ok((Self { data: self.data.select(&kept)?, ids, ..self }, positions))
     }
 }
 
-/// The column of one of these names; none when there is none, or it holds nothing that can be read.
-pub(super) fn column(data: &Dataset, names: &[&str]) -> Result<Option<Column>> {
+/// The column of one of these names.
+pub(super) fn column(data: &Dataset, names: &[&str]) -> Option<usize> {
     let columns = data.columns();
-    let Some(at) = names.iter().find_map(|name| columns.iter().position(|column| column == name)) else {
-        return Ok(None);
-    };
-    // What a column holds shows in whether its first row can be read as that.
-    let is = |read: std::result::Result<(), DataError>| !matches!(read, Err(DataError::NoColumn { .. }));
-    Ok(if is(data.text(0, at).map(drop)) {
-        Some(Column::Text(at))
-    } else if is(data.number(0, at).map(drop)) {
-        Some(Column::Number(at))
-    } else if is(data.list(0, at).map(drop)) {
-        Some(Column::List(at))
-    } else {
-        None
-    })
+    names.iter().find_map(|name| columns.iter().position(|column| column == name))
 }
 
 /// That a column is missing.
@@ -138,14 +156,31 @@ pub(super) fn missing(data: &Dataset, name: &str, holds: &str) -> Error {
     Error::Collection { place: data.description(), message }
 }
 
-/// The id in a row of a column of texts or integers.
-pub(super) fn id(data: &Dataset, column: Column, row: usize) -> Result<Cow<'_, str>> {
-    match column {
-        Column::Text(column) | Column::List(column) => Ok(Cow::Borrowed(data.text(row, column)?)),
-        Column::Number(column) => match data.integer(row, column) {
-            Ok(integer) => Ok(Cow::Owned(integer.to_string())),
-            Err(error) => Err(Error::Collection { place: files_of(data), message: error.to_string() }),
+/// The id in a row.
+pub(super) fn id(data: &Dataset, column: usize, row: usize) -> Result<Cow<'_, str>> {
+    let value = data.value(row, column)?;
+    match value {
+        Value::Text(text) => Ok(text),
+        value => match value.id() {
+            Some(id) => Ok(Cow::Owned(id.into_owned())),
+            None => {
+                let (name, found) = (data.columns()[column].to_owned(), described(&value));
+                let message = format!("column \"{name}\" holds {found}; an id is a text or a whole number");
+                Err(Error::Collection { place: place(data, row), message })
+            }
         },
+    }
+}
+
+/// A value in words.
+pub(super) fn described(value: &Value<'_>) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Text(text) => format!("the text {text:?}"),
+        Value::Integer(integer) => format!("the number {integer}"),
+        Value::Float(float) => format!("the number {float}"),
+        Value::List(_) => "a list".to_owned(),
+        Value::Other(kind) => format!("a value of the type {kind}"),
     }
 }
 
@@ -165,9 +200,4 @@ pub(super) fn place(data: &Dataset, row: usize) -> String {
         [file] => Place::Row { path: file.clone(), row }.to_string(),
         _ => format!("{}: row {row} of all files (counted from 0)", files_of(data)),
     }
-}
-
-/// Python's `str.strip`, which also takes the separators U+001C to U+001F for white space.
-fn strip(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
 }

@@ -110,11 +110,11 @@ fn columns_are_named_when_they_are_missing() {
     );
     assert_eq!(
         refused(QUERIES, "{\"_id\": \"a\", \"text\": 1}\n", good),
-        "corpus.jsonl: 1 rows; _id (text), text (number): no column \"text\" that holds texts"
+        "corpus.jsonl: row 0 (counted from 0): column \"text\" holds the number 1; a text is expected"
     );
     assert_eq!(
         refused(QUERIES, "{\"_id\": \"a\", \"text\": \"A\", \"title\": 1}\n", good),
-        "corpus.jsonl: 1 rows; _id (text), text (text), title (number): no column \"title\" that holds texts"
+        "corpus.jsonl: row 0 (counted from 0): column \"title\" holds the number 1; a text is expected"
     );
     assert!(
         refused(QUERIES, CORPUS, "{\"corpus-id\": \"a\"}\n")
@@ -124,14 +124,55 @@ fn columns_are_named_when_they_are_missing() {
         refused(QUERIES, CORPUS, "{\"query-id\": \"q1\"}\n")
             .ends_with("no column \"corpus-id\" that holds texts, integers or lists of them")
     );
-    assert!(
-        refused("{\"_id\": 0.5, \"text\": \"one\"}\n", CORPUS, good)
-            .contains("queries.jsonl: row 0, column \"_id\": 0.5")
-    );
+    assert!(refused("{\"_id\": 0.5, \"text\": \"one\"}\n", CORPUS, good).contains(
+        "queries.jsonl: row 0 (counted from 0): column \"_id\" holds the number 0.5; an id is a text or a whole number"
+    ));
     assert!(
         refused(QUERIES, CORPUS, "{\"query-id\": \"q1\", \"corpus-id\": [0.5]}\n")
             .ends_with("corpus-id holds numbers with fractions; ids are expected")
     );
+}
+
+#[test]
+fn titles_may_be_missing_and_ids_floats() {
+    let corpus = "{\"_id\": 0.0, \"title\": null, \"text\": \"A \"}\n{\"_id\": 1.0, \"text\": \"B\"}\n{\"_id\": \"2.0\", \"title\": \"T\", \"text\": \"C\"}\n";
+    let queries = "{\"_id\": 0.0, \"text\": \"one\"}\n{\"_id\": 1, \"text\": \"two\"}\n";
+    let rows = |query: &str, documents: &str| format!("{{\"query-id\": {query}, \"corpus-id\": {documents}}}\n");
+    let qrels = [
+        ("qrels.tsv", "query-id\tcorpus-id\tscore\n0.0\t0.0\t1\n1\t2\t1\n".to_owned()),
+        ("qrels.txt", "0 0 0 1\n1.0 0 2.0 1\n".to_owned()),
+        ("qrels.jsonl", rows("0.0", "\"0\"") + &rows("1", "[2.0]")),
+        ("qrels.json", "{\"0\": {\"0.0\": 1}, \"1.0\": {\"2\": 1}}".to_owned()),
+    ];
+    for (name, text) in qrels {
+        let folder = folder(&[("queries.jsonl", queries), ("corpus.jsonl", corpus), (name, &text)]);
+        let path = |name: &str| folder.path().join(name);
+        let found = Collection::from_files("", path("queries.jsonl"), path("corpus.jsonl"), path(name)).unwrap();
+        let texts = [0, 1, 2].map(|document| found.document(document).unwrap().into_owned());
+        assert_eq!(texts, ["A", "B", "T C"]);
+        assert_eq!((found.document_id(0).unwrap(), found.query_id(1).unwrap()), ("0".into(), "1".into()));
+        assert_eq!(
+            [(0, 0), (0, 2), (1, 0), (1, 2)].map(|(query, document)| found.grade(query, document)),
+            [1.0, 0.0, 0.0, 1.0],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_exact_id_goes_before_a_whole_number() {
+    let corpus = "{\"_id\": \"7\", \"text\": \"A\"}\n{\"_id\": \"7.0\", \"text\": \"B\"}\n";
+    let judged = |id: &str| format!("{{\"query-id\": \"q1\", \"corpus-id\": \"{id}\"}}\n");
+    for (id, document) in [("7", 0), ("7.0", 1)] {
+        let files = folder(&[("queries.jsonl", QUERIES), ("corpus.jsonl", corpus), ("qrels.jsonl", &judged(id))]);
+        let path = |name: &str| files.path().join(name);
+        let found =
+            Collection::from_files("", path("queries.jsonl"), path("corpus.jsonl"), path("qrels.jsonl")).unwrap();
+        assert_eq!(found.grade(0, document), 1.0);
+    }
+    // Either could be meant.
+    let message = refused(QUERIES, corpus, &judged("7.00"));
+    assert!(message.ends_with("there is no document with the id \"7.00\" in corpus.jsonl"), "{message}");
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl Configured for InformationRetrievalSettings {
 
 /// The collection of a folder: in BEIR's layout, which has a file with the corpus, or in NanoBEIR's, which has a folder.
 fn folder_collection(folder: &Path, split: Option<&str>) -> Result<Collection> {
-    match (folder.join("corpus.jsonl").exists(), split) {
+    match (Collection::is_beir_dir(folder), split) {
         (true, split) => Collection::from_beir_dir(folder, split.unwrap_or("test")),
         (false, Some(split)) => Collection::from_nano_split(folder, split),
         (false, None) => Collection::from_nano_dir(folder),

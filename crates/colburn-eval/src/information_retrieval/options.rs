@@ -28,12 +28,19 @@ pub struct RetrievalOptions {
     pub query_prompt: Option<String>,
     /// Put before every document, likewise.
     pub corpus_prompt: Option<String>,
+    /// The name of a prompt that is saved with the model, instead of `query_prompt`.
+    pub query_prompt_name: Option<String>,
+    /// The name of a prompt that is saved with the model, instead of `corpus_prompt`.
+    pub corpus_prompt_name: Option<String>,
     /// Tokens of a query, instead of the model's `query_length`.
     pub query_length: Option<usize>,
     /// Tokens of a document at the most, instead of the model's `document_length`.
     pub document_length: Option<usize>,
     /// True if the documents found for each query, with their scores, are written beside the CSV file; false by default.
     pub write_predictions: bool,
+    /// True if a document that has the id of a query is left out of what is found for it, as BEIR and MTEB do (`ignore_identical_ids`);
+    /// false by default, as in PyLate. In ArguAna and Quora the queries stand in the corpus.
+    pub ignore_identical_ids: bool,
 }
 
 impl Default for RetrievalOptions {
@@ -48,9 +55,12 @@ impl Default for RetrievalOptions {
             batch_size: 32,
             query_prompt: None,
             corpus_prompt: None,
+            query_prompt_name: None,
+            corpus_prompt_name: None,
             query_length: None,
             document_length: None,
             write_predictions: false,
+            ignore_identical_ids: false,
         }
     }
 }
@@ -59,7 +69,7 @@ impl RetrievalOptions {
     /// Checks that they can be used.
     ///
     /// # Errors
-    /// When a list of cuts is empty, holds 0 or a number twice, or a size is 0.
+    /// When a list of cuts is empty, holds 0 or a number twice, a size is 0, or a prompt is given both as a text and by its name.
     pub fn check(&self) -> Result<()> {
         for (option, cuts) in self.cuts() {
             let wrong = |message: &str| {
@@ -75,6 +85,16 @@ impl RetrievalOptions {
             if (1..cuts.len()).any(|at| cuts[..at].contains(&cuts[at])) {
                 return wrong("numbers that differ are expected");
             }
+        }
+        let prompts = [
+            ("query_prompt_name", &self.query_prompt, &self.query_prompt_name),
+            ("corpus_prompt_name", &self.corpus_prompt, &self.corpus_prompt_name),
+        ];
+        if let Some((option, Some(prompt), Some(name))) =
+            prompts.into_iter().find(|(_, text, name)| text.is_some() && name.is_some())
+        {
+            let message = format!("a prompt is given as a text, too ({prompt:?}); leave one of them out");
+            return Err(Error::Option { option, value: format!("{name:?}"), message });
         }
         let sizes = [
             ("corpus_chunk_size", Some(self.corpus_chunk_size)),
@@ -191,6 +211,30 @@ macro_rules! option_methods {
         pub fn write_predictions(self, write: bool) -> crate::Result<Self> {
             self.change(|options| options.write_predictions = write)
         }
+
+        /// Sets that a document with the id of a query is left out of what is found for it, as BEIR and MTEB do.
+        ///
+        /// # Errors
+        /// None of its own.
+        pub fn ignore_identical_ids(self, ignore: bool) -> crate::Result<Self> {
+            self.change(|options| options.ignore_identical_ids = ignore)
+        }
+
+        /// The name of a prompt that is saved with the model and goes before every query.
+        ///
+        /// # Errors
+        /// When a text is given for it already.
+        pub fn query_prompt_name(self, name: &str) -> crate::Result<Self> {
+            self.change(|options| options.query_prompt_name = Some(name.to_owned()))
+        }
+
+        /// The name of a prompt that is saved with the model and goes before every document.
+        ///
+        /// # Errors
+        /// When a text is given for it already.
+        pub fn corpus_prompt_name(self, name: &str) -> crate::Result<Self> {
+            self.change(|options| options.corpus_prompt_name = Some(name.to_owned()))
+        }
     };
 }
 pub(crate) use option_methods;
@@ -222,6 +266,12 @@ macro_rules! retrieval_settings {
             pub corpus_chunk_size: Option<usize>,
             /// True if the documents found for each query are written beside the CSV file.
             pub write_predictions: bool,
+            /// True if a document with the id of a query is left out of what is found for it.
+            pub ignore_identical_ids: bool,
+            /// The name of a saved prompt that goes before every query.
+            pub query_prompt_name: Option<String>,
+            /// The name of a saved prompt that goes before every document.
+            pub corpus_prompt_name: Option<String>,
             /// Texts that are encoded at once.
             pub batch_size: Option<usize>,
         }
@@ -241,9 +291,12 @@ macro_rules! retrieval_settings {
                     batch_size: self.batch_size.unwrap_or(batch_size),
                     query_prompt: None,
                     corpus_prompt: None,
+                    query_prompt_name: self.query_prompt_name.clone(),
+                    corpus_prompt_name: self.corpus_prompt_name.clone(),
                     query_length: None,
                     document_length: None,
                     write_predictions: self.write_predictions,
+                    ignore_identical_ids: self.ignore_identical_ids,
                 }
             }
         }

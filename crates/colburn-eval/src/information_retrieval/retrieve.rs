@@ -3,6 +3,7 @@
 
 use std::{cmp::Reverse, ops::Range};
 
+use colburn_data::same_id;
 use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch};
 use colburn_search::{ExactSearch, Floor, Hit, Packed, Scoring};
 
@@ -16,7 +17,7 @@ const TEXTS: usize = 2048;
 const TILE: usize = 1 << 14;
 
 /// The best `options.most()` documents of each query by MaxSim as PyLate's evaluator computes it, best first; among equal scores the
-/// document that comes first in the corpus.
+/// document that comes first in the corpus. With `ignore_identical_ids`, a document that has the query's id is none of them.
 ///
 /// PyLate pads the documents of a chunk of the corpus with zero vectors to the longest of them, so that no maximum of a shorter one is
 /// below 0. How long a document is, skipped tokens left out, is known once the chunk is tokenized; nothing is padded here.
@@ -27,8 +28,10 @@ pub(super) fn retrieve(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Hit>>> {
     let queries = encode_queries(collection, model, options)?;
-    let encode = encoding(options, Kind::Document);
-    let mut search = ExactSearch::new(&queries, options.most())?.scoring(Scoring::for_device(&model.device()));
+    let encode = encoding(model, options, Kind::Document)?;
+    // One more, because one of them may be the query itself.
+    let most = options.most().saturating_add(usize::from(options.ignore_identical_ids));
+    let mut search = ExactSearch::new(&queries, most)?.scoring(Scoring::for_device(&model.device()));
     let mut done = collection.queries();
     progress(done);
     for start in (0..collection.documents()).step_by(options.corpus_chunk_size) {
@@ -44,28 +47,52 @@ pub(super) fn retrieve(
             progress(done);
         }
     }
-    Ok(search.finish())
+    let mut hits = search.finish();
+    if options.ignore_identical_ids {
+        leave_out_own(collection, &mut hits, options.most())?;
+    }
+    Ok(hits)
 }
 
-/// Checks that the model takes texts of the lengths in the options.
-pub(super) fn check(model: &ColBert, options: &RetrievalOptions) -> Result<()> {
-    for kind in [Kind::Query, Kind::Document] {
-        model.tokenize(&[""], kind, &encoding(options, kind))?;
+/// Leaves out the document of each query that has its id, and what is more than `most` then.
+fn leave_out_own(collection: &Collection, hits: &mut [Vec<Hit>], most: usize) -> Result<()> {
+    for (query, hits) in hits.iter_mut().enumerate() {
+        let own = collection.query_id(query)?;
+        let mut others = Vec::with_capacity(hits.len());
+        for hit in hits.drain(..) {
+            if !same_id(&own, &collection.document_id(hit.document)?) {
+                others.push(hit);
+            }
+        }
+        others.truncate(most);
+        *hits = others;
     }
     Ok(())
 }
 
-fn encoding(options: &RetrievalOptions, kind: Kind) -> EncodeOptions {
-    let (prompt, length) = match kind {
-        Kind::Query => (&options.query_prompt, options.query_length),
-        Kind::Document => (&options.corpus_prompt, options.document_length),
+/// Checks that the model takes texts of the lengths in the options, and has the prompts that they name.
+pub(super) fn check(model: &ColBert, options: &RetrievalOptions) -> Result<()> {
+    for kind in [Kind::Query, Kind::Document] {
+        model.tokenize(&[""], kind, &encoding(model, options, kind)?)?;
+    }
+    Ok(())
+}
+
+fn encoding(model: &ColBert, options: &RetrievalOptions, kind: Kind) -> Result<EncodeOptions> {
+    let (prompt, name, length) = match kind {
+        Kind::Query => (&options.query_prompt, &options.query_prompt_name, options.query_length),
+        Kind::Document => (&options.corpus_prompt, &options.corpus_prompt_name, options.document_length),
     };
-    EncodeOptions { batch_size: options.batch_size, prompt: prompt.clone(), length, ..Default::default() }
+    let prompt = match name {
+        Some(name) => Some(model.prompt(name)?.to_owned()),
+        None => prompt.clone(),
+    };
+    Ok(EncodeOptions { batch_size: options.batch_size, prompt, length, ..Default::default() })
 }
 
 fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalOptions) -> Result<Packed> {
     let texts = (0..collection.queries()).map(|query| collection.query(query)).collect::<Result<Vec<_>>>()?;
-    let encode = encoding(options, Kind::Query);
+    let encode = encoding(model, options, Kind::Query)?;
     let embeddings = model.encode(&texts, Kind::Query, &encode)?;
     check_finite(&embeddings, |at| Ok(format!("query \"{}\"", collection.query_id(at)?)))?;
     Ok(Packed::from_embeddings(&embeddings)?)

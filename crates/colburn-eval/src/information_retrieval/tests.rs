@@ -64,6 +64,87 @@ fn lengths_are_those_of_the_options() {
     assert_ne!(scores(None, None), scores(None, Some(6)));
 }
 
+#[test]
+fn a_document_with_the_id_of_the_query_is_left_out() {
+    // The query stands in the corpus under its own id, as in ArguAna, and nothing is as like to it as itself.
+    let documents = [("q", "what is the answer?"), ("d", "a number"), ("e", "music")];
+    let plain = evaluator(&documents, "d").write_predictions(true).unwrap();
+    let ignoring = evaluator(&documents, "d").write_predictions(true).unwrap().ignore_identical_ids(true).unwrap();
+    let found = |evaluator: &InformationRetrievalEvaluator| {
+        let hits = retrieve::retrieve(evaluator.collection(), &tiny(), &evaluator.options, &mut |_| {}).unwrap();
+        hits[0].iter().map(|hit| documents[hit.document].0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&plain)[0], "q");
+    assert_eq!(found(&plain)[1..], found(&ignoring));
+    let report = |evaluator: &InformationRetrievalEvaluator| {
+        evaluator.evaluate(&tiny()).unwrap().get("MaxSim_accuracy@1").unwrap()
+    };
+    assert_eq!(report(&plain), 0.0, "the query itself is the best document, and not a relevant one");
+    // As many documents as asked for are left: one more is found.
+    let options = RetrievalOptions {
+        mrr_at_k: vec![1],
+        ndcg_at_k: vec![1],
+        accuracy_at_k: vec![1],
+        precision_recall_at_k: vec![1],
+        map_at_k: vec![1],
+        ignore_identical_ids: true,
+        ..Default::default()
+    };
+    let first = evaluator(&documents, "d").options(options).unwrap();
+    assert_eq!(found(&first), found(&ignoring)[..1]);
+    assert_eq!(report(&first), f64::from(u8::from(found(&ignoring)[0] == "d")));
+    // An id that pandas made a float is the same id.
+    let queries = [("7", "what is the answer?")];
+    let corpus = [("7.0", "what is the answer?"), ("d", "a number")];
+    let collection = Collection::from_parts("", queries, corpus, [("7", "d", 1.0)]).unwrap();
+    let evaluator = InformationRetrievalEvaluator::new(collection).ignore_identical_ids(true).unwrap();
+    assert_eq!(evaluator.evaluate(&tiny()).unwrap().get("MaxSim_accuracy@1"), Some(1.0));
+}
+
+#[test]
+fn prompts_are_known_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&fixture("tiny-colbert"), folder.path());
+    let path = folder.path().join("config_sentence_transformers.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    config["prompts"] = serde_json::json!({"query": "what king? ", "document": "music: "});
+    fs::write(&path, config.to_string()).unwrap();
+    let model = ColBert::from_pretrained(folder.path(), &Device::flex()).unwrap();
+    let documents = [("a", "a number"), ("b", "music of the king")];
+    let scores = |options: RetrievalOptions| {
+        let evaluator = evaluator(&documents, "a").options(options).unwrap();
+        let hits = retrieve::retrieve(evaluator.collection(), &model, &evaluator.options, &mut |_| {}).unwrap();
+        hits[0].iter().map(|hit| hit.score).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let texts =
+        RetrievalOptions { query_prompt: text("what king? "), corpus_prompt: text("music: "), ..Default::default() };
+    let names = RetrievalOptions {
+        query_prompt_name: text("query"),
+        corpus_prompt_name: text("document"),
+        ..Default::default()
+    };
+    assert_eq!(scores(texts.clone()), scores(names.clone()));
+    assert_ne!(scores(Default::default()), scores(names.clone()));
+    let both = RetrievalOptions { query_prompt_name: text("query"), ..texts };
+    let message = evaluator(&documents, "a").options(both).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "query_prompt_name = \"query\": a prompt is given as a text, too (\"what king? \"); leave one of them out"
+    );
+    let unknown = evaluator(&documents, "a").query_prompt_name("querry").unwrap();
+    let message = unknown.check(&model).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "prompt_name: \"querry\" is no saved prompt; the prompts of the model are \"query\", \"document\""
+    );
+    config["prompts"] = serde_json::json!({});
+    fs::write(&path, config.to_string()).unwrap();
+    let model = ColBert::from_pretrained(folder.path(), &Device::flex()).unwrap();
+    let message = unknown.check(&model).unwrap_err().to_string();
+    assert_eq!(message, "prompt_name: \"querry\" is no saved prompt; the model has no saved prompts");
+}
+
 /// The tiny model with the vector of one word piece so large that what is computed from it is NaN.
 fn damaged(text: &str) -> (tempfile::TempDir, ColBert) {
     let tokens = tiny().tokenizer().tokenize(&[text], Kind::Document).unwrap();

@@ -67,10 +67,9 @@ impl RerankingEvaluator {
         Ok(Self::of(Samples::in_memory(samples.into_iter().collect())?))
     }
 
-    /// An evaluator of the rows of a data set, which stay on disk. Which column is the query is decided by [`Columns`](colburn_data::Columns);
-    /// of the others, those with `positive` in their name hold positives and the rest negatives; if no name says so, the first holds
-    /// positives. Each is a text or a list of texts. Rows without a positive or without a negative, which empty lists can make, are left out
-    /// as in [`RerankingEvaluator::new`].
+    /// An evaluator of the rows of a data set, which stay on disk. [`Columns`](colburn_data::Columns) says which columns hold the query, the
+    /// positives and the negatives. Each value is a text or a list of texts. Rows without a positive or without a negative, which empty lists
+    /// can make, are left out as in [`RerankingEvaluator::new`].
     ///
     /// # Errors
     /// When there is no query, positive or negative column, a list holds numbers, or no row is left.
@@ -216,7 +215,7 @@ impl Configured for RerankingSettings {
     }
 
     fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
-        let evaluator = RerankingEvaluator::from_dataset(&context.texts(self.path.as_deref())?)?;
+        let evaluator = RerankingEvaluator::from_dataset(context.texts(self.path.as_deref())?.dataset())?;
         let evaluator = evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size));
         Ok(Arc::new(match self.at_k {
             Some(k) => evaluator.at_k(k)?,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use colburn_data::{Columns, Dataset, List};
+use colburn_data::{Columns, Dataset, List, Value};
 
 use crate::error::{Error, Result};
 
@@ -40,14 +40,8 @@ enum Storage {
 #[derive(Debug)]
 struct RoleColumns {
     query: usize,
-    positives: Vec<Texts>,
-    negatives: Vec<Texts>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Texts {
-    column: usize,
-    is_list: bool,
+    positives: Vec<usize>,
+    negatives: Vec<usize>,
 }
 
 /// The texts of a sample.
@@ -72,11 +66,8 @@ impl Samples {
         let columns = RoleColumns::of(data)?;
         let (mut rows, mut candidates) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len()));
         for row in 0..data.len() {
-            let count = |texts: &[Texts]| -> Result<usize> {
-                let counts = texts.iter().map(|texts| {
-                    if texts.is_list { list(data, row, texts.column).map(|list| list.len()) } else { Ok(1) }
-                });
-                counts.sum()
+            let count = |columns: &[usize]| -> Result<usize> {
+                columns.iter().map(|&column| Ok(texts(data, row, column)?.len())).sum()
             };
             let (positives, negatives) = (count(&columns.positives)?, count(&columns.negatives)?);
             if positives > 0 && negatives > 0 {
@@ -124,13 +115,9 @@ impl Samples {
 
 impl RoleColumns {
     fn of(data: &Dataset) -> Result<Self> {
-        let (columns, names) = (Columns::of(data)?, data.columns());
-        let texts = |&column: &usize| Texts { column, is_list: columns.is_list(column) };
-        let (mut positives, mut negatives): (Vec<usize>, Vec<usize>) =
-            columns.documents().iter().partition(|&&column| names[column].contains("positive"));
-        if positives.is_empty() && !negatives.is_empty() && !names[negatives[0]].contains("negative") {
-            positives.push(negatives.remove(0));
-        }
+        let columns = Columns::of(data)?;
+        let (positives, documents) = (columns.positives(), columns.documents().iter().copied());
+        let negatives: Vec<usize> = documents.filter(|column| !positives.contains(column)).collect();
         if positives.is_empty() || negatives.is_empty() {
             let description = data.description();
             let message = format!(
@@ -138,8 +125,7 @@ impl RoleColumns {
             );
             return Err(Error::Data { evaluator: EVALUATOR, message });
         }
-        let texts = |columns: &[usize]| columns.iter().map(texts).collect();
-        Ok(Self { query: columns.query(), positives: texts(&positives), negatives: texts(&negatives) })
+        Ok(Self { query: columns.query(), positives: positives.to_vec(), negatives })
     }
 }
 
@@ -158,25 +144,23 @@ fn count_left_out(description: &str, all: usize, kept: usize) -> Result<()> {
     Ok(())
 }
 
-fn append<'a>(texts: &mut Vec<Cow<'a, str>>, data: &'a Dataset, row: usize, columns: &[Texts]) -> Result<()> {
-    for &Texts { column, is_list } in columns {
-        if is_list {
-            texts.extend(list(data, row, column)?);
-        } else {
-            texts.push(data.text(row, column)?.into());
-        }
+fn append<'a>(all: &mut Vec<Cow<'a, str>>, data: &'a Dataset, row: usize, columns: &[usize]) -> Result<()> {
+    for &column in columns {
+        all.extend(texts(data, row, column)?);
     }
     Ok(())
 }
 
-/// The texts of a list.
-fn list(data: &Dataset, row: usize, column: usize) -> Result<Vec<Cow<'_, str>>> {
-    match data.list(row, column)? {
-        List::Texts(texts) => Ok(texts),
-        list if list.is_empty() => Ok(Vec::new()),
+/// The texts of a value; none where it is missing.
+fn texts(data: &Dataset, row: usize, column: usize) -> Result<Vec<Cow<'_, str>>> {
+    match data.value(row, column)? {
+        Value::Text(text) => Ok(vec![text]),
+        Value::List(List::Texts(texts)) => Ok(texts),
+        Value::List(list) if list.is_empty() => Ok(Vec::new()),
+        Value::Null => Ok(Vec::new()),
         _ => {
-            let message =
-                format!("row {row} (counted from 0): \"{}\" holds numbers; texts are expected", data.columns()[column]);
+            let name = data.columns()[column];
+            let message = format!("row {row} (counted from 0): \"{name}\" holds other values; texts are expected");
             Err(Error::Data { evaluator: EVALUATOR, message })
         }
     }
@@ -247,7 +231,8 @@ mod tests {
         assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 2), row("g", &["h", "i", "j"], 1)]);
         let samples = jsonl("{\"query\": \"a\", \"positive\": \"b\", \"negative_1\": \"c\", \"negative_2\": \"d\"}\n");
         assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 1)]);
-        let samples = jsonl("{\"question\": \"a\", \"answer\": \"b\", \"others\": [\"c\", \"d\"]}\n");
+        let samples =
+            jsonl("{\"question\": \"a\", \"answer\": \"b\", \"negatives\": [\"c\", \"d\"], \"title\": \"t\"}\n");
         assert_eq!(texts(&samples.unwrap()), [row("a", &["b", "c", "d"], 1)]);
     }
 
@@ -260,6 +245,6 @@ mod tests {
         );
         let message =
             jsonl("{\"query\": \"a\", \"negative\": \"b\", \"hard_negative\": \"c\"}\n").unwrap_err().to_string();
-        assert!(message.starts_with("reranking evaluator: "), "{message}");
+        assert!(message.contains("\"negative\" would be the positive"), "{message}");
     }
 }

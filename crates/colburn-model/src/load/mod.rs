@@ -5,7 +5,10 @@ mod projections;
 mod resolve;
 mod stanford;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use burn::tensor::Device;
 use colburn_ops::Precision;
@@ -81,14 +84,19 @@ impl ColBert {
         let layout = Layout { dense: Vec::new(), ..Layout::of(directory)? };
         Self::build(directory, &layout, options, device, Initial::Drawn)
     }
+}
 
-    fn build(
-        directory: &Path,
-        layout: &Layout,
-        options: &ColBertOptions,
-        device: &Device,
-        initial: Initial,
-    ) -> Result<Self> {
+/// The parts of a model that hold no weights.
+struct Description {
+    config_path: PathBuf,
+    encoder_json: Value,
+    encoder_config: Box<dyn FamilyConfig>,
+    is_stanford: bool,
+    tokenizer: TextTokenizer,
+}
+
+impl Description {
+    fn read(directory: &Path, layout: &Layout, options: &ColBertOptions) -> Result<Self> {
         let config_path = layout.encoder.join("config.json");
         if !config_path.exists() {
             let expected = "a Hugging Face encoder's configuration is expected there";
@@ -107,8 +115,34 @@ impl ColBert {
         let of_checkpoint = if is_stanford { stanford::parameters(&layout.encoder)? } else { PartialConfig::default() };
         let mut config = ColBertConfig::resolve(directory, options, of_checkpoint)?;
         let longest = encoder_config.max_positions();
-        limit_lengths(&mut config, longest, &config_path)?;
+        limit_lengths(&mut config, longest, &config_path);
         let tokenizer = TextTokenizer::load(&layout.encoder, config, longest)?;
+        Ok(Self { config_path, encoder_json, encoder_config, is_stanford, tokenizer })
+    }
+}
+
+impl TextTokenizer {
+    /// The tokenizer of a model alone: of a folder, or of a name on the Hugging Face hub, as [`ColBert::from_pretrained`] finds them. The
+    /// folder needs no weights.
+    ///
+    /// # Errors
+    /// As [`ColBert::from_pretrained`], except for weights.
+    pub fn from_pretrained(name_or_path: impl AsRef<Path>) -> Result<Self> {
+        let directory = &*resolve::directory(name_or_path.as_ref())?;
+        Ok(Description::read(directory, &Layout::of(directory)?, &ColBertOptions::default())?.tokenizer)
+    }
+}
+
+impl ColBert {
+    fn build(
+        directory: &Path,
+        layout: &Layout,
+        options: &ColBertOptions,
+        device: &Device,
+        initial: Initial,
+    ) -> Result<Self> {
+        let Description { config_path, encoder_json, encoder_config, is_stanford, tokenizer } =
+            Description::read(directory, layout, options)?;
 
         let mut draw = Draw::new(options.seed.unwrap_or(42));
         let hidden = encoder_config.hidden_size();
@@ -141,15 +175,8 @@ impl ColBert {
     }
 }
 
-/// Reduces lengths that are more than the encoder's `longest`, with a warning. Query expansion to such a length is an error.
-fn limit_lengths(config: &mut ColBertConfig, longest: usize, config_path: &Path) -> Result<()> {
-    if config.do_query_expansion && config.query_length > longest {
-        let message = format!(
-            "query_length = {}, but max_position_embeddings = {longest}: queries are filled up to their length",
-            config.query_length
-        );
-        return Err(Error::config(config_path, message));
-    }
+/// Reduces lengths that are more than the encoder's `longest`, with a warning.
+fn limit_lengths(config: &mut ColBertConfig, longest: usize, config_path: &Path) {
     let lengths = [("query_length", &mut config.query_length), ("document_length", &mut config.document_length)];
     for (key, length) in lengths.into_iter().filter(|(_, length)| **length > longest) {
         // The saved length must be the real one, and load where longer texts would find no embedding.
@@ -159,7 +186,6 @@ fn limit_lengths(config: &mut ColBertConfig, longest: usize, config_path: &Path)
         );
         *length = longest;
     }
-    Ok(())
 }
 
 /// A new encoder of these shapes with drawn weights.
@@ -195,4 +221,22 @@ fn fit_vocabulary(encoder: Encoder, tokenizer: &TextTokenizer, folder: &Path, dr
         return Err(Error::config(folder.join("tokenizer.json"), message));
     }
     Ok(encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_beyond_the_encoder_are_cut() {
+        for (do_query_expansion, lengths, expected) in
+            [(true, (600, 180), (512, 180)), (false, (600, 8192), (512, 512)), (true, (512, 512), (512, 512))]
+        {
+            let (query_length, document_length) = lengths;
+            let mut config =
+                ColBertConfig { query_length, document_length, do_query_expansion, ..ColBertConfig::default() };
+            limit_lengths(&mut config, 512, Path::new("config.json"));
+            assert_eq!((config.query_length, config.document_length), expected);
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! added.
 
 mod class;
+pub(crate) mod count;
 mod pipeline;
 mod special;
 

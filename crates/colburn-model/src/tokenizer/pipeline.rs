@@ -26,7 +26,7 @@ use super::{
     class::{Class, Role},
     special::{SpecialTokens, TokensConfig},
 };
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, pointer};
 
 /// A Hugging Face tokenizer with its special tokens.
 pub(super) struct Pipeline {
@@ -68,6 +68,7 @@ impl Pipeline {
         let (named, of_model) = (settings.tokenizer_class.as_deref(), model.tokenizer_class.as_deref());
         let (class, written) = if path.exists() {
             let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+            pointer::refuse_bytes(&path, &bytes)?;
             let written = guarded(|| Tokenizer::from_bytes(&bytes)).map_err(|error| Error::tokenizer(&path, error))?;
             (Class::of(model.model_type.as_deref(), named, of_model), written)
         } else {
@@ -98,6 +99,9 @@ impl Pipeline {
 fn from_vocabulary(directory: &Path, class: Class) -> Result<Tokenizer> {
     let at = |name: &str| directory.join(name);
     let text = |name: &str| at(name).to_string_lossy().into_owned();
+    for path in ["vocab.txt", "vocab.json", "merges.txt"].map(at).iter().filter(|path| path.is_file()) {
+        pointer::refuse(path)?;
+    }
     let (path, model) = match class {
         Class::Bert | Class::Mpnet if at("vocab.txt").exists() => {
             let model = guarded(|| WordPiece::from_file(&text("vocab.txt")).build());

@@ -15,7 +15,7 @@ use pytorch_reader::{DType, PytorchReader};
 use safetensors::{Dtype, tensor::Metadata};
 use serde::Deserialize;
 
-use crate::{Error, Result, error::few, files};
+use crate::{Error, Result, error::few, files, pointer};
 
 /// The longest header of a safetensors file in bytes, which is the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -154,6 +154,7 @@ fn open_index(index: &Path) -> Result<BTreeMap<String, Stored>> {
 
 /// The tensors of a safetensors file.
 fn open_safetensors(path: &Path) -> Result<BTreeMap<String, Stored>> {
+    pointer::refuse(path)?;
     let incomplete = |reason: String| Error::weights(path, format!("not a complete safetensors file ({reason})"));
     let mut file = File::open(path).map_err(Error::io(path))?;
     let length = file.metadata().map_err(Error::io(path))?.len();
@@ -199,6 +200,7 @@ fn open_safetensors(path: &Path) -> Result<BTreeMap<String, Stored>> {
 /// The file is a pickle, which is a program for Python. Burn's reader runs nothing: it knows the few calls that make a tensor, and keeps
 /// all others as names.
 fn open_pytorch(path: &Path) -> Result<BTreeMap<String, Stored>> {
+    pointer::refuse(path)?;
     let length = fs::metadata(path).map_err(Error::io(path))?.len();
     let reader = PytorchReader::new(path).map_err(|error| {
         Error::weights(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use colburn_data::{Dataset, Examples, KdProcessing, List};
+use colburn_data::{Examples, KdProcessing, List, TextRows, Value};
 use colburn_model::card::markdown::cell;
 use colburn_model::{Kind, TextTokenizer};
 
@@ -44,37 +44,56 @@ pub(super) fn of(examples: &Examples, tokenizer: &TextTokenizer) -> Result<Vec<C
     }
 }
 
-fn of_texts(data: &Dataset, tokenizer: &TextTokenizer) -> Result<Vec<Column>> {
+fn of_texts(data: &TextRows, tokenizer: &TextTokenizer) -> Result<Vec<Column>> {
+    let (query, data) = (data.columns()?.query(), data.dataset());
     let rows = data.len().min(STATISTICS);
     let names: Vec<String> = data.columns().into_iter().map(str::to_owned).collect();
-    // Where no name says so, the query is in the first column of texts.
-    let names_query = |name: &String| name.contains("query") || name.contains("anchor");
-    let is_text = |column: usize| data.text(0, column).is_ok();
-    let query = match names.iter().any(names_query) {
-        true => None,
-        false => (0..names.len()).find(|&column| is_text(column)),
-    };
     let mut columns = Vec::new();
     for (at, name) in names.iter().enumerate().filter(|(_, name)| *name != "dataset_name") {
-        let column = if is_text(at) {
-            let kind = if names_query(name) || query == Some(at) { Kind::Query } else { Kind::Document };
-            let texts = (0..rows).map(|row| data.text(row, at)).collect::<colburn_data::Result<Vec<&str>>>()?;
-            texts_column(name, &texts, kind, tokenizer)?
-        } else if data.number(0, at).is_ok() {
-            let integers: Option<Vec<i64>> = (0..rows).map(|row| data.integer(row, at).ok()).collect();
-            match integers {
-                Some(integers) => integers_column(name, &integers),
-                None => floats_column(
+        let values = (0..rows).map(|row| data.value(row, at)).collect::<colburn_data::Result<Vec<Value<'_>>>>()?;
+        let values: Vec<Value<'_>> = values.into_iter().filter(|value| *value != Value::Null).collect();
+        columns.push(match values.first() {
+            Some(Value::Text(_)) => {
+                let kind = if at == query { Kind::Query } else { Kind::Document };
+                texts_column(
                     name,
-                    &(0..rows).map(|row| data.number(row, at)).collect::<colburn_data::Result<Vec<f64>>>()?,
-                ),
+                    &all(&values, |value| if let Value::Text(text) = value { Some(&**text) } else { None }),
+                    kind,
+                    tokenizer,
+                )?
             }
-        } else {
-            lists_column(name, (0..rows).map(|row| data.list(row, at)))?
-        };
-        columns.push(column);
+            Some(Value::Integer(_) | Value::Float(_)) => {
+                let integers =
+                    all(&values, |value| if let Value::Integer(integer) = value { Some(*integer) } else { None });
+                if integers.len() == values.len() {
+                    integers_column(name, &integers)
+                } else {
+                    floats_column(
+                        name,
+                        &all(&values, |value| match value {
+                            Value::Integer(integer) => Some(*integer as f64),
+                            Value::Float(float) => Some(*float),
+                            _ => None,
+                        }),
+                    )
+                }
+            }
+            Some(Value::List(_)) => {
+                let lists = values
+                    .into_iter()
+                    .filter_map(|value| if let Value::List(list) = value { Some(list) } else { None });
+                lists_column(name, lists.map(Ok))?
+            }
+            // A column without values, or of others, tells nothing.
+            Some(Value::Null | Value::Other(_)) | None => continue,
+        });
     }
     Ok(columns)
+}
+
+/// The values of one type.
+fn all<'a, 'b: 'a, T: 'a>(values: &'a [Value<'b>], of: impl Fn(&'a Value<'b>) -> Option<T>) -> Vec<T> {
+    values.iter().filter_map(of).collect()
 }
 
 /// The columns that PyLate's `KDProcessing` makes.

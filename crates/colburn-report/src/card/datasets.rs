@@ -138,7 +138,7 @@ pub(super) fn matching(described: &[CardDataset], datasets: usize) -> &[CardData
 /// The name that a person gave, else the name among several, else that of the repository, else that of the file.
 fn name(named: &NamedExamples, described: Option<&CardDataset>) -> NamedDataset {
     let files = match &named.examples {
-        Examples::Texts(data) => data.files().to_vec(),
+        Examples::Texts(rows) => rows.dataset().files().to_vec(),
         // The first table is the one of the rows.
         Examples::Distillation(_) => named.examples.files().into_iter().take(1).collect(),
     };

@@ -39,11 +39,12 @@ impl Datasets {
 
     /// The loss of each training dataset, then of each eval dataset.
     pub fn losses(&self) -> Vec<Arc<dyn Loss>> {
-        let loss = |named: &NamedExamples| {
-            let own = self.own_losses.iter().find(|(name, _)| *name == named.name);
-            own.map_or(&self.loss, |(_, loss)| loss).clone()
-        };
-        self.all().map(loss).collect()
+        self.all().map(|named| self.loss_of(named).clone()).collect()
+    }
+
+    fn loss_of(&self, named: &NamedExamples) -> &Arc<dyn Loss> {
+        let own = self.own_losses.iter().find(|(name, _)| *name == named.name);
+        own.map_or(&self.loss, |(_, loss)| loss)
     }
 
     /// Checks the settings of all losses.
@@ -93,6 +94,9 @@ impl Datasets {
             check_batches("train", &named.examples, size, &sampler)?;
             samplers.push(sampler);
             collators.push(self.collator(args, tokenizer, named)?);
+            if ranks.rank() == 0 {
+                self.warn_of(named, args, ranks)?;
+            }
         }
         let sampler = MultiSampler::new(samplers, args.multi_dataset_batch_sampler, args.seed)?;
         Ok(Loader::new(collators, sampler, 0).shard(ranks.rank(), ranks.world_size()))
@@ -115,12 +119,33 @@ impl Datasets {
         self.eval.iter().enumerate().map(eval_set).collect()
     }
 
+    /// Warns where nothing can be learned from a dataset.
+    fn warn_of(&self, named: &NamedExamples, args: &TrainingArguments, ranks: &dyn Ranks) -> Result<()> {
+        for doubt in named.examples.doubts()? {
+            tracing::warn!("{doubt}");
+        }
+        let Examples::Texts(rows) = &named.examples else { return Ok(()) };
+        let is_alone = args.per_device_train_batch_size == 1 && ranks.world_size() == 1;
+        if is_alone
+            && !rows.is_empty()
+            && self.loss_of(named).name().contains("contrastive")
+            && rows.documents(0)?.len() == 1
+        {
+            tracing::warn!(
+                "{}: a batch is one row without negatives, so the loss is 0 at every step; expected a larger per_device_train_batch_size",
+                rows.description()
+            );
+        }
+        Ok(())
+    }
+
     /// The collator of a dataset, with its prompts.
     fn collator(&self, args: &TrainingArguments, tokenizer: &TextTokenizer, named: &NamedExamples) -> Result<Collator> {
         let known: Vec<&str> = self.all().map(|named| named.name.as_str()).filter(|name| !name.is_empty()).collect();
         let name = Some(named.name.as_str()).filter(|name| !name.is_empty());
         let prompts = args.prompts.for_dataset(name, &known)?;
-        Ok(Collator::new(tokenizer.clone(), named.examples.clone())?.with_prompts(prompts)?)
+        let collator = Collator::new(tokenizer.clone(), named.examples.clone())?;
+        Ok(collator.with_prompts(prompts)?.with_seed(args.seed))
     }
 
     fn all(&self) -> impl Iterator<Item = &NamedExamples> {

@@ -61,12 +61,12 @@ impl Loader {
         self.sampler.batches_per_epoch().div_ceil(self.world_size)
     }
 
-    /// A batch of the given rows of one dataset.
+    /// A batch of the given rows of one dataset, with the negatives that are drawn in an epoch.
     ///
     /// # Errors
     /// When a row cannot be read or tokenized.
-    pub fn batch(&self, dataset: usize, rows: &[usize]) -> Result<MicroBatch> {
-        let batch = self.datasets[dataset].collate(rows)?;
+    pub fn batch(&self, dataset: usize, rows: &[usize], epoch: u64) -> Result<MicroBatch> {
+        let batch = self.datasets[dataset].collate_in_epoch(rows, epoch)?;
         Ok(MicroBatch { batch, loss: self.first_loss + dataset, number: 0 })
     }
 
@@ -89,7 +89,8 @@ impl Loader {
                 let position = (within * self.world_size + self.rank) % of_all_ranks;
                 let Some((dataset, rows)) = order.get(position) else { return };
                 let global = (epoch * per_epoch + within) * self.world_size + self.rank;
-                let batch = self.batch(dataset, rows).map(|batch| MicroBatch { number: global as u64, ..batch });
+                let batch =
+                    self.batch(dataset, rows, epoch as u64).map(|batch| MicroBatch { number: global as u64, ..batch });
                 let failed = batch.is_err();
                 if sender.send(batch).is_err() || failed {
                     return;

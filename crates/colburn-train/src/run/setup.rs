@@ -35,6 +35,9 @@ use crate::data::plan::Plan;
 use crate::optim::{self, learning_rates, schedule::Schedule};
 use crate::{Error, LearningRate, Optimizer, Result, TrainingArguments};
 
+/// The most steps whose learning rate is looked at before the run.
+const LOOKED_AT: usize = 1000;
+
 /// Trains a model, from the parts of a trainer to the files that the run leaves.
 pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutput> {
     parts.args.validate()?;
@@ -141,6 +144,11 @@ fn schedule(model: &ColBert, parts: &mut TrainerParts, plan: &Plan) -> Result<Bo
         Some(schedule) => schedule,
         None => Box::new(Schedule::new(&parts.args, plan.max_steps)?),
     };
+    // Of a long run every so many steps are looked at, of a short one all.
+    let mut steps = (0..plan.max_steps).step_by(plan.max_steps.div_ceil(LOOKED_AT).max(1));
+    if parts.ranks.rank() == 0 && plan.max_steps > 0 && steps.all(|step| schedule.rate(step) == 0.0) {
+        tracing::warn!("the learning rate is 0 at all of {} steps, so the weights stay as they are", plan.max_steps);
+    }
     // The model of a checkpoint has the same parameters; errors in the arguments are found before the folder is made.
     learning_rates::check(&parts.args, &model.parameters(), parts.optimizer.is_some())?;
     Ok(schedule)
@@ -372,7 +380,7 @@ fn preflight(parts: &TrainerParts, data: &RunData, model: &ColBert, loop_state: 
     for (dataset, examples) in data.batches.examples().enumerate() {
         let failed = |message: String| Error::Preflight { of: examples.description(), message };
         let rows: Vec<usize> = (0..examples.len().min(args.per_device_train_batch_size)).collect();
-        let batch = data.batches.batch(dataset, &rows).map_err(|error| failed(error.to_string()))?;
+        let batch = data.batches.batch(dataset, &rows, 0).map_err(|error| failed(error.to_string()))?;
         let loss = data.losses[batch.loss].as_ref();
         let (loss, gradients) = mini_batch_size
             .gradients(model, loss, &batch.batch, options, ranks.as_ref())

@@ -18,9 +18,8 @@ use polars_parquet::read::{
 
 use crate::error::{Error, Result};
 use crate::one_line::one_line;
-use crate::read::arrays::Values;
-use crate::read::files::open;
-use crate::read::panics::caught;
+use crate::read::arrow_values::Values;
+use crate::read::panics::guarded;
 
 /// An open file. Reading a file that somebody shortens at the same time ends the process, as with every mapped file.
 pub(crate) struct ParquetFile {
@@ -31,17 +30,16 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Opens a file and reads its footer, which is checked against the length of the file.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = open(path)?;
-        let io = |source| Error::Io { path: path.to_owned(), source };
-        let incomplete = |reason: &str| Error::Parquet {
-            path: path.to_owned(),
+    /// The file at a path, of which the footer is read and checked against the length of the file.
+    pub(crate) fn of(path: PathBuf, file: &File) -> Result<Self> {
+        let io = |source| Error::Io { path: path.clone(), source };
+        let incomplete = |reason: &str| Error::Unreadable {
+            path: path.clone(),
             reason: format!("not a complete Parquet file ({reason}); copy or write it again"),
         };
-        let bytes = map(&file).map_err(io)?;
-        let mut metadata = guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice())).map_err(one_line))
-            .map_err(|reason| incomplete(&reason))?;
+        let bytes = map(file).map_err(io)?;
+        let mut metadata =
+            guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice()))).map_err(|reason| incomplete(&reason))?;
         let length = bytes.len() as u64;
         let mut chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
         if chunks.any(|chunk| chunk.byte_range().end > length) {
@@ -49,9 +47,12 @@ impl ParquetFile {
         }
         // Some writers store types of their own beside Parquet's. Without those a category is a plain text, as it is here.
         metadata.key_value_metadata = None;
-        let schema =
-            guarded(|| infer_schema(&metadata).map_err(one_line)).map_err(|reason| undecodable(path, &reason))?;
-        Ok(Self { path: path.to_owned(), bytes, metadata, schema })
+        let schema = guarded(|| infer_schema(&metadata)).map_err(|reason| undecodable(&path, &reason))?;
+        Ok(Self { path, bytes, metadata, schema })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The columns.
@@ -65,7 +66,11 @@ impl ParquetFile {
 
     /// The values of a column in these rows of a row group.
     pub(super) fn values(&self, group: usize, column: usize, rows: Range<usize>) -> Result<Values> {
-        guarded(|| Values::of(self.decode(group, column, rows)?.as_ref()))
+        let unfit = || {
+            let name = self.schema.get_at_index(column).map_or("", |(name, _)| name.as_str());
+            format!("column {name} has no values of its type")
+        };
+        guarded(|| Values::of(self.decode(group, column, rows)?.as_ref()).ok_or_else(unfit))
             .map_err(|reason| undecodable(&self.path, &reason))
     }
 
@@ -106,12 +111,7 @@ fn map(file: &File) -> std::io::Result<Buffer<u8>> {
     Ok(Buffer::from_owner(map))
 }
 
-/// Runs polars, which panics on some damaged files: a bad file must not end a program that can report it.
-fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
-    caught(decode).unwrap_or_else(|| Err("the decoder failed".to_owned()))
-}
-
 fn undecodable(path: &Path, reason: &str) -> Error {
     let reason = format!("cannot be decoded ({reason}); if the file is damaged, copy or write it again");
-    Error::Parquet { path: path.to_owned(), reason }
+    Error::Unreadable { path: path.to_owned(), reason }
 }

@@ -4,56 +4,124 @@
 mod file;
 
 use std::ops::Range;
-use std::path::Path;
 
 use polars_parquet::read::RowGroupMetadata;
 
 pub(crate) use self::file::ParquetFile;
-use super::arrays::{Values, kind_of};
+use super::arrow_values::{Values, kind_of};
+use super::input::Input;
+use super::rows::{Field, Rows};
 use crate::error::{Error, Place, Result};
 use crate::table::ColumnKind;
-use crate::table::builder::TableBuilder;
+use crate::table::value::Value;
 
 const SLICE_BYTES: usize = 32 << 20;
 
-pub(super) fn read(path: &Path, table: &mut TableBuilder) -> Result<()> {
-    let file = ParquetFile::open(path)?;
-    let fields = file.fields().map(|field| (field.name.to_string(), kind_of(&field.dtype)));
-    let order = table.start(Some(path), fields.collect())?;
-    let kinds: Vec<ColumnKind> = table.columns().iter().map(|column| column.kind.clone()).collect();
-    if !kinds.iter().any(ColumnKind::is_kept) {
-        let reason = "no column of texts, numbers or lists of either".to_owned();
-        return Err(Error::Parquet { path: path.to_owned(), reason });
-    }
-    let mut first = 0;
-    for (number, group) in file.row_groups().iter().enumerate() {
-        for rows in slices(group, SLICE_BYTES) {
-            let columns = order.iter().zip(&kinds).map(|(&column, kind)| match kind {
-                ColumnKind::Other(name) => Ok(Values::Other(name.clone())),
-                _ => file.values(number, column, rows.clone()),
-            });
-            let columns: Vec<Values> = columns.collect::<Result<_>>()?;
-            for row in 0..rows.len() {
-                let place = || Place::Row { path: path.to_owned(), row: first + rows.start + row };
-                table.push(columns.iter().map(|values| values.cell(row)), place)?;
-            }
-        }
-        first += group.num_rows();
-    }
-    Ok(())
+/// The rows of a Parquet file.
+pub(super) struct ParquetRows {
+    file: ParquetFile,
+    fields: Vec<Field>,
+    /// The decoded bytes of a slice, about.
+    slice_bytes: usize,
+    /// The row group, and its first row in the file.
+    group: usize,
+    first: usize,
+    /// The rows of the slice, counted in the row group.
+    slice: Range<usize>,
+    /// The values of the slice by column; none for a column that is not decoded.
+    values: Vec<Option<Values>>,
+    /// The row in the slice; none before the first row and after the last one.
+    row: Option<usize>,
 }
 
-/// Ranges of the rows of a group, each of about `bytes` decoded bytes.
-fn slices(group: &RowGroupMetadata, bytes: usize) -> impl Iterator<Item = Range<usize>> {
-    let rows = group.num_rows();
-    let step = (rows.saturating_mul(bytes) / group.total_byte_size().max(1)).max(1);
-    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+impl ParquetRows {
+    pub(super) fn open(input: Input) -> Result<Self> {
+        Self::in_slices(input, SLICE_BYTES)
+    }
+
+    fn in_slices(input: Input, slice_bytes: usize) -> Result<Self> {
+        let Input { path, file, .. } = input;
+        let file = ParquetFile::of(path.clone(), &file)?;
+        let field = |name: &str, kind| Field { name: name.to_owned(), kind: Some(kind) };
+        let fields: Vec<Field> = file.fields().map(|of| field(&of.name, kind_of(&of.dtype))).collect();
+        if fields.is_empty() {
+            return Err(Error::Empty { path, reason: "no columns" });
+        }
+        if !fields.iter().any(is_kept) {
+            return Err(Error::Empty { path, reason: "no column of texts, numbers or lists of either" });
+        }
+        Ok(Self { file, fields, slice_bytes, group: 0, first: 0, slice: 0..0, values: Vec::new(), row: None })
+    }
+
+    /// Goes to the next slice that has rows.
+    fn next_slice(&mut self) -> bool {
+        while let Some(group) = self.file.row_groups().get(self.group) {
+            if self.slice.end < group.num_rows() {
+                let end = (self.slice.end + rows_of_slice(group, self.slice_bytes)).min(group.num_rows());
+                self.slice = self.slice.end..end;
+                return true;
+            }
+            self.first += group.num_rows();
+            self.group += 1;
+            self.slice = 0..0;
+        }
+        false
+    }
+}
+
+impl Rows for ParquetRows {
+    fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    fn advance(&mut self) -> Result<bool> {
+        let next = self.row.map_or(0, |row| row + 1);
+        if next < self.slice.len() {
+            self.row = Some(next);
+            return Ok(true);
+        }
+        (self.values, self.row) = (Vec::new(), None);
+        if !self.next_slice() {
+            return Ok(false);
+        }
+        let values = self.fields.iter().enumerate().map(|(column, field)| {
+            is_kept(field).then(|| self.file.values(self.group, column, self.slice.clone())).transpose()
+        });
+        self.values = values.collect::<Result<_>>()?;
+        self.row = Some(0);
+        Ok(true)
+    }
+
+    fn value(&self, field: usize) -> Value<'_> {
+        match (self.values.get(field), self.row) {
+            (Some(Some(values)), Some(row)) => values.value(row),
+            _ => self
+                .fields
+                .get(field)
+                .and_then(|field| field.kind.as_ref())
+                .map_or(Value::Null, |kind| Value::Other(kind.name())),
+        }
+    }
+
+    fn place(&self) -> Place {
+        let row = self.first + self.slice.start + self.row.unwrap_or(0);
+        Place::Row { path: self.file.path().to_owned(), row }
+    }
+}
+
+fn is_kept(field: &Field) -> bool {
+    field.kind.as_ref().is_some_and(ColumnKind::is_kept)
+}
+
+/// The number of rows of a group that have about `bytes` decoded bytes.
+fn rows_of_slice(group: &RowGroupMetadata, bytes: usize) -> usize {
+    (group.num_rows().saturating_mul(bytes) / group.total_byte_size().max(1)).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use polars_arrow::array::{Array, BooleanArray, ListArray, PrimitiveArray, Utf8ViewArray};
     use polars_arrow::datatypes::Field;
@@ -143,31 +211,38 @@ mod tests {
         in_folder(|folder| {
             let path = folder.join("rows.parquet");
             write_rows(&path, 0..1000, 300);
-            let file = ParquetFile::open(&path).unwrap();
-            assert_eq!(file.row_groups().len(), 4);
             for bytes in [0, 1, 500, 4000, usize::MAX] {
-                for group in file.row_groups() {
-                    let mut next = 0;
-                    for rows in slices(group, bytes) {
-                        assert!(rows.start == next && !rows.is_empty());
-                        next = rows.end;
-                    }
-                    assert_eq!(next, group.num_rows());
+                let mut rows = ParquetRows::in_slices(Input::open(&path, None).unwrap(), bytes).unwrap();
+                assert_eq!(rows.file.row_groups().len(), 4);
+                let mut slices = Vec::new();
+                for row in 0..1000 {
+                    assert!(rows.advance().unwrap());
+                    assert_eq!(rows.value(2), Value::Integer(row));
+                    assert!(rows.place().to_string().contains(&format!("row {row} ")), "{}", rows.place());
+                    slices.push((rows.group, rows.slice.clone()));
+                }
+                assert!(!rows.advance().unwrap() && !rows.advance().unwrap());
+                slices.dedup();
+                match bytes {
+                    0 => assert_eq!(slices.len(), 1000),
+                    usize::MAX => assert_eq!(slices.len(), 4),
+                    _ => assert!((4..=1000).contains(&slices.len())),
                 }
             }
-            let group = &file.row_groups()[0];
-            assert_eq!((slices(group, 0).count(), slices(group, usize::MAX).count()), (300, 1));
         });
     }
 
     #[test]
-    fn a_null_names_file_row_and_column() {
+    fn a_null_is_missing_and_names_file_row_and_column() {
         in_folder(|folder| {
             let path = folder.join("rows.parquet");
             let positives = Utf8ViewArray::from_slice([Some("x"), None, Some("y")]);
             let columns = vec![("query", texts(&["a", "b", "c"])), ("positive", Box::new(positives) as Box<dyn Array>)];
             write(&path, CompressionOptions::Snappy, [columns]);
-            let message = Dataset::load(&path).unwrap_err().to_string();
+            let data = Dataset::load(&path).unwrap();
+            assert_eq!([0, 1, 2].map(|row| data.is_missing(row, 1).unwrap()), [false, true, false]);
+            assert_eq!(data.text(2, 1).unwrap(), "y");
+            let message = data.text(1, 1).unwrap_err().to_string();
             assert!(
                 message.ends_with(
                     "rows.parquet: row 1 (counted from 0): column \"positive\" is null; expected a text in every row"

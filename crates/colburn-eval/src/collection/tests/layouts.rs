@@ -123,6 +123,44 @@ fn beirs_layout() {
 }
 
 #[test]
+fn beirs_layout_with_files_of_other_formats() {
+    let files = [
+        ("c/corpus.tsv", "docid\ttitle\ttext\na\tTitle\ttext\nb\t\tonly text\n"),
+        ("c/queries.json", "[{\"qid\": 1, \"query\": \"one\"}]"),
+        ("c/qrels/test.trec", "1 0 a 2\n"),
+        ("c/qrels/dev.jsonl", "{\"qid\": 1, \"docid\": \"b\", \"relevance\": 1}\n"),
+        ("c/README.md", "about it"),
+    ];
+    let beir = folder(&files);
+    let dir = beir.path().join("c");
+    let test = Collection::from_beir_dir(&dir, "test").unwrap();
+    assert_eq!((test.document(0).unwrap(), test.document(1).unwrap()), ("Title text".into(), "only text".into()));
+    assert_eq!((test.grade(0, 0), Collection::from_beir_dir(&dir, "dev").unwrap().grade(0, 1)), (2.0, 1.0));
+    let message = |split: &str| Collection::from_beir_dir(&dir, split).unwrap_err().to_string();
+    let found = message("train");
+    assert!(found.ends_with("qrels: no split \"train\": train.tsv is expected; the splits are: dev, test"), "{found}");
+    fs::write(dir.join("corpus.csv"), "").unwrap();
+    let found = message("test");
+    assert!(
+        found.ends_with("c: several files could be it: corpus.csv, corpus.tsv; only one of them is expected"),
+        "{found}"
+    );
+    // The usual name goes first.
+    fs::write(dir.join("corpus.jsonl"), CORPUS).unwrap();
+    assert_eq!(Collection::from_beir_dir(&dir, "test").unwrap().document(0).unwrap(), "A");
+}
+
+#[test]
+fn lines_of_text_have_their_numbers_as_ids() {
+    let files = folder(&[("queries.txt", "zero\none\ntwo\n"), ("corpus.txt", "A\nB\n"), ("qrels.tsv", "2\t1\t1\n")]);
+    let path = |name: &str| files.path().join(name);
+    let found = Collection::from_files("", path("queries.txt"), path("corpus.txt"), path("qrels.tsv")).unwrap();
+    assert_eq!((found.query_id(0).unwrap(), found.query(0).unwrap()), ("2".into(), "two".into()));
+    assert_eq!((found.document_id(1).unwrap(), found.grade(0, 1)), ("1".into(), 1.0));
+    assert!(found.query_id(1).is_err() && found.document_id(2).is_err());
+}
+
+#[test]
 fn files_of_any_format_may_be_mixed() {
     let files = folder(&[
         ("queries.csv", "id,text\n7,seven\n8,eight\n"),
