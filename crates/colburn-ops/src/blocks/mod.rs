@@ -2,11 +2,14 @@
 //! Devlin et al. 2019).
 //!
 //! The composed form is a chain of this crate's operations, and on flex each of these is a kernel. On the CubeCL backends a block is one node of
-//! Burn's graph: an operation through Burn's API costs the host 40 µs, a kernel that a node starts 8 µs. Inside a block activations have the
-//! type of the precision; the input and the output, which are the residual stream, are f32.
+//! Burn's graph, and on CUDA one task in each direction, as far as its kernels are in CUDA C++: an operation through Burn's API costs the host
+//! 40 µs, a kernel of CubeCL 26 µs, a task 5 µs, and a step of a task 4 µs of another thread. Inside a block activations have the type of the
+//! precision; the input and the output, which are the residual stream, are f32.
 
 mod attention;
 mod feed_forward;
+#[cfg(feature = "cube")]
+mod handover;
 #[cfg(feature = "cube")]
 mod post_norm;
 #[cfg(feature = "cube")]

@@ -3,11 +3,12 @@
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::cube::array::{empty, sizes};
+use crate::cube::array::sizes;
 use crate::cube::casts::{Cast, cast_all};
-use crate::cube::copy::{cast, side_by_side};
+use crate::cube::copy::side_by_side;
 use crate::cube::parts::equal_parts;
 use crate::cube::product::{Arithmetic, Matrix, new_product, product};
+use crate::cube::queue::Queue;
 use crate::precision::Precision;
 
 /// The types of a block's arrays and the arithmetic of its products.
@@ -24,66 +25,67 @@ impl Types {
         Self { low: precision.element(&like.device), arithmetic: Arithmetic { tf32: precision == Precision::Tf32 } }
     }
 
-    /// The array in the type of factors.
-    pub fn low(&self, x: &CubeTensor) -> CubeTensor {
-        cast(x, self.low)
-    }
-
-    /// Arrays in the type of factors; those of a list, up to three matrices or vectors, side by side.
-    pub fn low_all<const N: usize>(&self, lists: [&[&CubeTensor]; N]) -> [CubeTensor; N] {
-        if self.low == DType::F32 {
-            return lists.map(|list| match list {
-                [one] => (*one).clone(),
-                several => side_by_side(several, self.low),
-            });
-        }
+    /// Arrays in the type of factors; those of a list, up to three matrices or vectors of f32, side by side.
+    pub fn low_all<const N: usize>(&self, queue: &mut Queue, lists: [&[&CubeTensor]; N]) -> [CubeTensor; N] {
         let mut casts = Vec::new();
         let all = lists.map(|list| {
-            let shapes: Vec<Vec<usize>> =
-                list.iter().map(|array| array.meta.shape().iter().copied().collect()).collect();
-            let width = shapes.iter().filter_map(|shape| shape.last()).sum();
-            let to = match shapes[0].as_slice() {
-                [rows, _] => empty(list[0], [*rows, width], self.low),
-                _ => empty(list[0], [width], self.low),
+            let first_of_list = list[0];
+            if list.len() == 1 && first_of_list.dtype == self.low {
+                return first_of_list.clone();
+            }
+            if list.len() > 1 && !queue.gathers() {
+                return side_by_side(list, self.low);
+            }
+            let widths = list.iter().filter_map(|array| array.meta.shape().iter().last().copied());
+            let width = widths.clone().sum();
+            let to = match first_of_list.meta.shape().iter().as_slice() {
+                [rows, _] => queue.empty(first_of_list, [*rows, width], self.low),
+                _ => queue.empty(first_of_list, [width], self.low),
             };
             let mut first = 0;
-            for (array, shape) in list.iter().zip(&shapes) {
+            for (array, columns) in list.iter().zip(widths) {
                 casts.push(Cast { from: (*array).clone(), to: to.clone(), first });
-                first += shape.last().copied().unwrap_or(0);
+                first += columns;
             }
             to
         });
-        cast_all(casts);
+        cast_all(queue, casts);
         all
     }
 
     /// `x · weight + bias`, in the type of factors.
-    pub fn forward(&self, x: &CubeTensor, weight: &CubeTensor, bias: Option<&CubeTensor>) -> CubeTensor {
-        new_product(Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
+    pub fn forward(
+        &self,
+        queue: &mut Queue,
+        x: &CubeTensor,
+        weight: &CubeTensor,
+        bias: Option<&CubeTensor>,
+    ) -> CubeTensor {
+        new_product(queue, Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
     }
 
     /// The gradient by `x`, in the type of factors.
-    pub fn by_x(&self, gradient: &CubeTensor, weight: &CubeTensor) -> CubeTensor {
-        new_product(Matrix::new(gradient), Matrix::new(weight).transposed(), None, self.low, self.arithmetic)
+    pub fn by_x(&self, queue: &mut Queue, gradient: &CubeTensor, weight: &CubeTensor) -> CubeTensor {
+        new_product(queue, Matrix::new(gradient), Matrix::new(weight).transposed(), None, self.low, self.arithmetic)
     }
 
     /// Adds the gradient by `x` to `sum`, which is f32.
-    pub fn add_by_x(&self, gradient: &CubeTensor, weight: &CubeTensor, sum: &CubeTensor) {
+    pub fn add_by_x(&self, queue: &mut Queue, gradient: &CubeTensor, weight: &CubeTensor, sum: &CubeTensor) {
         let weight = Matrix::new(weight).transposed();
-        product(Matrix::new(gradient), weight, None, true, &Matrix::new(sum), self.arithmetic);
+        product(queue, Matrix::new(gradient), weight, None, true, &Matrix::new(sum), self.arithmetic);
     }
 
     /// The gradient by the weight, in f32.
-    pub fn by_weight(&self, x: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
-        new_product(Matrix::new(x).transposed(), Matrix::new(gradient), None, DType::F32, self.arithmetic)
+    pub fn by_weight(&self, queue: &mut Queue, x: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
+        new_product(queue, Matrix::new(x).transposed(), Matrix::new(gradient), None, DType::F32, self.arithmetic)
     }
 
     /// The gradients by three weights of equal size, whose layers' results lie side by side, in f32.
-    pub fn by_joined(&self, x: &CubeTensor, gradient: &CubeTensor) -> [CubeTensor; 3] {
+    pub fn by_joined(&self, queue: &mut Queue, x: &CubeTensor, gradient: &CubeTensor) -> [CubeTensor; 3] {
         let ([_, from], [_, width]) = (sizes(x), sizes(gradient));
-        let out = empty(x, [3, from, width / 3], DType::F32);
+        let out = queue.empty(x, [3, from, width / 3], DType::F32);
         let x = Matrix::new(x).transposed().repeated(3);
-        product(x, Matrix::side_by_side(gradient, 3), None, false, &Matrix::batch(&out), self.arithmetic);
-        equal_parts(&out)
+        product(queue, x, Matrix::side_by_side(gradient, 3), None, false, &Matrix::batch(&out), self.arithmetic);
+        equal_parts(queue, &out)
     }
 }

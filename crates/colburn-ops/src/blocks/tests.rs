@@ -26,16 +26,19 @@ fn spans() -> Spans {
 
 /// The attention block of inputs `[x, q, k, v, output, biases…, norm]`.
 fn attended(inputs: [Tensor<2>; 11], dropout: f64, precision: Precision) -> Tensor<2> {
+    let device: Device = inputs[0].device();
+    attended_in(inputs, dropout, precision, &mut Batch::new(&spans(), Dropout::seeded(7), &device))
+}
+
+fn attended_in(inputs: [Tensor<2>; 11], dropout: f64, precision: Precision, batch: &mut Batch) -> Tensor<2> {
     let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, weight, bias] = inputs;
-    let device: Device = x.device();
-    let mut batch = Batch::new(&spans(), Dropout::seeded(7), &device);
     let weights = AttentionWeights {
         projections: [linear(q, q_bias), linear(k, k_bias), linear(v, v_bias)],
         output: linear(output, output_bias),
         norm: norm(weight, bias, dropout),
     };
     let options = AttentionOptions { dropout, ..AttentionOptions::new(4) };
-    attention_block(x, weights, options, precision, &mut batch)
+    attention_block(x, weights, options, precision, batch)
 }
 
 fn attention_inputs(hidden: usize) -> [Tensor<2>; 11] {
@@ -48,14 +51,24 @@ fn attention_inputs(hidden: usize) -> [Tensor<2>; 11] {
 }
 
 fn fed_forward(inputs: [Tensor<2>; 7], activation: Activation, dropout: f64, precision: Precision) -> Tensor<2> {
+    let mut batch = Batch::new(&spans(), Dropout::seeded(8), &inputs[0].device());
+    fed_forward_in(inputs, activation, dropout, precision, &mut batch)
+}
+
+fn fed_forward_in(
+    inputs: [Tensor<2>; 7],
+    activation: Activation,
+    dropout: f64,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
     let [x, inner, inner_bias, outer, outer_bias, weight, bias] = inputs;
-    let mut batch = Batch::new(&spans(), Dropout::seeded(8), &x.device());
     let weights = FeedForwardWeights {
         inner: linear(inner, inner_bias),
         outer: linear(outer, outer_bias),
         norm: norm(weight, bias, dropout),
     };
-    feed_forward_block(x, weights, activation, precision, &mut batch)
+    feed_forward_block(x, weights, activation, precision, batch)
 }
 
 fn feed_forward_inputs(hidden: usize, inner: usize) -> [Tensor<2>; 7] {
@@ -74,7 +87,7 @@ fn feed_forward_inputs(hidden: usize, inner: usize) -> [Tensor<2>; 7] {
 
 #[test]
 fn cube_attention_agrees_with_its_twin() {
-    for (hidden, dropout) in [(16, 0.0), (32, 0.3), (64, 0.1)] {
+    for (hidden, dropout) in [(16, 0.0), (32, 0.3), (64, 0.1), (80, 0.1), (384, 0.1)] {
         let block = |inputs| attended(inputs, dropout, Precision::F32);
         let inputs = attention_inputs(hidden);
         let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
@@ -82,7 +95,7 @@ fn cube_attention_agrees_with_its_twin() {
             // The gradient by the bias of the keys is 0 but for rounding.
             let largest = expected.iter().fold(0.3f32, |largest, x| largest.max(x.abs()));
             let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}");
+            assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}, hidden {hidden}");
         }
     }
 }
@@ -92,7 +105,10 @@ fn cube_feed_forward_agrees_with_its_twin() {
     for (activation, dropout) in [(Activation::Gelu, 0.0), (Activation::Gelu, 0.2), (Activation::Relu, 0.1)] {
         let block = |inputs| fed_forward(inputs, activation, dropout, Precision::F32);
         agree(feed_forward_inputs(24, 40), block, block, 3e-5);
+        agree(feed_forward_inputs(18, 30), block, block, 3e-5);
     }
+    let block = |inputs| fed_forward(inputs, Activation::Gelu, 0.1, Precision::F32);
+    agree(feed_forward_inputs(384, 1536), block, block, 1e-4);
 }
 
 /// The gradients of a sum of the block's values, weighted at random.
@@ -129,6 +145,47 @@ fn cube_blocks_in_bf16_stay_near_f32() {
         let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, dropout, precision);
         let exact = gradients(inputs.clone(), block(Precision::F32));
         near(gradients(inputs.map(moved), block(Precision::Bf16)), exact);
+    }
+}
+
+/// A block takes the result of the one before in the type of factors, where that is at hand. It gives what a cast would give.
+#[test]
+fn cube_blocks_in_a_row_are_those_one_by_one() {
+    let precision = if has_bf16() { Precision::Bf16 } else { Precision::F32 };
+    let attention = attention_inputs(128).map(moved);
+    let run = |between: fn(Tensor<2>) -> Tensor<2>, weights: [Tensor<2>; 7]| {
+        let mut batch = Batch::new(&spans(), Dropout::seeded(9), &weights[0].device());
+        let mut all = weights;
+        let inputs = attention.clone();
+        all[0] = between(attended_in(inputs, 0.1, precision, &mut batch));
+        let y = fed_forward_in(all.clone(), Activation::Gelu, 0.1, precision, &mut batch);
+        let mut inputs = attention.clone();
+        inputs[0] = between(y);
+        attended_in(inputs, 0.1, precision, &mut batch)
+    };
+    let weights = feed_forward_inputs(128, 256).map(moved);
+    let at_once = gradients(weights.clone(), |weights| run(|x| x, weights));
+    let copied = gradients(weights, |weights| run(|x| x * 1.0, weights));
+    assert!(at_once == copied && at_once[0].iter().all(|x| x.is_finite()));
+}
+
+/// NaN in a row of the input reaches the whole text in attention, and its own row in feed-forward.
+#[test]
+fn cube_blocks_pass_nan_on() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let mut x = crate::testing::numbers(spans().tokens() * 128, 1);
+        x[7 * 128 + 5] = f32::NAN;
+        let x = crate::cube::testing::tensor(x, [spans().tokens(), 128]);
+        let rows = |y: Tensor<2>| values(y).chunks(128).map(|row| row.iter().any(|y| y.is_nan())).collect::<Vec<_>>();
+        let mut inputs = attention_inputs(128).map(moved);
+        inputs[0] = x.clone();
+        let found = rows(attended(inputs, 0.1, precision));
+        // The text of rows 5 to 21.
+        assert!(found.iter().enumerate().all(|(row, nan)| *nan == (5..22).contains(&row)), "{precision:?}: {found:?}");
+        let mut inputs = feed_forward_inputs(128, 256).map(moved);
+        inputs[0] = x;
+        let found = rows(fed_forward(inputs, Activation::Gelu, 0.1, precision));
+        assert!(found.iter().enumerate().all(|(row, nan)| *nan == (row == 7)), "{precision:?}: {found:?}");
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod launches;
 pub(crate) mod masks;
 pub(crate) mod parts;
 pub(crate) mod product;
+pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod rows;

@@ -1,14 +1,28 @@
 //! Copies, parts and sums against the same on the host.
 
 use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
 
 use super::array::{empty, len};
 use super::casts::{Cast, cast_all};
 use super::copy::{cast, copy_into, side_by_side};
 use super::parts::{equal_parts, rows_of};
+use super::queue::alone;
 use super::sums::column_sums;
 use super::testing::{array, has_bf16, numbers_of};
 use crate::testing::{close, numbers, random};
+
+fn sums_of(x: &CubeTensor) -> CubeTensor {
+    alone(x, |queue| column_sums(queue, x))
+}
+
+fn part(x: &CubeTensor, first: usize, count: usize) -> CubeTensor {
+    alone(x, |queue| rows_of(queue, x, first, count))
+}
+
+fn parts<const N: usize>(x: &CubeTensor) -> [CubeTensor; N] {
+    alone(x, |queue| equal_parts(queue, x))
+}
 
 fn columns(x: &[f32], width: usize) -> Vec<f32> {
     let mut sums = vec![0.0f64; width];
@@ -23,9 +37,9 @@ fn sums_of_columns_are_those_of_the_host() {
     for [rows, width] in [[0, 5], [1, 1], [7, 3], [8, 130], [1000, 6], [6464, 48], [333, 768], [40, 3072], [5000, 1]] {
         let x = random([rows, width], 3);
         let expected = columns(&numbers(rows * width, 3), width);
-        let found = numbers_of(&column_sums(&array(x.clone())));
+        let found = numbers_of(&sums_of(&array(x.clone())));
         close(&found, &expected, 1e-5, &format!("sums of [{rows}, {width}]"));
-        assert!(found == numbers_of(&column_sums(&array(x))), "the sums differ from run to run");
+        assert!(found == numbers_of(&sums_of(&array(x))), "the sums differ from run to run");
     }
 }
 
@@ -49,15 +63,15 @@ fn arrays_lie_side_by_side() {
 fn parts_are_rows_and_may_share_memory() {
     let (x, host) = (array(random([30, 64], 1)), numbers(30 * 64, 1));
     for (first, count) in [(0, 30), (0, 4), (1, 3), (29, 1), (4, 0), (16, 14)] {
-        let part = rows_of(&x, first, count);
+        let part = part(&x, first, count);
         assert_eq!(numbers_of(&part), host[first * 64..][..count * 64], "rows {first}, {count} of them");
-        let sums = numbers_of(&column_sums(&part));
+        let sums = numbers_of(&sums_of(&part));
         close(&sums, &columns(&host[first * 64..][..count * 64], 64), 1e-5, "sums of a part");
     }
-    let [a, b, c] = equal_parts(&array(random([3, 5, 7], 2)));
+    let [a, b, c] = parts(&array(random([3, 5, 7], 2)));
     assert_eq!(a.meta.shape().to_vec(), [5, 7]);
     assert_eq!([a, b, c].each_ref().map(numbers_of).concat(), numbers(105, 2));
-    let [a, b] = equal_parts(&array(random([10], 2)));
+    let [a, b] = parts(&array(random([10], 2)));
     assert_eq!([a, b].each_ref().map(numbers_of).concat(), numbers(10, 2));
 }
 
@@ -94,13 +108,19 @@ fn a_change_of_type_rounds_and_keeps_nan() {
         |(found, host): (&f32, &f32)| *found == half::bf16::from_f32(*host).to_f32() || found.is_nan() && host.is_nan();
     assert!(found.iter().zip(&host).all(right));
     let joined = side_by_side(&[&x, &x], DType::BF16);
-    assert_eq!(numbers_of(&cast(&rows_of(&joined, 0, 1), DType::F32))[..7], found[..7]);
-    close(&numbers_of(&column_sums(&rows_of(&low, 1, 8))), &columns(&found[40..], 40), 1e-5, "sums of bf16");
+    assert_eq!(numbers_of(&cast(&part(&joined, 0, 1), DType::F32))[..7], found[..7]);
+    close(&numbers_of(&sums_of(&part(&low, 1, 8))), &columns(&found[40..], 40), 1e-5, "sums of bf16");
 }
 
 #[test]
 fn casts_together_are_those_one_by_one() {
-    let dtype = if has_bf16() { DType::BF16 } else { DType::F32 };
+    together(DType::F32);
+    if has_bf16() {
+        together(DType::BF16);
+    }
+}
+
+fn together(dtype: DType) {
     for (rows, widths) in [(5, vec![16, 8, 40]), (300, vec![1, 7, 64]), (1, vec![3, 5]), (0, vec![8]), (70, vec![384])]
     {
         let parts: Vec<_> = widths.iter().zip(1..).map(|(&width, seed)| array(random([rows, width], seed))).collect();
@@ -114,7 +134,7 @@ fn casts_together_are_those_one_by_one() {
             casts.push(Cast { from: part.clone(), to: to.clone(), first });
             first += part.meta.shape()[1];
         }
-        cast_all(casts);
+        alone(&vector, |queue| cast_all(queue, casts));
         let wide = |x: &_| numbers_of(&cast(x, DType::F32));
         assert!(wide(&vector_to) == wide(&cast(&vector, dtype)), "the vector of {width}");
         let expected = side_by_side(&parts.iter().collect::<Vec<_>>(), dtype);

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use crate::cube::masks::RowMasks;
+use crate::cube::queue::alone;
 use crate::cube::terms::Terms;
 use crate::kernel::cube::{apply_1, apply_2};
 use crate::kernel::{Kernel, only};
@@ -21,7 +22,8 @@ pub(super) fn drop_add(x: Tensor<2>, residual: Tensor<2>, masks: Option<RowMasks
 
 /// The array times its masks.
 fn masked(x: CubeTensor, masks: Option<&RowMasks>) -> CubeTensor {
-    Terms { masks: masks.cloned(), ..Terms::new(x) }.sum(DType::F32)
+    let terms = Terms { masks: masks.cloned(), ..Terms::new(x) };
+    alone(&terms.x, |queue| terms.sum(queue, DType::F32))
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ impl Kernel<CubeBackend, 2> for DropAdd {
 
     fn forward(&self, [x, residual]: [CubeTensor; 2]) -> (CubeTensor, ()) {
         let terms = Terms { x, x_bias: None, residual: Some(residual), masks: self.0.clone() };
-        (terms.sum(DType::F32), ())
+        (alone(&terms.x, |queue| terms.sum(queue, DType::F32)), ())
     }
 
     fn backward(&self, (): (), gradient: CubeTensor, wanted: [bool; 2]) -> [Option<CubeTensor>; 2] {

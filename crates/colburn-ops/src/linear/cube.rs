@@ -7,10 +7,11 @@
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use crate::cube::array::{empty, sizes};
-use crate::cube::copy::cast;
+use crate::cube::array::sizes;
+use crate::cube::casts::cast_each;
 use crate::cube::parts::rows_of;
 use crate::cube::product::{Arithmetic, Matrix, new_product, product};
+use crate::cube::queue::Queue;
 use crate::cube::sums::column_sums;
 use crate::kernel::Kernel;
 use crate::kernel::cube::{apply_2, apply_3, apply_4, apply_7};
@@ -68,14 +69,18 @@ impl Linear {
     ) -> (CubeTensor, Saved<W>) {
         let low = self.0.element(&x.device);
         let ([tokens, _], (firsts, width)) = (sizes(&x), places(&weights));
-        let out = empty(&x, [tokens, width], DType::F32);
-        let saved = Saved { x: cast(&x, low), weights: weights.map(|weight| cast(&weight, low)) };
+        let queue = &mut Queue::new(&x);
+        let out = queue.empty(&x, [tokens, width], DType::F32);
+        let arrays: Vec<&CubeTensor> = [&x].into_iter().chain(&weights).collect();
+        let cast = cast_each(queue, &arrays, low);
+        let saved = Saved { x: cast[0].clone(), weights: std::array::from_fn(|number| cast[1 + number].clone()) };
         for (number, (weight, first)) in saved.weights.iter().zip(firsts).enumerate() {
             let [_, to] = sizes(weight);
             let bias = biases.as_ref().map(|biases| &biases[number]);
             let place = Matrix::columns(&out, first, to);
-            product(Matrix::new(&saved.x), Matrix::new(weight), bias, false, &place, self.arithmetic());
+            product(queue, Matrix::new(&saved.x), Matrix::new(weight), bias, false, &place, self.arithmetic());
         }
+        queue.start();
         (out, saved)
     }
 
@@ -88,30 +93,32 @@ impl Linear {
         by_bias: bool,
     ) -> (Option<CubeTensor>, [CubeTensor; W], Option<[CubeTensor; W]>) {
         let (firsts, _) = places(&weights);
+        let queue = &mut Queue::new(&gradient);
         let by_biases = by_bias.then(|| {
-            let sums = column_sums(&gradient);
+            let sums = column_sums(queue, &gradient);
             let mut number = 0;
             weights.each_ref().map(|weight| {
                 number += 1;
-                rows_of(&sums, firsts[number - 1], sizes::<2>(weight)[1])
+                rows_of(queue, &sums, firsts[number - 1], sizes::<2>(weight)[1])
             })
         });
-        let gradient = cast(&gradient, x.dtype);
+        let gradient = cast_each(queue, &[&gradient], x.dtype).swap_remove(0);
         let mut number = 0;
         let by_weights = weights.each_ref().map(|weight| {
             let place = Matrix::columns(&gradient, firsts[number], sizes::<2>(weight)[1]);
             number += 1;
-            new_product(Matrix::new(&x).transposed(), place, None, DType::F32, self.arithmetic())
+            new_product(queue, Matrix::new(&x).transposed(), place, None, DType::F32, self.arithmetic())
         });
         let by_x = by_x.then(|| {
-            let out = empty(&x, sizes::<2>(&x), DType::F32);
+            let out = queue.empty(&x, sizes::<2>(&x), DType::F32);
             for (weight, first) in weights.iter().zip(firsts) {
                 let place = Matrix::columns(&gradient, first, sizes::<2>(weight)[1]);
                 let weight = Matrix::new(weight).transposed();
-                product(place, weight, None, first > 0, &Matrix::new(&out), self.arithmetic());
+                product(queue, place, weight, None, first > 0, &Matrix::new(&out), self.arithmetic());
             }
             out
         });
+        queue.start();
         (by_x, by_weights, by_biases)
     }
 }

@@ -3,6 +3,9 @@
 mod composed;
 #[cfg(feature = "cube")]
 mod cube;
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "cube"))]
+mod cube_tests;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(test)]

@@ -1,26 +1,20 @@
-//! Activation functions of every element. The backward pass writes, beside the gradient, the function itself if the next layer's gradient needs
-//! it, and sums of the gradient's columns if the layer before has a bias.
+//! Activation functions of every element, by kernels of CubeCL.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
+use super::extras::Extras;
 use super::functions::at;
 use crate::activation::function::Activation;
 use crate::cube::array::{argument, element, empty, len, vector_size, widest};
 use crate::cube::launches::counted;
-use crate::cube::sums::{Blocks, LANES, ROWS, add_partial, write_block, zeros};
+use crate::cube::sums::{Blocks, LANES, ROWS, write_block};
 
-/// The function of every element, in the type of x.
-pub(crate) fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
-    if activation == Activation::Linear {
-        return x.clone();
-    }
+/// As `forward` of the module above, of an array that is not empty.
+pub(super) fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
     let out = alike(x);
-    if len(x) == 0 {
-        return out;
-    }
     let vector = vector_size(&[len(x)], widest(x));
     let (client, units) = (&x.client, len(x) / vector);
     let dim = CubeDim::new(client, units);
@@ -55,33 +49,16 @@ fn forward_kernel<F: Float, N: Size>(
     }
 }
 
-/// The results of a backward pass that are there if they are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Extras {
-    /// The function once more.
-    pub value: bool,
-    /// The sums of the gradient's columns, in f32.
-    pub sums: bool,
-}
-
-/// The gradient by x in its type, and the extras, from the gradient by the function. An array of any number of dimensions has as many columns as
-/// its last one.
-///
-/// # Panics
-/// When the sizes differ.
-pub(crate) fn backward(
+/// As `backward` of the module above, of arrays that are not empty. The sums are those of blocks of rows, `[blocks, width]`.
+pub(super) fn backward(
     activation: Activation,
     x: &CubeTensor,
     gradient: &CubeTensor,
     extras: Extras,
 ) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
-    assert_eq!(x.meta.shape(), gradient.meta.shape(), "the sizes of an activation and of its gradient");
     let shape = x.meta.shape();
     let width = shape[shape.num_dims() - 1];
     let (by_x, value) = (alike(x), extras.value.then(|| alike(x)));
-    if len(x) == 0 {
-        return (by_x, value, extras.sums.then(|| zeros(x, width)));
-    }
     let vector = vector_size(&[width], widest(x).max(widest(gradient)));
     let blocks = Blocks::new(len(x) / width, width / vector);
     let partial = extras.sums.then(|| empty(x, [blocks.blocks, width], DType::F32));
@@ -105,7 +82,7 @@ pub(crate) fn backward(
             [element(x), element(gradient)],
         );
     }
-    (by_x, value, partial.map(|partial| add_partial(&partial)))
+    (by_x, value, partial)
 }
 
 #[allow(clippy::too_many_arguments, reason = "a kernel takes its arrays one by one")]

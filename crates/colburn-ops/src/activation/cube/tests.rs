@@ -1,12 +1,14 @@
 //! The kernels against their twins on flex.
 
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
 
 use super::super::composed;
-use super::{Extras, backward, forward, gated_backward, gated_forward};
+use super::{Extras, gated_backward, gated_forward};
 use crate::activation::Activation;
 use crate::cube::array::len;
 use crate::cube::copy::cast;
+use crate::cube::queue::alone;
 use crate::cube::testing::{agree, array, has_bf16, moved, numbers_of, values};
 use crate::testing::{close, random};
 
@@ -14,6 +16,19 @@ const SHAPES: [[usize; 2]; 6] = [[0, 5], [1, 7], [5, 15], [3, 16], [3, 18], [50,
 
 fn all() -> Vec<Activation> {
     Activation::NAMES.into_iter().filter_map(Activation::from_name).collect()
+}
+
+fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
+    alone(x, |queue| super::forward(queue, activation, x))
+}
+
+fn backward(
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    alone(x, |queue| super::backward(queue, activation, x, gradient, extras))
 }
 
 /// All that a backward pass gives, but for the sums of columns.
@@ -44,8 +59,11 @@ fn far_from_zero_values_are_those_of_the_twin() {
         let count =
             if matches!(activation, Activation::Gelu | Activation::Relu | Activation::Linear) { 1..16 } else { 3..11 };
         let x = Tensor::<1>::from_floats(&far[count], &burn::tensor::Device::flex()).unsqueeze::<2>();
-        // The twin takes 1 - σ, which has few digits there.
-        agree([x], |[x]| activation.forward(x), |[x]| composed::activate(activation, x), 5e-5);
+        // Eight times as many are whole vectors.
+        for x in [x.clone(), Tensor::cat(vec![x; 8], 1)] {
+            // The twin takes 1 - σ, which has few digits there.
+            agree([x], |[x]| activation.forward(x), |[x]| composed::activate(activation, x), 5e-5);
+        }
     }
 }
 
@@ -78,7 +96,7 @@ fn nan_stays_nan() {
 
 #[test]
 fn the_backward_pass_gives_the_value_and_sums_of_columns() {
-    for shape in [[1, 3], [300, 40], [70, 1537], [1000, 8]] {
+    for shape in [[1, 3], [300, 40], [70, 1537], [70, 1536], [1000, 8], [6431, 264]] {
         let (x, gradient) = (array(random(shape, 1)), array(random(shape, 2)));
         let (by_x, value, _) = backward(Activation::Gelu, &x, &gradient, BOTH);
         assert!(numbers_of(&value.unwrap()) == numbers_of(&forward(Activation::Gelu, &x)), "the value is another");

@@ -5,11 +5,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::device::RuntimeId;
 
 use super::parameter::{Norm, Parameter};
-use crate::cube::array::{bytes, empty, len};
-use crate::cube::cuda::nvrtc::{self, Launch, Module, argument};
-use crate::cube::cuda::stream::submit;
+use crate::cube::array::len;
+use crate::cube::cuda::nvrtc::{self, Launch, Source, argument};
+use crate::cube::cuda::task::{Place, Task};
 
-const SOURCE: &str = include_str!("adamw.cu");
+static SOURCE: Source = Source::new(include_str!("adamw.cu"), &["--fmad=false"]);
 
 /// As in the source.
 const THREADS: u32 = 256;
@@ -20,10 +20,6 @@ const PARAMETERS: usize = 70;
 /// True for an array of CUDA, if NVRTC is there.
 pub(super) fn serves(array: &CubeTensor) -> bool {
     array.device.runtime() == RuntimeId::Cuda && nvrtc::is_present()
-}
-
-fn module() -> Result<std::sync::Arc<Module>, String> {
-    Module::load(SOURCE, &["--std=c++17".to_owned(), "--fmad=false".to_owned()])
 }
 
 #[derive(Clone, Copy, Default)]
@@ -62,30 +58,34 @@ struct Settings {
 pub(super) fn squared_norm(like: &CubeTensor, gradients: &[CubeTensor]) -> CubeTensor {
     let counts: Vec<usize> = gradients.iter().map(len).collect();
     let chunks: usize = counts.iter().map(|count| count.div_ceil(CHUNK)).sum();
-    let (sums, out) = (bytes(&like.device, (chunks * size_of::<f64>()).max(8)), empty(like, [1], DType::F32));
-    let arrays: Vec<&CubeTensor> = [&out, &sums].into_iter().chain(gradients).collect();
-    submit(&arrays, move |at| {
-        let module = module()?;
-        let [mut out, mut sums] = [at.addresses[0], at.addresses[1]];
+    let mut task = Task::default();
+    let sums = task.empty(like, [(chunks * size_of::<f64>()).max(8)], DType::U8);
+    let out = task.empty(like, [1], DType::F32);
+    let (at_out, at_sums) = (task.array(&out), task.array(&sums));
+    let places: Vec<Place> = gradients.iter().map(|gradient| task.another(gradient)).collect();
+    task.step(move |at| {
+        let code = SOURCE.with(&[]);
+        let [mut out, mut sums] = [at.address(at_out), at.address(at_sums)];
         let mut total = chunks as u32;
-        let squares = module.function(c"squares", 0)?;
-        for (counts, addresses) in counts.chunks(GRADIENTS).zip(at.addresses[2..].chunks(GRADIENTS)) {
+        let squares = code.function(c"squares", 0)?;
+        for (counts, places) in counts.chunks(GRADIENTS).zip(places.chunks(GRADIENTS)) {
             let (mut table, mut blocks) = ([GradientEntry::default(); GRADIENTS], 0);
-            for ((entry, &count), &gradient) in table.iter_mut().zip(counts).zip(addresses) {
-                *entry = GradientEntry { gradient, count: count as u32, first: blocks };
+            for ((entry, &count), &place) in table.iter_mut().zip(counts).zip(places) {
+                *entry = GradientEntry { gradient: at.address(place), count: count as u32, first: blocks };
                 blocks += count.div_ceil(CHUNK) as u32;
             }
             let mut entries = counts.len() as u32;
             let mut arguments = [argument(&mut table), argument(&mut entries), argument(&mut sums)];
-            // SAFETY: the arguments are those of the kernel, and the arrays are kept by the task.
+            // SAFETY: the arguments are those of the kernel, and the task keeps the arrays.
             unsafe { squares.launch(at.stream, Launch::new(blocks, THREADS), &mut arguments) }?;
             sums += u64::from(blocks) * size_of::<f64>() as u64;
         }
-        sums = at.addresses[1];
+        sums = at.address(at_sums);
         let mut arguments = [argument(&mut sums), argument(&mut total), argument(&mut out)];
         // SAFETY: as above.
-        unsafe { module.function(c"total", 0)?.launch(at.stream, Launch::new(1, 1024), &mut arguments) }
+        unsafe { code.function(c"total", 0)?.launch(at.stream, Launch::new(1, 1024), &mut arguments) }
     });
+    task.run();
     out
 }
 
@@ -107,18 +107,20 @@ pub(super) fn update(parameters: &[&Parameter], norm: Option<Norm>) {
         ..ParameterEntry::default()
     };
     let mut all: Vec<ParameterEntry> = parameters.iter().map(entry).collect();
-    let mut arrays = Vec::with_capacity(4 * parameters.len() + 1);
-    for Parameter { weight, gradient, mean, squares, .. } in parameters.iter().copied() {
-        arrays.extend([weight, gradient, mean, squares]);
-    }
-    arrays.extend(norm.as_ref().map(|norm| &norm.numbers));
+    let mut task = Task::default();
+    let place = |parameter: &&Parameter| {
+        let Parameter { weight, gradient, mean, squares, .. } = parameter;
+        [weight, gradient, mean, squares].map(|array| task.another(array))
+    };
+    let places: Vec<[Place; 4]> = parameters.iter().map(place).collect();
+    let at_numbers = norm.as_ref().map(|norm| task.array(&norm.numbers));
     let mut count_of_numbers = norm.as_ref().map_or(0, |norm| len(&norm.numbers)) as u32;
     let mut max_norm = norm.as_ref().map_or(0.0, |norm| norm.max_norm);
-    submit(&arrays, move |at| {
-        let update = module()?.function(c"update", 0)?;
-        let mut numbers = at.addresses.get(4 * all.len()).copied().unwrap_or(0);
-        let (addresses, _) = at.addresses.as_chunks::<4>();
-        for (entry, &[weight, gradient, mean, squares]) in all.iter_mut().zip(addresses) {
+    task.step(move |at| {
+        let update = SOURCE.with(&[]).function(c"update", 0)?;
+        let mut numbers = at_numbers.map_or(0, |numbers| at.address(numbers));
+        for (entry, places) in all.iter_mut().zip(places) {
+            let [weight, gradient, mean, squares] = places.map(|place| at.address(place));
             *entry = ParameterEntry { weight, gradient, mean, squares, ..*entry };
         }
         for part in all.chunks(PARAMETERS) {
@@ -137,9 +139,10 @@ pub(super) fn update(parameters: &[&Parameter], norm: Option<Norm>) {
                 argument(&mut count_of_numbers),
                 argument(&mut max_norm),
             ];
-            // SAFETY: the arguments are those of the kernel, and the arrays are kept by the task.
+            // SAFETY: the arguments are those of the kernel, and the task keeps the arrays.
             unsafe { update.launch(at.stream, Launch::new(blocks, THREADS), &mut arguments) }?;
         }
         Ok(())
     });
+    task.run();
 }

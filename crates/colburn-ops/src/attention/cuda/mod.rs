@@ -13,13 +13,13 @@ use cubecl::device::RuntimeId;
 use self::work::{Lists, Tiles};
 use super::options::AttentionOptions;
 use crate::batch::Batch;
-use crate::cube::array::{cube_device, empty, sizes};
-use crate::cube::cuda::nvrtc::{self, Launch, Module, argument};
-use crate::cube::cuda::stream::submit;
+use crate::cube::array::{cube_device, sizes};
+use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
+use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::texts::DeviceMasks;
 use crate::masks::Masks;
 
-const SOURCE: &str = include_str!("attention.cu");
+static SOURCE: Source = Source::new(include_str!("attention.cu"), &[]);
 
 /// Bytes of shared memory of a block that the kernels need at most. Only devices with the instructions that they use have so much.
 const SHARED: usize = 200 << 10;
@@ -95,35 +95,35 @@ impl TensorCores {
 
     /// The result, `[tokens, hidden]`, and the logarithm of the sum of each softmax, `[heads, tokens]`, for q, k and v side by side,
     /// `[tokens, 3 · hidden]`.
-    pub fn forward(&self, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
+    pub fn forward(&self, task: &mut Task, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
         let [tokens, width] = sizes(qkv);
-        let output = empty(qkv, [tokens, width / 3], qkv.dtype);
-        let lse = empty(qkv, [self.heads, tokens], DType::F32);
+        let output = task.empty(qkv, [tokens, width / 3], qkv.dtype);
+        let lse = task.empty(qkv, [self.heads, tokens], DType::F32);
         let [w, _] = warps(self.head_dim);
+        let lists = &self.plan.forward;
         let launch = Launch {
-            grid: (self.plan.forward.blocks, 1, 1),
+            grid: (lists.blocks, 1, 1),
             block: (32 * w as u32, 1, 1),
             shared: (192 * w * self.head_dim + 32 * w * w) as u32,
         };
-        let lists = &self.plan.forward;
-        let arrays = [qkv, &output, &lse, &lists.slots, &lists.starts, &lists.items];
-        self.submit(1, c"attention_forward", &arrays, launch, tokens, |at, numbers| {
-            let [qkv, output, lse, slots, starts, items] = at;
-            vec![*qkv, *output, *lse, 0, *slots, *starts, *items, numbers.seeds]
-        });
+        let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
+        let arrays = [Some(qkv), Some(&output), Some(&lse), None, slots, starts, items];
+        self.queue(task, Pass::Forward, c"attention_forward", launch, tokens, &arrays);
         (output, lse)
     }
 
     /// The gradient by q, k and v, from that by the result.
     pub fn backward(
         &self,
+        task: &mut Task,
         qkv: &CubeTensor,
         output: &CubeTensor,
         lse: &CubeTensor,
         gradient: &CubeTensor,
     ) -> CubeTensor {
         let [tokens, width] = sizes(qkv);
-        let by_qkv = empty(qkv, [tokens, width], qkv.dtype);
+        let by_qkv = task.empty(qkv, [tokens, width], qkv.dtype);
+        let [qkv, output, lse, gradient] = [qkv, output, lse, gradient].map(Some);
         if let Some(lists) = &self.plan.backward {
             let [_, w] = warps(self.head_dim);
             let scores = 16 * (32 * w + 16).max(4 * self.head_dim);
@@ -132,109 +132,75 @@ impl TensorCores {
                 block: (32 * w as u32, 1, 1),
                 shared: (w * (160 * self.head_dim + scores + 320 + 32 * w)) as u32,
             };
-            let arrays = [qkv, output, gradient, lse, &by_qkv, &lists.slots, &lists.starts, &lists.items];
-            self.submit(2, c"attention_backward", &arrays, launch, tokens, |at, numbers| {
-                let [qkv, output, gradient, lse, by_qkv, slots, starts, items] = at;
-                vec![*qkv, *output, *gradient, *lse, *by_qkv, 0, *slots, *starts, *items, numbers.seeds]
-            });
+            let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
+            let arrays = [qkv, output, gradient, lse, Some(&by_qkv), None, slots, starts, items];
+            self.queue(task, Pass::Backward, c"attention_backward", launch, tokens, &arrays);
         }
         if let Some(tiles) = &self.plan.long {
-            let (w, constants) = (LONG_WARPS, empty(qkv, [self.heads, tokens], DType::F32));
+            let (w, constants) = (LONG_WARPS, task.empty(&by_qkv, [self.heads, tokens], DType::F32));
+            let (constants, by_qkv, slots) = (Some(&constants), Some(&by_qkv), Some(&tiles.slots));
             let shared = 192 * w * self.head_dim + 32 * w * w;
             let launch = |shared: usize| Launch {
                 grid: (tiles.groups * self.heads as u32, 1, 1),
                 block: (32 * w as u32, 1, 1),
                 shared: shared as u32,
             };
-            let arrays = [qkv, output, gradient, lse, &constants, &by_qkv, &tiles.slots];
-            self.submit(4, c"attention_backward_queries", &arrays, launch(shared), tokens, |at, numbers| {
-                let [qkv, output, gradient, lse, constants, by_qkv, slots] = at;
-                vec![*qkv, *output, *gradient, *lse, *constants, *by_qkv, *slots, numbers.seeds]
-            });
-            let arrays = [qkv, gradient, lse, &constants, &by_qkv, &tiles.slots];
-            self.submit(4, c"attention_backward_keys", &arrays, launch(shared + 512 * w), tokens, |at, numbers| {
-                let [qkv, gradient, lse, constants, by_qkv, slots] = at;
-                vec![*qkv, *gradient, *lse, *constants, *by_qkv, *slots, numbers.seeds]
-            });
+            let arrays = [qkv, output, gradient, lse, constants, by_qkv, slots];
+            self.queue(task, Pass::Long, c"attention_backward_queries", launch(shared), tokens, &arrays);
+            let arrays = [qkv, gradient, lse, constants, by_qkv, slots];
+            self.queue(task, Pass::Long, c"attention_backward_keys", launch(shared + 512 * w), tokens, &arrays);
         }
         by_qkv
     }
 
-    /// Queues a kernel of the part `pass` of the source. `pointers` makes its leading arguments, which are addresses, from those of the arrays.
-    fn submit<const N: usize>(
+    /// Adds a kernel. `arrays` are its leading arguments but for the seeds, which follow.
+    fn queue(
         &self,
-        pass: u32,
+        task: &mut Task,
+        pass: Pass,
         name: &'static CStr,
-        arrays: &[&CubeTensor; N],
         launch: Launch,
         tokens: usize,
-        pointers: impl FnOnce(&[u64; N], &Numbers) -> Vec<u64> + Send + 'static,
+        arrays: &[Option<&CubeTensor>],
     ) {
-        let mut numbers = Numbers::new(self, tokens, pass == 1);
-        let options = self.options(pass);
-        let seeds = self.masks.as_ref().map(|masks| masks.seeds.clone());
-        let all: Vec<&CubeTensor> = arrays.iter().copied().chain(seeds.as_deref()).collect();
-        submit(&all, move |at| {
-            let (addresses, seeds) = at.addresses.split_at(N);
-            let addresses: &[u64; N] = addresses.try_into().map_err(|_| "fewer addresses than arrays".to_owned())?;
-            numbers.seeds = seeds.first().copied().unwrap_or(0);
-            let mut pointers = pointers(addresses, &numbers);
-            let function = Module::load(SOURCE, &options)?.function(name, launch.shared)?;
-            let mut arguments: Vec<_> = pointers.iter_mut().map(argument).collect();
-            arguments.extend([
-                argument(&mut numbers.site),
-                argument(&mut numbers.heads),
-                argument(&mut numbers.tokens),
-                argument(&mut numbers.window),
-                argument(&mut numbers.threshold),
-                argument(&mut numbers.keep),
-            ]);
-            // SAFETY: the arguments are those of the kernel by its source, and the arrays are kept by the task.
-            unsafe { function.launch(at.stream, launch, &mut arguments) }
-        });
+        let masks = self.masks.as_ref();
+        let scale = masks.map_or(1.0, |masks| masks.scale);
+        let seeds = masks.map(|masks| &*masks.seeds);
+        let mut arguments: Vec<Argument> =
+            arrays.iter().copied().chain([seeds]).map(|array| task.optional(array)).collect();
+        arguments.extend([
+            Argument::U64(masks.map_or(0, |masks| u64::from(masks.site))),
+            Argument::U32(self.heads as u32),
+            Argument::U32(tokens as u32),
+            Argument::U32(self.window.unwrap_or(0)),
+            Argument::U32(masks.map_or(0, |masks| masks.threshold)),
+            // The factor of weights that are kept; for the backward kernels its logarithm.
+            Argument::F32(if pass == Pass::Forward { scale } else { scale.log2() }),
+        ]);
+        // SAFETY: the arguments are those of the kernel by its source; the lists name rows that there are.
+        unsafe { task.kernel(self.code(pass), name, launch, arguments) };
     }
 
-    /// The defines of the source.
-    fn options(&self, pass: u32) -> Vec<String> {
+    /// The source with its defines.
+    fn code(&self, pass: Pass) -> &'static Code {
         let [forward, backward] = warps(self.head_dim);
-        let (window, dropout) = (u8::from(self.window.is_some()), u8::from(self.masks.is_some()));
-        let defines = [
-            ("HEAD_DIM", self.head_dim),
-            ("WINDOW", usize::from(window)),
-            ("DROPOUT", usize::from(dropout)),
-            ("FORWARD_WARPS", forward),
-            ("BACKWARD_WARPS", backward),
-            ("LONG_WARPS", LONG_WARPS),
-            ("PASS", pass as usize),
-        ];
-        let defines = defines.into_iter().map(|(name, value)| format!("-D{name}={value}"));
-        std::iter::once("--std=c++17".to_owned()).chain(defines).collect()
+        SOURCE.with(&[
+            ("HEAD_DIM", self.head_dim as u32),
+            ("WINDOW", u32::from(self.window.is_some())),
+            ("DROPOUT", u32::from(self.masks.is_some())),
+            ("FORWARD_WARPS", forward as u32),
+            ("BACKWARD_WARPS", backward as u32),
+            ("LONG_WARPS", LONG_WARPS as u32),
+            ("PASS", pass as u32),
+        ])
     }
 }
 
-/// The arguments behind the addresses of arrays, which all kernels have.
-struct Numbers {
-    seeds: u64,
-    site: u64,
-    heads: u32,
-    tokens: u32,
-    window: u32,
-    threshold: u32,
-    /// The factor of weights that are kept; for the backward kernels its logarithm.
-    keep: f32,
-}
-
-impl Numbers {
-    fn new(attention: &TensorCores, tokens: usize, forward: bool) -> Self {
-        let scale = attention.masks.as_ref().map_or(1.0, |masks| masks.scale);
-        Self {
-            seeds: 0,
-            site: attention.masks.as_ref().map_or(0, |masks| u64::from(masks.site)),
-            heads: attention.heads as u32,
-            tokens: tokens as u32,
-            window: attention.window.unwrap_or(0),
-            threshold: attention.masks.as_ref().map_or(0, |masks| masks.threshold),
-            keep: if forward { scale } else { scale.log2() },
-        }
-    }
+/// The parts of the source, by their numbers there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    Forward = 1,
+    Backward = 2,
+    /// The backward pass of long texts.
+    Long = 4,
 }

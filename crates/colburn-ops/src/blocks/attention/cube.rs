@@ -1,7 +1,7 @@
 //! The attention block as one node on CubeCL.
 //!
-//! The backward pass keeps the input, q, k and v, the attended values, the output of the last product and two numbers a row. The input in the
-//! type of the factors is made again.
+//! The backward pass keeps the input, also in the type of the factors, q, k and v, the attended values, the output of the last product and two
+//! numbers a row.
 
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -14,6 +14,7 @@ use crate::blocks::projection::Types;
 use crate::blocks::weights::AttentionWeights;
 use crate::cube::array::cube_device;
 use crate::cube::parts::equal_parts;
+use crate::cube::queue::Queue;
 use crate::cube::sums::column_sums;
 use crate::kernel::cube::apply_11;
 use crate::kernel::{Kernel, only};
@@ -60,6 +61,8 @@ struct Saved {
     types: Types,
     /// The weights of the projections side by side, and that of the output, in the type of factors.
     weights: [CubeTensor; 2],
+    /// The input in the type of factors.
+    low: CubeTensor,
     qkv: CubeTensor,
     attended: CubeTensor,
     /// Of each softmax.
@@ -73,35 +76,37 @@ impl Kernel<CubeBackend, 11> for AttentionBlock {
     fn forward(&self, inputs: [CubeTensor; 11]) -> (CubeTensor, Saved) {
         let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, norm, norm_bias] = inputs;
         let types = Types::of(self.precision, &x);
+        let queue = &mut Queue::new(&x);
+        let given = self.end.given(&x, types.low);
+        let x_low = given.as_ref().unwrap_or(&x);
         let [low, joined, biases, output] =
-            types.low_all([&[&x], &[&q, &k, &v], &[&q_bias, &k_bias, &v_bias], &[&output]]);
+            types.low_all(queue, [&[x_low], &[&q, &k, &v], &[&q_bias, &k_bias, &v_bias], &[&output]]);
         let weights = [joined, output];
-        let qkv = types.forward(&low, &weights[0], Some(&biases));
-        drop(low);
-        let (attended, log_sums) = self.attention.forward(&qkv);
-        let y = types.forward(&attended, &weights[1], None);
-        let (out, end) = self.end.forward(y, output_bias, x, [norm, norm_bias]);
-        (out, Saved { types, weights, qkv, attended, log_sums, end })
+        let qkv = types.forward(queue, &low, &weights[0], Some(&biases));
+        let (attended, log_sums) = self.attention.forward(queue, &qkv);
+        let y = types.forward(queue, &attended, &weights[1], None);
+        let (out, end) = self.end.forward(queue, y, output_bias, x, [norm, norm_bias]);
+        queue.start();
+        (out, Saved { types, weights, low, qkv, attended, log_sums, end })
     }
 
     fn backward(&self, saved: Saved, gradient: CubeTensor, wanted: [bool; 11]) -> [Option<CubeTensor>; 11] {
-        let Saved { types, weights: [qkv_weight, output_weight], qkv, attended, log_sums, end } = saved;
-        let by_end = end.backward(gradient);
-        let by_output = types.by_weight(&attended, &by_end.by_x);
-        let by_attended = types.by_x(&by_end.by_x, &output_weight);
-        let by_qkv = self.attention.backward(qkv, attended, log_sums, by_attended);
-        let x = end.x().map(|x| types.low(x));
-        let [q, k, v] = match x {
-            Some(x) => types.by_joined(&x, &by_qkv).map(Some),
-            None => [None, None, None],
-        };
-        let [q_bias, k_bias, v_bias] = equal_parts(&column_sums(&by_qkv));
-        types.add_by_x(&by_qkv, &qkv_weight, &by_end.by_sum);
+        let Saved { types, weights: [qkv_weight, output_weight], low, qkv, attended, log_sums, end } = saved;
+        let queue = &mut Queue::new(&gradient);
+        let by_end = end.backward(queue, &gradient);
+        let by_output = types.by_weight(queue, &attended, &by_end.by_x);
+        let by_attended = types.by_x(queue, &by_end.by_x, &output_weight);
+        let by_qkv = self.attention.backward(queue, qkv, attended, log_sums, by_attended);
+        let [q, k, v] = types.by_joined(queue, &low, &by_qkv);
+        let by_biases = column_sums(queue, &by_qkv);
+        let [q_bias, k_bias, v_bias] = equal_parts(queue, &by_biases);
+        types.add_by_x(queue, &by_qkv, &qkv_weight, &by_end.by_sum);
+        queue.start();
         let all = [
             Some(by_end.by_sum),
-            q,
-            k,
-            v,
+            Some(q),
+            Some(k),
+            Some(v),
             Some(q_bias),
             Some(k_bias),
             Some(v_bias),

@@ -8,6 +8,9 @@ use crate::attention::cube::{Attention, Inputs};
 #[cfg(feature = "cuda")]
 use crate::attention::cuda::{TensorCores, serves};
 use crate::batch::Batch;
+#[cfg(feature = "cuda")]
+use crate::cube::cuda::task::Task;
+use crate::cube::queue::Queue;
 
 /// Attention of q, k and v side by side.
 #[derive(Clone, Debug)]
@@ -33,17 +36,21 @@ impl Packed {
     }
 
     /// The result and the logarithm of the sum of each softmax.
-    pub fn forward(&self, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
+    pub fn forward(&self, queue: &mut Queue, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
         match self {
-            Self::Portable(attention) => attention.forward(&Inputs::packed(qkv.clone())),
+            Self::Portable(attention) => {
+                queue.start();
+                attention.forward(&Inputs::packed(qkv.clone()))
+            }
             #[cfg(feature = "cuda")]
-            Self::TensorCores(attention) => attention.forward(qkv),
+            Self::TensorCores(attention) => attention.forward(task(queue), qkv),
         }
     }
 
     /// The gradient by q, k and v, from that by the result.
     pub fn backward(
         &self,
+        queue: &mut Queue,
         qkv: CubeTensor,
         output: CubeTensor,
         log_sums: CubeTensor,
@@ -51,10 +58,17 @@ impl Packed {
     ) -> CubeTensor {
         match self {
             Self::Portable(attention) => {
+                queue.start();
                 attention.backward(Inputs::packed(qkv), output, log_sums, gradient).into_packed()
             }
             #[cfg(feature = "cuda")]
-            Self::TensorCores(attention) => attention.backward(&qkv, &output, &log_sums, &gradient),
+            Self::TensorCores(attention) => attention.backward(task(queue), &qkv, &output, &log_sums, &gradient),
         }
     }
+}
+
+/// The task of a queue of CUDA.
+#[cfg(feature = "cuda")]
+fn task(queue: &mut Queue) -> &mut Task {
+    queue.task().expect("kernels in CUDA C++ are chosen on CUDA alone")
 }

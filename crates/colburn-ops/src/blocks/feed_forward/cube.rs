@@ -1,7 +1,7 @@
 //! The feed-forward block as one node on CubeCL.
 //!
-//! The backward pass keeps the input, the input of the activation, the output of the last product and two numbers a row. The activation itself
-//! is made again, in the pass that multiplies by its derivative.
+//! The backward pass keeps the input, also in the type of the factors, the input of the activation, the output of the last product and two
+//! numbers a row. The activation itself is made again, in the pass that multiplies by its derivative.
 
 use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::blocks::post_norm::{End, SavedEnd};
 use crate::blocks::projection::Types;
 use crate::blocks::weights::FeedForwardWeights;
+use crate::cube::queue::Queue;
 use crate::kernel::cube::apply_7;
 use crate::kernel::{Kernel, only};
 use crate::precision::Precision;
@@ -50,6 +51,8 @@ struct Saved {
     types: Types,
     /// The weights of both layers in the type of factors.
     weights: [CubeTensor; 2],
+    /// The input in the type of factors.
+    low: CubeTensor,
     /// The input of the activation.
     between: CubeTensor,
     end: SavedEnd,
@@ -61,28 +64,34 @@ impl Kernel<CubeBackend, 7> for FeedForward {
     fn forward(&self, inputs: [CubeTensor; 7]) -> (CubeTensor, Saved) {
         let [x, inner, inner_bias, outer, outer_bias, norm, norm_bias] = inputs;
         let types = Types::of(self.precision, &x);
-        let [low, inner, inner_bias, outer] = types.low_all([&[&x], &[&inner], &[&inner_bias], &[&outer]]);
+        let queue = &mut Queue::new(&x);
+        let given = self.end.given(&x, types.low);
+        let x_low = given.as_ref().unwrap_or(&x);
+        let [low, inner, inner_bias, outer] = types.low_all(queue, [&[x_low], &[&inner], &[&inner_bias], &[&outer]]);
         let weights = [inner, outer];
-        let between = types.forward(&low, &weights[0], Some(&inner_bias));
-        drop(low);
-        let y = types.forward(&activation::forward(self.activation, &between), &weights[1], None);
-        let (out, end) = self.end.forward(y, outer_bias, x, [norm, norm_bias]);
-        (out, Saved { types, weights, between, end })
+        let between = types.forward(queue, &low, &weights[0], Some(&inner_bias));
+        let activated = activation::forward(queue, self.activation, &between);
+        let y = types.forward(queue, &activated, &weights[1], None);
+        let (out, end) = self.end.forward(queue, y, outer_bias, x, [norm, norm_bias]);
+        queue.start();
+        (out, Saved { types, weights, low, between, end })
     }
 
     fn backward(&self, saved: Saved, gradient: CubeTensor, wanted: [bool; 7]) -> [Option<CubeTensor>; 7] {
-        let Saved { types, weights: [inner, outer], between, end } = saved;
-        let by_end = end.backward(gradient);
-        let by_activated = types.by_x(&by_end.by_x, &outer);
+        let Saved { types, weights: [inner, outer], low, between, end } = saved;
+        let queue = &mut Queue::new(&gradient);
+        let by_end = end.backward(queue, &gradient);
+        let by_activated = types.by_x(queue, &by_end.by_x, &outer);
         let extras = Extras { value: true, sums: true };
         let (by_between, activated, by_inner_bias) =
-            activation::backward(self.activation, &between, &by_activated, extras);
-        let by_outer = activated.map(|activated| types.by_weight(&activated, &by_end.by_x));
-        let by_inner = end.x().map(|x| types.by_weight(&types.low(x), &by_between));
-        types.add_by_x(&by_between, &inner, &by_end.by_sum);
+            activation::backward(queue, self.activation, &between, &by_activated, extras);
+        let by_outer = activated.map(|activated| types.by_weight(queue, &activated, &by_end.by_x));
+        let by_inner = types.by_weight(queue, &low, &by_between);
+        types.add_by_x(queue, &by_between, &inner, &by_end.by_sum);
+        queue.start();
         let all = [
             Some(by_end.by_sum),
-            by_inner,
+            Some(by_inner),
             by_inner_bias,
             by_outer,
             by_end.by_x_bias,

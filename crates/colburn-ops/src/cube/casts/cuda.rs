@@ -1,14 +1,14 @@
-//! Casts from f32 to bf16 on CUDA, many a launch.
+//! Casts from f32 to bf16, and copies of f32, on CUDA: many a launch.
 
 use burn::tensor::DType;
-use cubecl::device::RuntimeId;
 
 use super::cast::Cast;
 use crate::cube::array::len;
-use crate::cube::cuda::nvrtc::{self, Launch, Module, argument};
-use crate::cube::cuda::stream::submit;
+use crate::cube::cuda::nvrtc::{self, Launch, Source, argument};
+use crate::cube::cuda::task::Task;
+use crate::cube::cuda::{takes, with_common};
 
-const SOURCE: &str = include_str!("casts.cu");
+static SOURCE: Source = Source::new(with_common!("casts.cu"), &[]);
 
 /// As in the source.
 const THREADS: u32 = 256;
@@ -16,13 +16,13 @@ const CHUNK: usize = 8192;
 const ENTRIES: usize = 32;
 const VECTOR: usize = 8;
 
-/// True if the kernel takes all of the casts.
+/// True if the kernel takes all of the casts, which are to one type.
 pub(super) fn serves(casts: &[Cast]) -> bool {
     let taken = |cast: &Cast| {
-        let types = (cast.from.dtype, cast.to.dtype) == (DType::F32, DType::BF16);
-        types && cast.from.device.runtime() == RuntimeId::Cuda && len(&cast.from) <= u32::MAX as usize
+        let types = cast.from.dtype == DType::F32 && cast.to.dtype == casts[0].to.dtype;
+        types && takes(&cast.from) && takes(&cast.to) && len(&cast.from) <= u32::MAX as usize
     };
-    !casts.is_empty() && casts.iter().all(taken) && nvrtc::is_present()
+    casts.iter().all(taken) && nvrtc::is_present()
 }
 
 #[derive(Clone, Copy, Default)]
@@ -39,7 +39,9 @@ struct Entry {
 }
 
 /// Queues the casts.
-pub(super) fn cast_all(casts: &[Cast]) {
+pub(super) fn cast_all(task: &mut Task, casts: &[Cast]) {
+    let Some(low) = casts.first().map(|cast| cast.to.dtype) else { return };
+    let code = SOURCE.with(&[("BF16", u32::from(low == DType::BF16))]);
     for casts in casts.chunks(ENTRIES) {
         let (mut table, mut blocks) = ([Entry::default(); ENTRIES], 0);
         let mut offsets = [0u64; ENTRIES];
@@ -53,20 +55,18 @@ pub(super) fn cast_all(casts: &[Cast]) {
                 vectors: u32::from([columns, width, cast.first].into_iter().all(|size| size.is_multiple_of(VECTOR))),
                 ..Entry::default()
             };
-            *offset = (cast.first * 2) as u64;
+            *offset = (cast.first * low.size()) as u64;
             blocks += len(&cast.from).div_ceil(CHUNK) as u32;
         }
-        let arrays: Vec<_> = casts.iter().flat_map(|cast| [&cast.from, &cast.to]).collect();
+        let places: Vec<_> = casts.iter().map(|cast| (task.array(&cast.from), task.array(&cast.to))).collect();
         let mut entries = casts.len() as u32;
-        submit(&arrays, move |at| {
-            let (pairs, _) = at.addresses.as_chunks::<2>();
-            for ((entry, offset), &[from, to]) in table.iter_mut().zip(offsets).zip(pairs) {
-                (entry.from, entry.to) = (from, to + offset);
+        task.step(move |at| {
+            for ((entry, offset), (from, to)) in table.iter_mut().zip(offsets).zip(places) {
+                (entry.from, entry.to) = (at.address(from), at.address(to) + offset);
             }
-            let function = Module::load(SOURCE, &["--std=c++17".to_owned()])?.function(c"cast_all", 0)?;
             let mut arguments = [argument(&mut table), argument(&mut entries)];
-            // SAFETY: the arguments are those of the kernel, and the arrays are kept by the task.
-            unsafe { function.launch(at.stream, Launch::new(blocks, THREADS), &mut arguments) }
+            // SAFETY: the arguments are those of the kernel, and the task keeps the arrays.
+            unsafe { code.function(c"cast_all", 0)?.launch(at.stream, Launch::new(blocks, THREADS), &mut arguments) }
         });
     }
 }

@@ -5,15 +5,39 @@ mod cast;
 #[cfg(feature = "cuda")]
 mod cuda;
 
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+
 pub(crate) use self::cast::Cast;
 use super::array::{len, sizes};
-use super::copy::copy_into;
+use super::copy::{cast, copy_into};
+use super::queue::Queue;
+
+/// Matrices or vectors with elements of this type: themselves, if they have it.
+pub(crate) fn cast_each(queue: &mut Queue, arrays: &[&CubeTensor], dtype: DType) -> Vec<CubeTensor> {
+    if !queue.gathers() {
+        return arrays.iter().map(|array| cast(array, dtype)).collect();
+    }
+    let mut casts = Vec::new();
+    let one = |array: &&CubeTensor| {
+        if array.dtype == dtype {
+            return (*array).clone();
+        }
+        let handle = queue.empty(array, [len(array)], dtype).handle;
+        let to = CubeTensor { handle, dtype, ..(*array).clone() };
+        casts.push(Cast { from: (*array).clone(), to: to.clone(), first: 0 });
+        to
+    };
+    let all = arrays.iter().map(one).collect();
+    cast_all(queue, casts);
+    all
+}
 
 /// Does all of the casts.
 ///
 /// # Panics
 /// When the sizes of one do not fit together.
-pub(crate) fn cast_all(casts: Vec<Cast>) {
+pub(crate) fn cast_all(queue: &mut Queue, casts: Vec<Cast>) {
     let casts: Vec<Cast> = casts.into_iter().filter(|cast| len(&cast.from) > 0).collect();
     for cast in &casts {
         let [columns, width] = cast.widths();
@@ -21,10 +45,12 @@ pub(crate) fn cast_all(casts: Vec<Cast>) {
         assert!(cast.first + columns <= width && len(&cast.to) == rows * width, "a cast of {:?}", cast.from);
     }
     #[cfg(feature = "cuda")]
-    if cuda::serves(&casts) {
-        cuda::cast_all(&casts);
-        return;
+    if let Some(task) = queue.task()
+        && cuda::serves(&casts)
+    {
+        return cuda::cast_all(task, &casts);
     }
+    queue.start();
     for cast in casts {
         let [columns, width] = cast.widths();
         let mut from = cast.from;

@@ -2,5 +2,40 @@
 //! CubeCL's CUDA server.
 
 mod compiled;
+pub(crate) mod masks;
 pub(crate) mod nvrtc;
-pub(crate) mod stream;
+mod stream;
+pub(crate) mod task;
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests;
+
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+
+pub(crate) use self::stream::OnStream;
+
+/// The text of a source of kernels, behind the functions that sources share.
+macro_rules! with_common {
+    ($file:literal) => {
+        concat!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cube/cuda/common.cu")), include_str!($file))
+    };
+}
+
+pub(crate) use with_common;
+
+/// True if kernels behind the common functions take the array: it holds f32 or bf16, and begins at a multiple of 16 bytes.
+pub(crate) fn takes(array: &CubeTensor) -> bool {
+    let aligned = array.handle.offset_start.is_none_or(|first| first.is_multiple_of(16));
+    matches!(array.dtype, DType::F32 | DType::BF16) && aligned
+}
+
+/// The define BF16 of the common functions, for a matrix that [`takes`] lets pass.
+pub(crate) fn bf16(array: &CubeTensor) -> u32 {
+    u32::from(array.dtype == DType::BF16)
+}
+
+/// Number of elements in 16 bytes.
+pub(crate) fn vector(array: &CubeTensor) -> usize {
+    16 / array.dtype.size()
+}

@@ -1,11 +1,10 @@
 //! Kernels in CUDA C++, compiled by NVRTC, the compiler that CUDA has as a library, for the architecture of the device.
 //!
-//! A source includes nothing, for NVRTC finds no headers on a machine without CUDA's toolkit. A module is compiled when it is first asked for
-//! on a device, or read from the user's cache folder; it stays until the end of the process.
+//! A source includes nothing, for NVRTC finds no headers on a machine without CUDA's toolkit. It is compiled when it is first asked for on a
+//! device, or read from the user's cache folder; the module stays until the end of the process.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use cudarc::driver::result::{ctx, device, function, launch_kernel, module};
 use cudarc::driver::sys::{self as driver, CUdevice_attribute, CUfunction_attribute};
@@ -24,17 +23,35 @@ pub(crate) fn is_present() -> bool {
     *PRESENT
 }
 
+/// A define of a source.
+type Define = (&'static str, u32);
+
+/// A source with the modules that it was compiled to, one for each list of defines.
+pub(crate) struct Source {
+    text: &'static str,
+    /// Options of the compiler that all modules have.
+    options: &'static [&'static str],
+    codes: Mutex<Vec<(Vec<Define>, &'static Code)>>,
+}
+
+/// A source with its defines. It is compiled for each device on which it is first asked for a function.
+pub(crate) struct Code {
+    text: &'static str,
+    options: Vec<String>,
+    modules: Mutex<Vec<Module>>,
+}
+
 /// A source that was compiled for one device.
-pub(crate) struct Module {
+struct Module {
+    /// The context that it belongs to.
+    context: usize,
     handle: driver::CUmodule,
     /// The functions that were asked for, with the shared memory that each of them may have.
-    functions: Mutex<HashMap<&'static CStr, (Function, u32)>>,
+    functions: Vec<(&'static CStr, Function, u32)>,
 }
 
 // SAFETY: a module is a handle, which the driver takes on any thread.
 unsafe impl Send for Module {}
-// SAFETY: as above; what changes is behind a lock.
-unsafe impl Sync for Module {}
 
 /// A kernel of a module.
 #[derive(Clone, Copy)]
@@ -55,49 +72,61 @@ impl Launch {
     }
 }
 
-/// The modules of each context and source, with their options.
-type Modules = HashMap<(usize, usize), Vec<(Vec<String>, Arc<Module>)>>;
-
-impl Module {
-    /// The module of this source with these options on the device of the current context. To be called in a task on CubeCL's stream.
-    ///
-    /// # Errors
-    /// When there is no context, or the source does not compile.
-    pub fn load(source: &'static str, options: &[String]) -> Result<Arc<Self>, String> {
-        static MODULES: LazyLock<Mutex<Modules>> = LazyLock::new(Mutex::default);
-        let context = ctx::get_current().map_err(of_driver)?.ok_or("no CUDA context on this thread")?;
-        let key = (context.addr(), source.as_ptr().addr());
-        let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = modules.entry(key).or_default();
-        if let Some((_, module)) = of_source.iter().find(|(known, _)| known == options) {
-            return Ok(module.clone());
-        }
-        let module = Arc::new(Self { handle: load(source, options)?, functions: Mutex::default() });
-        of_source.push((options.to_vec(), module.clone()));
-        Ok(module)
+impl Source {
+    /// A source, to be compiled with these options beside the defines.
+    pub const fn new(text: &'static str, options: &'static [&'static str]) -> Self {
+        Self { text, options, codes: Mutex::new(Vec::new()) }
     }
 
-    /// A function of the module that may be launched with so many bytes of shared memory, and less.
+    /// The code with these defines. It stays until the end of the process, so there should be few lists of defines.
+    pub fn with(&self, defines: &[Define]) -> &'static Code {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, code)) = codes.iter().find(|(known, _)| known == defines) {
+            return code;
+        }
+        let defined = defines.iter().map(|(name, value)| format!("-D{name}={value}"));
+        let options = ["--std=c++17"].iter().chain(self.options).map(|option| (*option).to_owned()).chain(defined);
+        let code = Code { text: self.text, options: options.collect(), modules: Mutex::default() };
+        let code: &'static Code = Box::leak(Box::new(code));
+        codes.push((defines.to_vec(), code));
+        code
+    }
+}
+
+impl Code {
+    /// A function that may be launched with so many bytes of shared memory, and less, on the device of the current context. To be called in a
+    /// task on CubeCL's stream.
     ///
     /// # Errors
-    /// When there is no such function, or the device has not so much memory.
+    /// When there is no context or no such function, the source does not compile, or the device has not so much memory.
     pub fn function(&self, name: &'static CStr, shared: u32) -> Result<Function, String> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (function, allowed) = match functions.get(name) {
-            Some(known) => *known,
+        let context = ctx::get_current().map_err(of_driver)?.ok_or("no CUDA context on this thread")?.addr();
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = match modules.iter().position(|module| module.context == context) {
+            Some(place) => place,
             None => {
-                // SAFETY: the module is never unloaded.
-                let found = unsafe { module::get_function(self.handle, name.to_owned()) };
-                (Function(found.map_err(of_driver)?), PLAIN_SHARED)
+                modules.push(Module { context, handle: load(self.text, &self.options)?, functions: Vec::new() });
+                modules.len() - 1
             }
         };
-        if shared > allowed {
+        let Module { handle, functions, .. } = &mut modules[place];
+        let place = match functions.iter().position(|(known, ..)| *known == name) {
+            Some(place) => place,
+            None => {
+                // SAFETY: the module is never unloaded.
+                let found = unsafe { module::get_function(*handle, name.to_owned()) };
+                functions.push((name, Function(found.map_err(of_driver)?), PLAIN_SHARED));
+                functions.len() - 1
+            }
+        };
+        let (_, function, allowed) = &mut functions[place];
+        if shared > *allowed {
             let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function belongs to a module that is never unloaded.
             unsafe { function::set_function_attribute(function.0, attribute, shared as i32) }.map_err(of_driver)?;
+            *allowed = shared;
         }
-        functions.insert(name, (function, allowed.max(shared)));
-        Ok(function)
+        Ok(*function)
     }
 }
 

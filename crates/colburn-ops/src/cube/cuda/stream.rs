@@ -4,10 +4,11 @@
 //! CubeCL has no public access to either, so this depends on the exact version of its crates.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::id::StreamId;
-use cubecl::server::ServerStorage;
+use cubecl::server::{BufferBinding, Handle, Server as _, ServerStorage};
 use cubecl_common::device_handle::DeviceHandle;
 use cubecl_cuda::CudaRuntime;
 use cubecl_server::runtime::Runtime;
@@ -20,36 +21,59 @@ type Server = <CudaRuntime as Runtime>::Server;
 pub(crate) struct OnStream<'a> {
     /// The stream of the thread that made the task.
     pub stream: CUstream,
-    /// The device address of each array, in order.
+    /// The device address of each buffer, in order.
     pub addresses: &'a [u64],
 }
 
 /// The first failure of a task. It is reported by the next task that is made: nobody waits for a task.
 static FAILURE: Mutex<Option<String>> = Mutex::new(None);
 
-/// Runs the task behind all work that was started before, with the addresses of these arrays.
+/// A buffer of so many bytes on the device of `like`. Its memory is reserved by the task that it is given to.
+pub(crate) fn unreserved(like: &CubeTensor, bytes: usize) -> Handle {
+    let properties = like.client.properties();
+    let whole = (bytes as u64).next_multiple_of(properties.memory.alignment);
+    let handle = Handle::new(like.handle.service, StreamId::current(), whole);
+    handle.offset_start(0).offset_end(whole - bytes as u64)
+}
+
+/// Number of steps that may wait to be handed to the device's thread.
+const WAITING_STEPS: usize = 32;
+
+/// Runs a task of so many steps behind all work that was started before, with the addresses of these buffers. Memory for the new ones is reserved
+/// first.
 ///
 /// # Panics
 /// When an earlier task has failed.
-pub(crate) fn submit(arrays: &[&CubeTensor], task: impl FnOnce(OnStream<'_>) -> Result<(), String> + Send + 'static) {
+pub(crate) fn submit(
+    new: Vec<Handle>,
+    buffers: Vec<BufferBinding>,
+    steps: usize,
+    task: impl FnOnce(OnStream<'_>) -> Result<(), String> + Send + 'static,
+) {
     if let Some(failure) = FAILURE.lock().ok().and_then(|mut failure| failure.take()) {
         panic!("a CUDA call failed: {failure}");
     }
-    let bindings: Vec<_> = arrays.iter().map(|array| array.handle.clone().binding()).collect();
-    let Some(id) = bindings.first().map(|binding| binding.service.device) else { return };
+    let services = new.iter().map(|handle| handle.service).chain(buffers.iter().map(|buffer| buffer.service));
+    let Some(id) = services.map(|service| service.device).next() else { return };
     let current = StreamId::current();
-    DeviceHandle::<Server>::new(id).submit(move |server| {
+    let device = DeviceHandle::<Server>::new(id);
+    device.submit(move |server| {
         let done = (|| {
-            let mut resources = Vec::with_capacity(bindings.len());
-            for binding in &bindings {
-                let resource = server.get_resource(binding.clone(), current);
+            for handle in new {
+                let size = handle.size();
+                let reserved = server.initialize_memory(handle.memory, size, current);
+                reserved.map_err(|error| format!("no memory for {size} bytes: {error:?}"))?;
+            }
+            let mut resources = Vec::with_capacity(buffers.len());
+            for buffer in &buffers {
+                let resource = server.get_resource(buffer.clone(), current);
                 resources.push(resource.map_err(|error| format!("a buffer is gone: {error:?}"))?);
             }
             let addresses: Vec<u64> = resources.iter().map(|resource| resource.resource().ptr).collect();
             let stream = {
                 let mut streams = server
                     .write_streams()
-                    .resolve(current, bindings.iter())
+                    .resolve(current, buffers.iter())
                     .map_err(|error| format!("the stream is gone: {error:?}"))?;
                 streams.current().sys
             };
@@ -61,4 +85,10 @@ pub(crate) fn submit(arrays: &[&CubeTensor], task: impl FnOnce(OnStream<'_>) -> 
             failure.get_or_insert(message);
         }
     });
+    // CubeCL hands tasks over 32 at a time, whatever they hold.
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+    if WAITING.fetch_add(steps, Ordering::Relaxed) + steps >= WAITING_STEPS {
+        WAITING.store(0, Ordering::Relaxed);
+        device.flush_queue();
+    }
 }

@@ -11,12 +11,12 @@ use std::sync::{LazyLock, Mutex};
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::device::RuntimeId;
 use cudarc::cublaslt::{result as lt, sys};
 
 use super::matrix::{Arithmetic, Matrix};
 use crate::cube::array::bytes;
-use crate::cube::cuda::stream::{OnStream, submit};
+use crate::cube::cuda::OnStream;
+use crate::cube::cuda::task::{Place, Task};
 use crate::cube::launches;
 
 /// Bytes of the workspace. NVIDIA recommends 32 MiB on Hopper.
@@ -25,8 +25,8 @@ const WORKSPACE: usize = 32 << 20;
 /// Numbers of tokens up to this are classes of their own; larger ones are rounded up to a multiple of an eighth of the power of two below.
 const EXACT: usize = 512;
 
-/// True if the product can be given to cuBLASLt: the array is one of CUDA, and the library is there.
-pub(super) fn serves(array: &CubeTensor) -> bool {
+/// True if the library is there.
+pub(super) fn serves() -> bool {
     static PRESENT: LazyLock<bool> = LazyLock::new(|| {
         // SAFETY: it loads the library by its name and lets it go again.
         let present = unsafe { sys::is_culib_present() };
@@ -37,7 +37,7 @@ pub(super) fn serves(array: &CubeTensor) -> bool {
         }
         present
     });
-    array.device.runtime() == RuntimeId::Cuda && *PRESENT
+    *PRESENT
 }
 
 thread_local! {
@@ -50,14 +50,35 @@ fn workspace(like: &CubeTensor) -> CubeTensor {
     WORKSPACES.with_borrow_mut(|known| known.entry(device).or_insert_with(|| bytes(&like.device, WORKSPACE)).clone())
 }
 
-/// As `product` of the module above.
-pub(super) fn product(a: Matrix, b: Matrix, bias: Option<CubeTensor>, add: bool, out: Matrix, arithmetic: Arithmetic) {
-    let call = Call { a: Side::new(&a), b: Side::new(&b), out: Side::new(&out), add, bias: bias.is_some(), arithmetic };
-    let workspace = workspace(&out.array);
+/// As `product` of the module above, as a step of a task.
+pub(super) fn product(
+    task: &mut Task,
+    a: &Matrix,
+    b: &Matrix,
+    bias: Option<&CubeTensor>,
+    add: bool,
+    out: &Matrix,
+    arithmetic: Arithmetic,
+) {
+    let call = Call { a: Side::new(a), b: Side::new(b), out: Side::new(out), add, bias: bias.is_some(), arithmetic };
     launches::count();
-    let mut arrays = vec![&a.array, &b.array, &out.array, &workspace];
-    arrays.extend(&bias);
-    submit(&arrays, move |at| call.run(&at).map_err(|error| format!("cuBLASLt: {error:?} in {call:?}")));
+    let places = Places {
+        a: task.array(&a.array),
+        b: task.array(&b.array),
+        out: task.array(&out.array),
+        workspace: task.array(&workspace(&out.array)),
+        bias: bias.map(|bias| task.array(bias)),
+    };
+    task.step(move |at| call.run(at, &places).map_err(|error| format!("cuBLASLt: {error:?} in {call:?}")));
+}
+
+/// The arrays of a call in its task.
+struct Places {
+    a: Place,
+    b: Place,
+    out: Place,
+    workspace: Place,
+    bias: Option<Place>,
 }
 
 /// One matrix of a call.
@@ -151,7 +172,7 @@ impl Call {
         }
     }
 
-    fn run(&self, at: &OnStream<'_>) -> Result<(), lt::CublasError> {
+    fn run(&self, at: &OnStream<'_>, places: &Places) -> Result<(), lt::CublasError> {
         let context = cudarc::driver::result::ctx::get_current().ok().flatten().map_or(0, |context| context as usize);
         let mut libraries = LIBRARIES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let library = match libraries.entry(context) {
@@ -161,20 +182,21 @@ impl Call {
             }
         };
         let handle = library.handle;
-        let descriptors = Descriptors::new(self, at.addresses.get(4).copied())?;
+        let bias = places.bias.map(|bias| at.address(bias));
+        let descriptors = Descriptors::new(self, bias)?;
         let algorithm = match library.algorithms.get(&self.class()) {
             Some(algorithm) => *algorithm,
             None => {
-                let found = Descriptors::new(&self.class(), at.addresses.get(4).copied())?.search(handle)?;
+                let found = Descriptors::new(&self.class(), bias)?.search(handle)?;
                 library.algorithms.insert(self.class(), found);
                 found
             }
         };
-        match descriptors.multiply(handle, self, at, &algorithm) {
+        match descriptors.multiply(handle, self, at, places, &algorithm) {
             // The algorithm of the class cannot do this member of it.
             Err(lt::CublasError(
                 sys::cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED | sys::cublasStatus_t::CUBLAS_STATUS_INVALID_VALUE,
-            )) => descriptors.multiply(handle, self, at, &descriptors.search(handle)?),
+            )) => descriptors.multiply(handle, self, at, places, &descriptors.search(handle)?),
             done => done,
         }
     }
@@ -248,12 +270,13 @@ impl Descriptors {
         handle: sys::cublasLtHandle_t,
         call: &Call,
         at: &OnStream<'_>,
+        places: &Places,
         algorithm: &sys::cublasLtMatmulAlgo_t,
     ) -> Result<(), lt::CublasError> {
         let (one, beta) = (1f32, if call.add { 1f32 } else { 0f32 });
         let [b, a, out] = self.layouts;
-        let place = |number: usize, side: &Side| side.address(at.addresses[number]);
-        let target = place(2, &call.out);
+        let place = |array: Place, side: &Side| side.address(at.address(array));
+        let target = place(places.out, &call.out);
         // SAFETY: the addresses are those of live buffers that hold the matrices, the workspace is as large as was promised, and the
         // stream is that of the buffers.
         unsafe {
@@ -262,16 +285,16 @@ impl Descriptors {
                 self.product,
                 (&raw const one).cast(),
                 (&raw const beta).cast(),
-                place(1, &call.b) as *const c_void,
+                place(places.b, &call.b) as *const c_void,
                 b,
-                place(0, &call.a) as *const c_void,
+                place(places.a, &call.a) as *const c_void,
                 a,
                 target as *const c_void,
                 out,
                 target as *mut c_void,
                 out,
                 algorithm,
-                at.addresses[3] as *mut c_void,
+                at.address(places.workspace) as *mut c_void,
                 WORKSPACE,
                 at.stream.cast(),
             )

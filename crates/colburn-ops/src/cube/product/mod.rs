@@ -9,12 +9,14 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 pub(crate) use self::matrix::{Arithmetic, Matrix};
+use super::queue::Queue;
 
 /// `out ← a · b`, plus `out` if `add` is set, plus the bias, which has as many elements as `out` has columns and its type.
 ///
 /// # Panics
 /// When the sizes do not fit together.
 pub(crate) fn product(
+    queue: &mut Queue,
     a: Matrix,
     b: Matrix,
     bias: Option<&CubeTensor>,
@@ -34,16 +36,20 @@ pub(crate) fn product(
         return;
     }
     #[cfg(feature = "cuda")]
-    if k > 0 && cublaslt::serves(&out.array) {
-        cublaslt::product(a, b, bias.cloned(), add, out.clone(), arithmetic);
-        return;
+    if let Some(task) = queue.task()
+        && k > 0
+        && cublaslt::serves()
+    {
+        return cublaslt::product(task, &a, &b, bias, add, out, arithmetic);
     }
     let _ = arithmetic;
+    queue.start();
     cubek::product(a, b, bias, add, out);
 }
 
 /// The product as a new array of this type, `[rows of a, columns of b]`.
 pub(crate) fn new_product(
+    queue: &mut Queue,
     a: Matrix,
     b: Matrix,
     bias: Option<&CubeTensor>,
@@ -51,7 +57,7 @@ pub(crate) fn new_product(
     arithmetic: Arithmetic,
 ) -> CubeTensor {
     let ([m, _], [_, n]) = (a.sizes(), b.sizes());
-    let out = super::array::empty(&a.array, [m, n], dtype);
-    product(a, b, bias, false, &Matrix::new(&out), arithmetic);
+    let out = queue.empty(&a.array, [m, n], dtype);
+    product(queue, a, b, bias, false, &Matrix::new(&out), arithmetic);
     out
 }

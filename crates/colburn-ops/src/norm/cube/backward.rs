@@ -1,15 +1,16 @@
-//! The backward kernel of layer norms. It computes the sum again, masks included, and goes over all arrays once; a small second kernel adds the
-//! sums over rows, of which each cube has written one.
+//! The backward kernel of layer norms in CubeCL. It computes the sum again, masks included, and goes over all arrays once; a small second kernel
+//! adds the sums over rows, of which each cube has written one.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use crate::cube::array::{argument, element, empty, len, max_buffers, sizes};
+use super::gradients::Gradients;
+use crate::cube::array::{argument, element, empty};
 use crate::cube::launches::counted;
 use crate::cube::masks::{self, MaskArrays, dropped, factors, row_key};
-use crate::cube::parts::rows_of;
+use crate::cube::queue::Queue;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::sums::{add_partial, column_sums, zeros};
 use crate::cube::terms::{Terms as Input, sum_at};
@@ -17,29 +18,7 @@ use crate::cube::terms::{Terms as Input, sum_at};
 /// Number of cubes at most: two for each multiprocessor of a large device. It decides the order of sums, so it is the same on all.
 const CUBES: usize = 264;
 
-/// The gradients of a layer norm.
-#[derive(Debug)]
-pub(crate) struct Gradients {
-    /// By x, in its type. It is the array of `by_sum` where there are no masks and x has f32.
-    pub by_x: CubeTensor,
-    /// By the sum, and so by the residual: f32.
-    pub by_sum: CubeTensor,
-    /// f32 of `[width]`, as are the others.
-    pub by_weight: CubeTensor,
-    pub by_bias: Option<CubeTensor>,
-    /// There if x has a bias.
-    pub by_x_bias: Option<CubeTensor>,
-}
-
-/// The gradients by all that the norm was computed from, from that by its value, `[tokens, width]` of f32.
-///
-/// # Panics
-/// When the sizes do not fit together.
-pub(crate) fn backward(input: &Input, weight: &CubeTensor, statistics: &CubeTensor, gradient: CubeTensor) -> Gradients {
-    within(max_buffers(&gradient), input, weight, statistics, &gradient)
-}
-
-/// As [`backward`], by kernels that bind so many buffers at most.
+/// As `backward` of the module above, by kernels that bind so many buffers at most.
 pub(super) fn within(
     buffers: usize,
     input: &Input,
@@ -48,16 +27,21 @@ pub(super) fn within(
     gradient: &CubeTensor,
 ) -> Gradients {
     let [rows, width] = input.sizes();
-    let fit = len(weight) == width && sizes(statistics) == [rows, 2] && sizes(gradient) == [rows, width];
-    assert!(fit && gradient.dtype == DType::F32, "the arrays of the gradient of a norm of [{rows}, {width}]");
+    let mut queue = Queue::new(gradient);
     let with_x = input.masks.is_some() || input.x.dtype != DType::F32;
     if input.buffers() + OTHERS + usize::from(with_x) > buffers {
         // The sum is computed before, and the gradients by x behind.
-        let sum = Input::new(input.sum(DType::F32));
+        let sum = Input::new(input.sum(&mut queue, DType::F32));
+        queue.start();
         let gradients = within(buffers, &sum, weight, statistics, gradient);
         let by_x = Input { masks: input.masks.clone(), ..Input::new(gradients.by_sum.clone()) };
-        let by_x_bias = input.x_bias.as_ref().map(|_| column_sums(&by_x.sum(DType::F32)));
-        return Gradients { by_x: by_x.sum(input.x.dtype), by_x_bias, ..gradients };
+        let by_x_bias = input.x_bias.as_ref().map(|_| {
+            let by_x = by_x.sum(&mut queue, DType::F32);
+            column_sums(&mut queue, &by_x)
+        });
+        let by_x = by_x.sum(&mut queue, input.x.dtype);
+        queue.start();
+        return Gradients { by_x, by_x_bias, ..gradients };
     }
     let by_sum = empty(gradient, [rows, width], DType::F32);
     let by_x = with_x.then(|| empty(gradient, [rows, width], input.x.dtype));
@@ -65,12 +49,12 @@ pub(super) fn within(
     let sums = if rows * width == 0 {
         zeros(gradient, count * width)
     } else {
-        add_partial(&launch(input, weight, statistics, gradient, &by_sum, by_x.as_ref(), count))
+        let partial = launch(input, weight, statistics, gradient, &by_sum, by_x.as_ref(), count);
+        add_partial(&mut queue, &partial)
     };
-    let sums = |number: usize| rows_of(&sums, number * width, width);
-    let by_x_bias = input.x_bias.as_ref().map(|_| sums(2));
-    let by_x = by_x.unwrap_or_else(|| by_sum.clone());
-    Gradients { by_x, by_sum, by_weight: sums(0), by_bias: Some(sums(1)), by_x_bias }
+    let gradients = Gradients::new(&mut queue, by_x, by_sum, &sums, count == 3);
+    queue.start();
+    gradients
 }
 
 /// Number of buffers that the kernel binds beside the input and the gradient by x.

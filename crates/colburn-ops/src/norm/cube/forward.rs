@@ -1,31 +1,18 @@
-//! The forward kernel of layer norms: rows stay in registers between the sum, its mean, its variance and the norm.
+//! The forward kernel of layer norms in CubeCL: rows stay in registers between the sum, its mean, its variance and the norm.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeDim, ir::ElemType};
 
-use crate::cube::array::{argument, cubes, element, empty, len, max_buffers};
+use crate::cube::array::{argument, cubes, element, empty};
 use crate::cube::launches::counted;
 use crate::cube::masks::{self, MaskArrays, factors_at, row_key};
+use crate::cube::queue::alone;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
 use crate::cube::terms::{Terms as Input, sum_at};
 
-/// The layer norms of the rows of a sum, `[tokens, width]`, with weight and bias of `[width]`, and mean and inverse of the standard deviation of
-/// each row, `[tokens, 2]`, for the backward pass.
-///
-/// # Panics
-/// When the sizes do not fit together.
-pub(crate) fn forward(
-    input: &Input,
-    weight: &CubeTensor,
-    bias: Option<&CubeTensor>,
-    eps: f32,
-) -> (CubeTensor, CubeTensor) {
-    within(max_buffers(&input.x), input, weight, bias, eps)
-}
-
-/// As [`forward`], by kernels that bind so many buffers at most.
+/// The norms and the statistics, as `forward` of the module above, by kernels that bind so many buffers at most.
 pub(super) fn within(
     buffers: usize,
     input: &Input,
@@ -34,10 +21,10 @@ pub(super) fn within(
     eps: f32,
 ) -> (CubeTensor, CubeTensor) {
     let [rows, width] = input.sizes();
-    assert!(len(weight) == width && bias.is_none_or(|bias| len(bias) == width), "the vectors of a norm of {width}");
     let others = 3 + usize::from(bias.is_some());
     if input.buffers() + others > buffers {
-        return within(buffers, &Input::new(input.sum(DType::F32)), weight, bias, eps);
+        let sum = alone(&input.x, |queue| input.sum(queue, DType::F32));
+        return within(buffers, &Input::new(sum), weight, bias, eps);
     }
     let y = empty(&input.x, [rows, width], DType::F32);
     let statistics = empty(&input.x, [rows, 2], DType::F32);

@@ -1,12 +1,14 @@
 //! The kernels against their twins on flex, with and without a limit to the number of buffers.
 
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
 
 use super::super::composed;
-use super::{Input, backward, forward};
+use super::{Gradients, Input, Norms};
 use crate::batch::Batch;
 use crate::cube::copy::cast;
 use crate::cube::masks::on_device;
+use crate::cube::queue::alone;
 use crate::cube::testing::{agree, array, device, has_bf16, moved, numbers_of, values};
 use crate::dropout;
 use crate::masks::{Dropout, RowMasks};
@@ -31,6 +33,14 @@ fn batch(tokens: usize) -> Batch {
 
 fn masks(tokens: usize) -> RowMasks {
     batch(tokens).row_masks(0.3).unwrap()
+}
+
+fn forward(input: &Input, weight: &CubeTensor, bias: &CubeTensor, eps: f32) -> Norms {
+    alone(weight, |queue| super::forward(queue, input, weight, Some(bias), eps, true))
+}
+
+fn backward(input: &Input, weight: &CubeTensor, statistics: &CubeTensor, gradient: &CubeTensor) -> Gradients {
+    alone(weight, |queue| super::backward(queue, input, weight, statistics, gradient))
 }
 
 fn flat(x: Tensor<2>) -> Tensor<1> {
@@ -87,7 +97,19 @@ fn of_a_sum_agrees_with_its_twin() {
 
 #[test]
 fn a_bias_of_x_and_few_buffers_agree_with_the_twin() {
-    for (shape, p) in [([0, 4], 0.3), ([300, 5], 0.3), ([40, 384], 0.3), ([40, 384], 0.0), ([9, 1026], 0.3)] {
+    let shapes = [
+        ([0, 4], 0.3),
+        ([300, 5], 0.3),
+        ([40, 384], 0.3),
+        ([40, 384], 0.0),
+        ([9, 1026], 0.3),
+        ([1700, 768], 0.3),
+        ([33, 1024], 0.3),
+        ([3, 1536], 0.3),
+        ([5, 2568], 0.0),
+        ([2, 4096], 0.3),
+    ];
+    for (shape, p) in shapes {
         let [x, residual, w, b] = inputs(shape);
         let (x_bias, gradient) = (random([1, shape[1]], 5), random(shape, 6));
         let host_masks = (p > 0.0).then(|| masks(shape[0]));
@@ -106,20 +128,26 @@ fn a_bias_of_x_and_few_buffers_agree_with_the_twin() {
             masks: host_masks.map(|masks| on_device(&masks, &mut batch(shape[0]))),
         };
         let (w, b, gradient) = (array(flat(w)), array(flat(b)), array(gradient));
-        let mut results = Vec::new();
-        for buffers in [7, 32] {
-            let (y, statistics) = super::forward::within(buffers, &input, &w, Some(&b), 1e-3);
-            let by = super::backward::within(buffers, &input, &w, &statistics, &gradient);
+        let check = |y: CubeTensor, by: Gradients, what: &str| {
             close(&numbers_of(&y), &values(value.clone().inner()), tolerance(shape[1]), "the norm");
             let found = [by.by_x, by.by_x_bias.unwrap(), by.by_sum, by.by_weight, by.by_bias.unwrap()];
             for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                let what = format!("gradient {number} of {shape:?} with {buffers} buffers");
+                let what = format!("gradient {number} of {shape:?} {what}");
                 close(&numbers_of(found), expected, tolerance(shape[1]), &what);
             }
-            results.push(found.map(|found| numbers_of(&found)));
+            found.map(|found| numbers_of(&found))
+        };
+        for buffers in [7, 32] {
+            let (y, statistics) = super::forward::within(buffers, &input, &w, Some(&b), 1e-3);
+            let by = super::backward::within(buffers, &input, &w, &statistics, &gradient);
+            check(y, by, &format!("with {buffers} buffers"));
         }
-        let again = backward(&input, &w, &super::forward(&input, &w, Some(&b), 1e-3).1, gradient);
-        assert!(numbers_of(&again.by_weight) == results[1][3] || numbers_of(&again.by_weight) == results[0][3]);
+        let run = || {
+            let norms = forward(&input, &w, &b, 1e-3);
+            assert!(norms.low.is_none_or(|low| numbers_of(&low) == numbers_of(&norms.y)), "the norm once more");
+            check(norms.y, backward(&input, &w, &norms.statistics, &gradient), "by the best kernels")
+        };
+        assert!(run() == run(), "the gradients of {shape:?} differ from run to run");
     }
 }
 
@@ -144,6 +172,24 @@ fn a_row_with_nan_is_nan_and_other_rows_are_not() {
 }
 
 #[test]
+fn a_row_with_nan_between_whole_vectors_is_nan_alone() {
+    let mut x = crate::testing::numbers(20 * 64, 1);
+    x[7 * 64 + 9] = f32::NAN;
+    let x = crate::cube::testing::tensor(x, [20, 64]).autodiff().require_grad();
+    let weight = Tensor::ones([64], &device().autodiff()).require_grad();
+    let y = crate::layer_norm(x.clone(), weight.clone(), None, 1e-5);
+    let gradients = y.clone().powi_scalar(3).sum().backward();
+    for values in [values(y.inner()), values(x.grad(&gradients).unwrap())] {
+        let rows = values.chunks(64).enumerate();
+        assert!(
+            rows.flat_map(|(row, values)| values.iter().map(move |y| (row, y)))
+                .all(|(row, y)| y.is_nan() == (row == 7))
+        );
+    }
+    assert!(values(weight.grad(&gradients).unwrap()).iter().all(|value| value.is_nan()));
+}
+
+#[test]
 fn bf16_is_that_of_its_f32() {
     if !has_bf16() {
         return;
@@ -155,13 +201,13 @@ fn bf16_is_that_of_its_f32() {
     let low = Input { x: x.clone(), x_bias, residual, masks: Some(masks) };
     let wide = Input { x: cast(&x, DType::F32), ..low.clone() };
     let (w, b) = (array(flat(w)), array(flat(b)));
-    let (low_y, low_statistics) = forward(&low, &w, Some(&b), 1e-5);
-    let (y, statistics) = forward(&wide, &w, Some(&b), 1e-5);
-    assert!(numbers_of(&low_y) == numbers_of(&y));
+    let (low_norms, norms) = (forward(&low, &w, &b, 1e-5), forward(&wide, &w, &b, 1e-5));
+    assert!(numbers_of(&low_norms.y) == numbers_of(&norms.y));
     let round = |x: &_| numbers_of(&cast(&cast(x, DType::BF16), DType::F32));
+    assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in bf16");
     let gradient = array(random([200, 768], 6));
-    let found = backward(&low, &w, &low_statistics, gradient.clone());
-    let expected = backward(&wide, &w, &statistics, gradient);
+    let found = backward(&low, &w, &low_norms.statistics, &gradient);
+    let expected = backward(&wide, &w, &norms.statistics, &gradient);
     assert!(numbers_of(&cast(&found.by_x, DType::F32)) == round(&expected.by_x));
     assert!(numbers_of(&found.by_x_bias.unwrap()) == numbers_of(&expected.by_x_bias.unwrap()));
     assert!(numbers_of(&found.by_sum) == numbers_of(&expected.by_sum));

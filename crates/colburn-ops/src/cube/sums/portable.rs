@@ -1,52 +1,18 @@
-//! Sums over the rows of a matrix: by blocks of rows, then over the blocks. Nothing depends on the order in which cubes run.
+//! The kernels of CubeCL.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::{CubeCount, CubeDim, ir::ElemType};
 
-use super::array::{argument, element, empty, sizes, vector_size, widest};
-use super::launches::counted;
-
-/// Number of neighbouring vectors that a cube of the first pass has.
-pub(crate) const LANES: usize = 32;
-/// Number of rows that it has at a time.
-pub(crate) const ROWS: usize = 8;
+use super::blocks::{Blocks, LANES, ROWS};
+use crate::cube::array::{argument, element, empty, sizes, vector_size, widest};
+use crate::cube::launches::counted;
 
 /// Number of neighbouring vectors that a cube of the second pass has.
 const SECOND_LANES: usize = 8;
 /// Number of blocks that it has at a time.
 const SECOND_ROWS: usize = 32;
-
-/// A matrix cut into blocks of rows, and each block into groups of columns: one cube each.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Blocks {
-    pub vectors: usize,
-    pub rows: usize,
-    /// Rows of a block.
-    pub rows_of_block: usize,
-    pub blocks: usize,
-}
-
-impl Blocks {
-    /// Blocks of a matrix with some rows, each of so many vectors: about as many cubes as a large device runs at once.
-    pub fn new(rows: usize, vectors: usize) -> Self {
-        const CUBES: usize = 1056;
-        let most = (CUBES / vectors.div_ceil(LANES)).max(1).min(rows.div_ceil(ROWS)).max(1);
-        let rows_of_block = rows.div_ceil(most).next_multiple_of(ROWS);
-        Self { vectors, rows, rows_of_block, blocks: rows.div_ceil(rows_of_block) }
-    }
-
-    /// The cubes.
-    pub fn count(&self) -> CubeCount {
-        CubeCount::Static(self.vectors.div_ceil(LANES) as u32, self.blocks as u32, 1)
-    }
-
-    /// The units of a cube.
-    pub fn dim(&self) -> CubeDim {
-        CubeDim::new_1d((LANES * ROWS) as u32)
-    }
-}
 
 /// Adds the sums of the units of a cube that have the same column, and writes that of the cube's block. All units must call this. `shared`
 /// has a place for each unit.
@@ -123,8 +89,8 @@ fn second_kernel<N: Size>(partial: &[Vector<f32, N>], out: &mut [Vector<f32, N>]
     }
 }
 
-/// The sum over the first dimension of partial sums, `[blocks, width]` of f32: `[width]`.
-pub(crate) fn add_partial(partial: &CubeTensor) -> CubeTensor {
+/// As `add_partial` of the module above.
+pub(super) fn add_partial(partial: &CubeTensor) -> CubeTensor {
     let [blocks, width] = sizes(partial);
     let out = empty(partial, [width], DType::F32);
     let vector = vector_size(&[width], 4);
@@ -145,12 +111,9 @@ pub(crate) fn add_partial(partial: &CubeTensor) -> CubeTensor {
     out
 }
 
-/// The sums of the columns of `[rows, width]`: `[width]` of f32.
-pub(crate) fn column_sums(x: &CubeTensor) -> CubeTensor {
+/// The sums of the columns of each block of rows, `[blocks, width]`.
+pub(super) fn partial_sums(x: &CubeTensor) -> CubeTensor {
     let [rows, width] = sizes(x);
-    if rows * width == 0 {
-        return zeros(x, width);
-    }
     let vector = vector_size(&[width], widest(x));
     let blocks = Blocks::new(rows, width / vector);
     let partial = empty(x, [blocks.blocks, width], DType::F32);
@@ -169,16 +132,5 @@ pub(crate) fn column_sums(x: &CubeTensor) -> CubeTensor {
             element(x),
         );
     }
-    if blocks.blocks == 1 { first_row(partial, width) } else { add_partial(&partial) }
-}
-
-/// The only row of an array as a vector.
-fn first_row(mut x: CubeTensor, width: usize) -> CubeTensor {
-    *x.meta = burn_std::Metadata::new([width], burn_std::strides![1]);
-    x
-}
-
-/// So many zeros of f32.
-pub(crate) fn zeros(like: &CubeTensor, count: usize) -> CubeTensor {
-    burn_cubecl::ops::numeric::zeros_client(like.client.clone(), like.device.clone(), [count].into(), DType::F32)
+    partial
 }

@@ -1,31 +1,21 @@
-//! Rows of length one on CubeCL.
+//! The kernels of CubeCL.
 
-use burn::tensor::{DType, Tensor};
-use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::CubeDim;
 use cubecl::prelude::*;
 
 use crate::cube::array::{argument, cubes, empty, sizes};
 use crate::cube::launches::counted;
 use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
-use crate::kernel::Kernel;
-use crate::kernel::cube::apply_1;
 
 /// The least square of a length: a shorter row is divided by the root of this.
 const LEAST: f32 = 1e-24;
 
-/// Every row over its L2 norm, `[tokens, width]`.
-pub(super) fn normalize(x: Tensor<2>) -> Tensor<2> {
-    apply_1(Normalize, x)
-}
-
-/// The rows of length one, and the squares of their former lengths, `[tokens]`.
-pub(crate) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
+/// As `forward` of the module above, of an array that is not empty.
+pub(super) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
     let [rows, width] = sizes(x);
     let (out, squares) = (empty(x, [rows, width], DType::F32), empty(x, [rows], DType::F32));
-    if rows * width == 0 {
-        return (out, squares);
-    }
     let plan = RowPlan::new(width);
     // SAFETY: units read and write vectors below `vectors` of rows below `rows`, which the arrays have.
     unsafe {
@@ -45,13 +35,10 @@ pub(crate) fn forward(x: &CubeTensor) -> (CubeTensor, CubeTensor) {
     (out, squares)
 }
 
-/// The gradient by x, from that by the rows of length one.
-pub(crate) fn backward(value: &CubeTensor, squares: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
+/// As `backward` of the module above, of arrays that are not empty.
+pub(super) fn backward(value: &CubeTensor, squares: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
     let [rows, width] = sizes(value);
     let out = empty(value, [rows, width], DType::F32);
-    if rows * width == 0 {
-        return out;
-    }
     let plan = RowPlan::new(width);
     // SAFETY: as in the forward pass.
     unsafe {
@@ -166,22 +153,5 @@ fn backward_kernel<N: Size>(
                 by_x[row * vectors + column] = (slopes[i] - values[i] * along) / norm;
             }
         }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Normalize;
-
-impl Kernel<CubeBackend, 1> for Normalize {
-    /// The rows of length one, and the squares of their former lengths.
-    type Saved = [CubeTensor; 2];
-
-    fn forward(&self, [x]: [CubeTensor; 1]) -> (CubeTensor, Self::Saved) {
-        let (out, squares) = forward(&x);
-        (out.clone(), [out, squares])
-    }
-
-    fn backward(&self, [value, squares]: Self::Saved, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
-        [Some(backward(&value, &squares, &gradient))]
     }
 }

@@ -1,0 +1,99 @@
+//! Activation functions of every element, by the kernels in CUDA C++. They take rows of whole vectors of 16 bytes.
+
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::extras::Extras;
+use crate::activation::function::Activation;
+use crate::cube::array::len;
+use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
+use crate::cube::cuda::task::{Argument, Task};
+use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::sums::{Blocks, LANES, ROWS};
+
+static SOURCE: Source = Source::new(with_common!("activation.cu"), &[]);
+
+/// Threads of a block of the forward kernel.
+const THREADS: usize = 256;
+
+/// Blocks of the forward kernel at most. Threads go on behind the last one.
+const BLOCKS: usize = 1 << 16;
+
+/// True if the kernels take the array, which is not empty.
+pub(super) fn serves(activation: Activation, x: &CubeTensor) -> bool {
+    let small = len(x) / vector(x) <= i32::MAX as usize;
+    number(activation).is_some() && takes(x) && width(x).is_multiple_of(vector(x)) && small && nvrtc::is_present()
+}
+
+/// As `forward` of the module above.
+pub(super) fn forward(task: &mut Task, activation: Activation, x: &CubeTensor) -> CubeTensor {
+    let out = alike(task, x);
+    let vectors = len(x) / vector(x);
+    let launch = Launch::new(vectors.div_ceil(THREADS).min(BLOCKS) as u32, THREADS as u32);
+    let arguments = [task.argument(x), task.argument(&out), Argument::U32(vectors as u32)];
+    // SAFETY: the arguments are those of the kernel, and both arrays have so many vectors.
+    unsafe { task.kernel(code(activation, x), c"activation_forward", launch, arguments) };
+    out
+}
+
+/// As `backward` of the module above, for a gradient of the type of x that begins at a multiple of 16 bytes. The sums are those of blocks of rows,
+/// `[blocks, width]`.
+pub(super) fn backward(
+    task: &mut Task,
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    let blocks = Blocks::new(len(x) / width(x), width(x) / vector(x));
+    let by_x = alike(task, x);
+    let value = extras.value.then(|| alike(task, x));
+    let partial = extras.sums.then(|| task.empty(x, [blocks.blocks, width(x)], DType::F32));
+    let arguments = [
+        task.argument(x),
+        task.argument(gradient),
+        task.argument(&by_x),
+        task.optional(value.as_ref()),
+        task.optional(partial.as_ref()),
+        Argument::U32(blocks.rows as u32),
+        Argument::U32(blocks.vectors as u32),
+        Argument::U32(blocks.rows_of_block as u32),
+    ];
+    let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
+    // SAFETY: the arguments are those of the kernel, and the arrays have the sizes that it is told.
+    unsafe { task.kernel(code(activation, x), c"activation_backward", launch, arguments) };
+    (by_x, value, partial)
+}
+
+fn code(activation: Activation, x: &CubeTensor) -> &'static Code {
+    SOURCE.with(&[("BF16", bf16(x)), ("ACTIVATION", number(activation).unwrap_or_default())])
+}
+
+/// The number of the function in the source. The identity has none.
+fn number(activation: Activation) -> Option<u32> {
+    Some(match activation {
+        Activation::Gelu => 0,
+        Activation::Gelu10 => 1,
+        Activation::GeluNew => 2,
+        Activation::QuickGelu => 3,
+        Activation::Relu => 4,
+        Activation::Relu2 => 5,
+        Activation::Relu6 => 6,
+        Activation::LeakyRelu => 7,
+        Activation::Silu => 8,
+        Activation::Mish => 9,
+        Activation::Sigmoid => 10,
+        Activation::Tanh => 11,
+        Activation::Linear => return None,
+    })
+}
+
+fn width(x: &CubeTensor) -> usize {
+    let shape = x.meta.shape();
+    shape[shape.num_dims() - 1]
+}
+
+/// An array of the sizes and type of x.
+fn alike(task: &mut Task, x: &CubeTensor) -> CubeTensor {
+    CubeTensor { handle: task.empty(x, [len(x)], x.dtype).handle, ..x.clone() }
+}

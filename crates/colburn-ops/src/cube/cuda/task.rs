@@ -1,0 +1,136 @@
+//! Kernels and products one after the other as one task on CubeCL's stream: a task costs the thread that makes it 5 µs, whatever the number of its
+//! steps.
+//!
+//! Arrays that a task makes get their memory when it begins, so an array costs no task of its own.
+
+use std::ffi::{CStr, c_void};
+
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::server::{BufferBinding, Handle};
+
+use super::nvrtc::{Code, Launch};
+use super::stream::{OnStream, submit, unreserved};
+
+/// Steps that are queued in order.
+#[derive(Default)]
+pub(crate) struct Task {
+    new: Vec<Handle>,
+    buffers: Vec<BufferBinding>,
+    steps: Vec<Step>,
+}
+
+/// Queues its work on the stream.
+type Step = Box<dyn FnOnce(&OnStream<'_>) -> Result<(), String> + Send>;
+
+/// The place of an array among those of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(usize);
+
+/// An argument of a kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Argument {
+    /// The address of an array.
+    Array(Place),
+    /// The address of no array.
+    None,
+    U32(u32),
+    U64(u64),
+    F32(f32),
+}
+
+impl Task {
+    /// The place of an array. The task keeps its memory, and has it once.
+    pub fn array(&mut self, array: &CubeTensor) -> Place {
+        let handle = &array.handle;
+        let id = handle.memory.descriptor().id;
+        let same = |buffer: &BufferBinding| {
+            buffer.memory.id() == id
+                && (buffer.offset_start, buffer.offset_end) == (handle.offset_start, handle.offset_end)
+        };
+        self.buffers.iter().position(same).map_or_else(|| self.another(array), Place)
+    }
+
+    /// As [`Task::array`], of one that is not among the arrays of the task: for long lists, since nothing is searched.
+    pub fn another(&mut self, array: &CubeTensor) -> Place {
+        self.buffers.push(array.handle.clone().binding());
+        Place(self.buffers.len() - 1)
+    }
+
+    /// An array as an argument.
+    pub fn argument(&mut self, array: &CubeTensor) -> Argument {
+        Argument::Array(self.array(array))
+    }
+
+    /// An array that may be missing, as an argument.
+    pub fn optional(&mut self, array: Option<&CubeTensor>) -> Argument {
+        array.map_or(Argument::None, |array| self.argument(array))
+    }
+
+    /// A new contiguous array on the device of `like`, of undefined content. It can be used by this task, and by work that starts after it.
+    pub fn empty<const D: usize>(&mut self, like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
+        let handle = unreserved(like, sizes.iter().product::<usize>() * dtype.size());
+        self.new.push(handle.clone());
+        CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), sizes.into(), handle, dtype)
+    }
+
+    /// Adds a step.
+    pub fn step(&mut self, step: impl FnOnce(&OnStream<'_>) -> Result<(), String> + Send + 'static) {
+        self.steps.push(Box::new(step));
+    }
+
+    /// Adds a kernel.
+    ///
+    /// # Safety
+    /// The arguments have the number and types of the kernel's parameters, and it reads and writes nothing but their arrays.
+    pub unsafe fn kernel(
+        &mut self,
+        code: &'static Code,
+        name: &'static CStr,
+        launch: Launch,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) {
+        let arguments: Vec<Argument> = arguments.into_iter().collect();
+        self.step(move |at| {
+            // A number of 32 bits is read from the first half: the host is little-endian wherever CUDA is.
+            let mut values: Vec<u64> = arguments.iter().map(|argument| argument.value(at)).collect();
+            let mut pointers: Vec<*mut c_void> = values.iter_mut().map(|value| (&raw mut *value).cast()).collect();
+            // SAFETY: the caller answers for the arguments, and the task keeps the arrays.
+            unsafe { code.function(name, launch.shared)?.launch(at.stream, launch, &mut pointers) }
+        });
+    }
+
+    /// Number of steps.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Starts the steps behind all work that was started before.
+    ///
+    /// # Panics
+    /// When an earlier task has failed.
+    pub fn run(self) {
+        let Self { new, buffers, steps } = self;
+        submit(new, buffers, steps.len(), move |at| steps.into_iter().try_for_each(|step| step(&at)));
+    }
+}
+
+impl Argument {
+    fn value(&self, at: &OnStream<'_>) -> u64 {
+        match *self {
+            Self::Array(place) => at.address(place),
+            Self::None => 0,
+            Self::U32(number) => u64::from(number),
+            Self::U64(number) => number,
+            Self::F32(number) => u64::from(number.to_bits()),
+        }
+    }
+}
+
+impl OnStream<'_> {
+    /// The device address of an array.
+    pub fn address(&self, place: Place) -> u64 {
+        self.addresses[place.0]
+    }
+}
