@@ -154,7 +154,9 @@ impl<'de> Visitor<'de> for Documents<'_> {
 mod tests {
     use super::*;
 
-    fn judgements(text: &str) -> std::result::Result<Option<Vec<(String, String, f64)>>, String> {
+    type Found = Option<Vec<(String, String, f64)>>;
+
+    fn judgements(text: &str) -> std::result::Result<Found, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("qrels.json");
         std::fs::write(&path, text).unwrap();

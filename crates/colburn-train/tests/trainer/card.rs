@@ -25,7 +25,7 @@ fn evaluating(dir: &Path) -> TrainingArguments {
 }
 
 fn train(args: TrainingArguments) {
-    let evaluator = TripletEvaluator::new(&rows(24).slice(16..24).unwrap()).unwrap();
+    let evaluator = TripletEvaluator::new(rows(24).slice(16..24).unwrap()).unwrap();
     let trainer =
         trainer(args).train_dataset(rows(16)).eval_dataset(rows(24).slice(16..24).unwrap()).evaluator(evaluator);
     trainer.model_card(ModelCardData { license: Some("mit".to_owned()), ..Default::default() }).train().unwrap();

@@ -18,7 +18,7 @@ fn losses(model: &ColBert, seed: u64, eval_on_start: bool) -> Vec<f64> {
     };
     let output = Trainer::new(model.clone(), Contrastive::default(), args)
         .train_dataset(rows(24))
-        .evaluator(TripletEvaluator::new(&rows(4)).unwrap())
+        .evaluator(TripletEvaluator::new(rows(4)).unwrap())
         .handle_interrupt(false)
         .train()
         .unwrap();

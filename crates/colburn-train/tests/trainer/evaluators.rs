@@ -182,7 +182,7 @@ fn a_model_is_evaluated_without_training() {
     let dir = tempfile::tempdir().unwrap();
     let args = TrainingArguments { max_steps: 1, eval_on_start: true, ..arguments(dir.path()) };
     let with_data = |trainer: Trainer| {
-        let triplets = TripletEvaluator::new(&rows(6)).unwrap();
+        let triplets = TripletEvaluator::new(rows(6)).unwrap();
         trainer.quiet().named_eval_dataset("a", rows(8)).named_eval_dataset("b", rows(5)).evaluator(triplets)
     };
     let metrics = with_data(trainer(args.clone())).evaluate().unwrap();

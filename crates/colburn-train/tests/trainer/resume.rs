@@ -111,7 +111,7 @@ fn the_end_of_an_epoch_comes_once() {
             resume_from_checkpoint: resume,
             ..arguments(dir)
         };
-        let evaluator = TripletEvaluator::new(&rows(4)).unwrap();
+        let evaluator = TripletEvaluator::new(rows(4)).unwrap();
         trainer(args).train_dataset(rows(8)).evaluator(evaluator).eval_dataset(rows(4)).train().unwrap()
     };
     let csv = |dir: &Path| fs::read_to_string(dir.join("eval/triplet_evaluation_results.csv")).unwrap();
