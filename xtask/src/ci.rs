@@ -17,7 +17,7 @@ const PLAID_AND_NDARRAY: [&str; 2] = ["--features", "colburn-cli/plaid"];
 /// The tests of the GPU kernels on wgpu. They choose the device themselves.
 const KERNELS_ON_WGPU: &str = "cargo test --release -p colburn-ops --features flex,wgpu --lib -- cube";
 
-/// The setting of builds of which only the tests matter: half the time of the compiler.
+/// The setting of a build of which only the tests matter: half the time of the compiler.
 const QUICK_BUILD: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
 
 pub fn run() -> Result<()> {
@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
     report.take("tests of PLAID indexes", cargo(&plaid).env("BURN_DEVICE", "flex"))?;
     report.add("parity on ndarray", Suite::on(Device::Ndarray).in_build(&PLAID_AND_NDARRAY).run()?);
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        report.take("kernels under AddressSanitizer", sanitize::tests().env(QUICK_BUILD.0, QUICK_BUILD.1))?;
+        report.take("kernels under AddressSanitizer", &mut sanitize::tests())?;
     }
     report.on_wgpu()?;
     report.print();

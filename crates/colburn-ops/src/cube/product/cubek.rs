@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_std::{Metadata, strides};
 
 use super::matrix::Matrix;
-use crate::cube::copy::copy_into;
+use crate::cube::copy::{copied, copy_into};
 
 /// As `product` of the module above.
 pub(super) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool, out: &Matrix) {
@@ -23,12 +23,17 @@ pub(super) fn product(a: Matrix, b: Matrix, bias: Option<&CubeTensor>, add: bool
     }
 }
 
-/// One of the matrices as a tensor, with strides.
+/// One of the matrices as a tensor, with strides. It is copied where the device cannot address a buffer that starts there.
 fn tensor(matrix: &Matrix, number: usize) -> CubeTensor {
     let mut tensor = matrix.array.clone();
-    let first = (matrix.first + number * matrix.batch.1) * tensor.dtype.size();
-    tensor.handle = tensor.handle.offset_start(first as u64);
     let (rows, columns, stride) = (matrix.rows, matrix.columns, matrix.stride);
+    let first = matrix.first + number * matrix.batch.1;
+    let start = (first * tensor.dtype.size()) as u64;
+    if start.is_multiple_of(tensor.client.properties().memory.alignment) {
+        tensor.handle = tensor.handle.offset_start(start);
+    } else {
+        tensor = copied(&tensor, first, rows.saturating_sub(1) * stride + columns, tensor.dtype);
+    }
     *tensor.meta = if matrix.transposed {
         Metadata::new([columns, rows], strides![1, stride])
     } else {
