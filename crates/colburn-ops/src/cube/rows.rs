@@ -37,6 +37,23 @@ impl RowPlan {
     }
 }
 
+/// The row of a unit, and its number among the units of that row.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Place {
+    pub row: usize,
+    pub lane: usize,
+    /// False for units behind the last row. They repeat it and write nothing: all must take part in the sums.
+    pub inside: bool,
+}
+
+/// The place of this unit in a group of the rows that a cube has at a time.
+#[cube]
+pub(crate) fn place(group: usize, rows: u32, #[comptime] lanes: usize) -> Place {
+    let wanted = group * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
+    let inside = wanted < rows as usize;
+    Place { row: select(inside, wanted, rows as usize - 1), lane: UNIT_POS as usize % lanes, inside }
+}
+
 /// The sum of the elements of a vector.
 #[cube]
 pub(crate) fn elements<N: Size>(vector: Vector<f32, N>) -> f32 {

@@ -11,7 +11,7 @@ use crate::cube::array::{argument, element, empty};
 use crate::cube::launches::counted;
 use crate::cube::masks::{self, MaskArrays, dropped, factors, row_key};
 use crate::cube::queue::Queue;
-use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
+use crate::cube::rows::{RowPlan, UNITS, elements, part_count, place, total};
 use crate::cube::sums::{add_partial, column_sums, zeros};
 use crate::cube::terms::{Terms as Input, sum_at};
 
@@ -129,8 +129,6 @@ fn backward_kernel<F: Float, N: Size>(
     let size = N::value();
     let width = comptime!((vectors * size) as u32);
     let lane = UNIT_POS as usize % lanes;
-    let place = UNIT_POS as usize / lanes;
-    let at_once = comptime!(UNITS / lanes);
     let mut shared = Shared::<[Vector<f32, Const<2>>]>::new_slice(comptime!(UNITS));
     let mut parts = Shared::<[Vector<f32, Const<2>>]>::new_slice(comptime!(part_count(lanes)));
     let mut by_weight = Array::<Vector<f32, N>>::new(share);
@@ -144,10 +142,8 @@ fn backward_kernel<F: Float, N: Size>(
     }
 
     for step in 0..steps as usize {
-        let wanted = (step * CUBE_COUNT + CUBE_POS) * at_once + place;
-        // Units behind the last row repeat it, and write and count nothing: all must take part in the sums.
-        let inside = wanted < rows as usize;
-        let row = select(inside, wanted, rows as usize - 1);
+        let here = place(step * CUBE_COUNT + CUBE_POS, rows, lanes);
+        let (row, inside) = (here.row, here.inside);
         let masks = row_key(masks, row, width);
         let mean = statistics[2 * row];
         let scale = statistics[2 * row + 1];

@@ -9,7 +9,7 @@ use crate::cube::array::{argument, cubes, element, empty};
 use crate::cube::launches::counted;
 use crate::cube::masks::{self, MaskArrays, factors_at, row_key};
 use crate::cube::queue::alone;
-use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
+use crate::cube::rows::{RowPlan, UNITS, elements, part_count, place, total};
 use crate::cube::terms::{Terms as Input, sum_at};
 
 /// The norms and the statistics, as `forward` of the module above, by kernels that bind so many buffers at most.
@@ -78,11 +78,8 @@ fn forward_kernel<F: Float, N: Size>(
     let share = comptime!(vectors.div_ceil(lanes));
     let size = N::value();
     let width = comptime!((vectors * size) as u32);
-    let lane = UNIT_POS as usize % lanes;
-    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
-    // Units behind the last row repeat it and write nothing: all must take part in the sums.
-    let inside = wanted < rows as usize;
-    let row = select(inside, wanted, rows as usize - 1);
+    let here = place(CUBE_POS, rows, lanes);
+    let (row, lane, inside) = (here.row, here.lane, here.inside);
     let masks = row_key(masks, row, width);
 
     let mut values = Array::<Vector<f32, N>>::new(share);

@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use crate::cube::array::{argument, cubes, empty, sizes};
 use crate::cube::launches::counted;
-use crate::cube::rows::{RowPlan, UNITS, elements, part_count, total};
+use crate::cube::rows::{RowPlan, UNITS, elements, part_count, place, total};
 
 /// The least square of a length: a shorter row is divided by the root of this.
 const LEAST: f32 = 1e-24;
@@ -75,11 +75,8 @@ fn forward_kernel<N: Size>(
     #[comptime] lanes: usize,
 ) {
     let share = comptime!(vectors.div_ceil(lanes));
-    let lane = UNIT_POS as usize % lanes;
-    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
-    // Units behind the last row repeat it and write nothing: all must take part in the sums.
-    let inside = wanted < rows as usize;
-    let row = select(inside, wanted, rows as usize - 1);
+    let here = place(CUBE_POS, rows, lanes);
+    let (row, lane, inside) = (here.row, here.lane, here.inside);
     let mut values = Array::<Vector<f32, N>>::new(share);
     let mut sum = Vector::<f32, N>::new(0.0f32);
     #[unroll]
@@ -120,10 +117,8 @@ fn backward_kernel<N: Size>(
     #[comptime] lanes: usize,
 ) {
     let share = comptime!(vectors.div_ceil(lanes));
-    let lane = UNIT_POS as usize % lanes;
-    let wanted = CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes;
-    let inside = wanted < rows as usize;
-    let row = select(inside, wanted, rows as usize - 1);
+    let here = place(CUBE_POS, rows, lanes);
+    let (row, lane, inside) = (here.row, here.lane, here.inside);
     let mut values = Array::<Vector<f32, N>>::new(share);
     let mut slopes = Array::<Vector<f32, N>>::new(share);
     let mut sum = Vector::<f32, N>::new(0.0f32);
