@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod evaluate;
 mod evaluation;
+mod file_format;
 mod index;
 mod known;
 mod opened;

@@ -2,21 +2,23 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
-use colburn::data::{Format, Source};
+use clap::Args;
+use colburn::data::Source;
+
+use crate::file_format::{FormatConfig, FormatName, delimiter};
 
 /// The options of a command that reads rows.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SourceOptions {
     /// The format of all files [default: by their content, then by their names].
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<FormatOption>,
+    pub format: Option<FormatName>,
     /// The character between two cells of a CSV or TSV file: itself, or `tab` [default: by the first lines].
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub delimiter: Option<char>,
     /// The names of the columns of a CSV or TSV file that has no header, e.g. --column-names id,text; of a text file, one name.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub column_names: Vec<String>,
+    pub column_names: Option<Vec<String>>,
     /// The split to read where there are several: train, validation, test, …
     #[arg(long)]
     pub split: Option<String>,
@@ -25,60 +27,20 @@ pub struct SourceOptions {
 impl SourceOptions {
     /// The rows of a path, a pattern, a folder or a name on the hub, read so.
     pub fn source(&self, spec: &Path) -> Source {
-        let mut source = Source::new(spec);
-        if let Some(format) = self.format {
-            source = source.with_format(format.into());
+        FormatConfig {
+            format: self.format,
+            delimiter: self.delimiter,
+            column_names: self.column_names.clone(),
+            split: self.split.clone(),
         }
-        if let Some(delimiter) = self.delimiter {
-            source = source.with_delimiter(delimiter);
-        }
-        if !self.column_names.is_empty() {
-            source = source.with_column_names(self.column_names.clone());
-        }
-        match &self.split {
-            Some(split) => source.with_split(split),
-            None => source,
-        }
-    }
-}
-
-/// The format of data files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FormatOption {
-    Parquet,
-    /// An object a line, or an array of objects.
-    Json,
-    /// Cells with any delimiter between them.
-    Csv,
-    Arrow,
-    /// A text a line.
-    Text,
-}
-
-impl From<FormatOption> for Format {
-    fn from(format: FormatOption) -> Self {
-        match format {
-            FormatOption::Parquet => Self::Parquet,
-            FormatOption::Json => Self::Json,
-            FormatOption::Csv => Self::Csv,
-            FormatOption::Arrow => Self::Arrow,
-            FormatOption::Text => Self::Text,
-        }
-    }
-}
-
-fn delimiter(text: &str) -> Result<char, String> {
-    let mut characters = text.chars();
-    match (text, characters.next(), characters.next()) {
-        ("tab" | "\\t", ..) => Ok('\t'),
-        (_, Some(one), None) => Ok(one),
-        _ => Err("one character is expected, or `tab`".to_owned()),
+        .source(spec)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use colburn::data::Format;
 
     use super::*;
 

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
-use colburn::data::{Format, Source, TextColumns};
+use clap::Args;
+use colburn::data::{Source, TextColumns};
+
+use crate::file_format::{FormatConfig, FormatName, delimiter};
 
 /// The reading of texts, where their columns and format are not known by names and contents.
 #[derive(Args, Clone, Debug, Default)]
@@ -18,13 +20,13 @@ pub struct TextArguments {
     pub text_column: Vec<String>,
     /// The format of the texts, if their contents and names do not tell it.
     #[arg(long, value_name = "FORMAT")]
-    pub input_format: Option<InputFormat>,
+    pub input_format: Option<FormatName>,
     /// The character between the columns of a CSV file, or `tab`; found out unless given.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub delimiter: Option<char>,
     /// The names of the columns of a CSV file without a header, with commas between them.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub column_names: Vec<String>,
+    pub column_names: Option<Vec<String>>,
     /// The split of a data set that has several.
     #[arg(long, value_name = "NAME")]
     pub input_split: Option<String>,
@@ -33,62 +35,18 @@ pub struct TextArguments {
 impl TextArguments {
     /// The texts of a path, to be read as these arguments say.
     pub fn source(&self, path: &Path) -> Source {
-        let mut source = Source::new(path);
-        if let Some(format) = self.input_format {
-            source = source.with_format(format.into());
+        FormatConfig {
+            format: self.input_format,
+            delimiter: self.delimiter,
+            column_names: self.column_names.clone(),
+            split: self.input_split.clone(),
         }
-        if let Some(delimiter) = self.delimiter {
-            source = source.with_delimiter(delimiter);
-        }
-        if !self.column_names.is_empty() {
-            source = source.with_column_names(self.column_names.clone());
-        }
-        if let Some(split) = &self.input_split {
-            source = source.with_split(split);
-        }
-        source
+        .source(path)
     }
 
     /// The columns that these arguments name.
     pub fn columns(&self) -> TextColumns {
         TextColumns::default().with_ids(&self.id_column).with_texts(&self.text_column)
-    }
-}
-
-fn delimiter(text: &str) -> Result<char, String> {
-    let mut characters = text.chars();
-    match (text, characters.next(), characters.next()) {
-        ("tab" | "\\t", ..) => Ok('\t'),
-        (_, Some(one), None) if one.is_ascii() && !matches!(one, '"' | '\n' | '\r') => Ok(one),
-        _ => Err("one ASCII character other than a quote or a line break is expected, or `tab`".to_owned()),
-    }
-}
-
-/// The format of texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum InputFormat {
-    Parquet,
-    /// Lines of JSON, or an array of objects.
-    #[value(alias = "jsonl", alias = "ndjson")]
-    Json,
-    /// Columns with any delimiter.
-    #[value(alias = "tsv")]
-    Csv,
-    Arrow,
-    /// A text a line.
-    #[value(alias = "txt")]
-    Text,
-}
-
-impl From<InputFormat> for Format {
-    fn from(format: InputFormat) -> Self {
-        match format {
-            InputFormat::Parquet => Self::Parquet,
-            InputFormat::Json => Self::Json,
-            InputFormat::Csv => Self::Csv,
-            InputFormat::Arrow => Self::Arrow,
-            InputFormat::Text => Self::Text,
-        }
     }
 }
 
@@ -118,19 +76,4 @@ pub struct PromptsArguments {
     /// Put before every document that is encoded the prompt that is saved with the model under this name.
     #[arg(long, visible_alias = "document-prompt-name", value_name = "NAME", conflicts_with = "corpus_prompt")]
     pub corpus_prompt_name: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::delimiter;
-
-    #[test]
-    fn delimiters_are_single_characters() {
-        for (text, expected) in [(";", ';'), ("tab", '\t'), ("\\t", '\t'), ("\t", '\t'), ("|", '|'), (" ", ' ')] {
-            assert_eq!(delimiter(text), Ok(expected));
-        }
-        for text in ["", ";;", "\"", "\n", "é"] {
-            assert!(delimiter(text).unwrap_err().contains("one ASCII character"), "{text:?}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use colburn::data::{Format, Roles, RowOptions, ShortRows, Source};
+use colburn::data::{Roles, RowOptions, ShortRows, Source};
 use colburn::eval::EvalRows;
 use colburn::loss::LossConfig;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::loss::{self, Caching};
 use super::section::{self, Section};
+use crate::file_format::FormatConfig;
 use crate::{Error, Result};
 
 /// The data of a run.
@@ -37,27 +38,6 @@ pub struct DatasetConfig {
     /// The texts that its rows name by id, if it is the data of a distillation.
     pub tables: Option<Tables>,
     pub loss: Option<LossConfig>,
-}
-
-/// The form of the files of a dataset, where they do not say it themselves.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FormatConfig {
-    pub format: Option<FormatName>,
-    pub delimiter: Option<char>,
-    pub column_names: Option<Vec<String>>,
-    pub split: Option<String>,
-}
-
-/// The formats by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FormatName {
-    Parquet,
-    Json,
-    Csv,
-    Arrow,
-    Text,
 }
 
 /// The other two tables of a distillation.
@@ -234,27 +214,7 @@ impl TableKeys {
 impl DatasetConfig {
     /// The place and the form of its rows.
     pub fn source(&self) -> Source {
-        let FormatConfig { format, delimiter, column_names, split } = self.format.clone();
-        let mut source = Source::new(&self.path);
-        if let Some(format) = format {
-            source = source.with_format(match format {
-                FormatName::Parquet => Format::Parquet,
-                FormatName::Json => Format::Json,
-                FormatName::Csv => Format::Csv,
-                FormatName::Arrow => Format::Arrow,
-                FormatName::Text => Format::Text,
-            });
-        }
-        if let Some(delimiter) = delimiter {
-            source = source.with_delimiter(delimiter);
-        }
-        if let Some(names) = column_names {
-            source = source.with_column_names(names);
-        }
-        match split {
-            Some(split) => source.with_split(&split),
-            None => source,
-        }
+        self.format.clone().source(&self.path)
     }
 }
 
@@ -314,7 +274,8 @@ fn dataset(section: &Section, caching: &mut Vec<Caching>) -> Result<DatasetConfi
 mod tests {
     use super::super::testing::{run_text, section};
     use super::*;
-    use colburn::data::{Missing, Positives};
+    use crate::file_format::FormatName;
+    use colburn::data::{Format, Missing, Positives};
     use std::num::NonZeroUsize;
 
     fn read(toml: &str) -> Result<DataConfig> {
