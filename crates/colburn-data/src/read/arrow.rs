@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use polars_arrow::array::Array;
 use polars_arrow::datatypes::ArrowSchema;
@@ -11,27 +11,20 @@ use polars_arrow::record_batch::RecordBatchT;
 use polars_error::PolarsResult;
 
 use super::arrow_lengths::{check, check_stream};
-use super::arrow_values::{Values, kind_of};
+use super::arrow_values::Values;
+use super::decoded::Decoded;
 use super::input::Input;
 use super::panics::guarded;
 use super::rows::{Field, Rows};
 use crate::error::{Error, Place, Result};
-use crate::table::ColumnKind;
 use crate::table::value::Value;
 
 const FILE: &[u8] = b"ARROW1";
 
 /// The rows of an Arrow file or stream.
 pub(super) struct ArrowRows {
-    path: PathBuf,
     batches: Batches,
-    fields: Vec<Field>,
-    /// The values of the batch by column; none for a column that is not kept.
-    values: Vec<Option<Values>>,
-    /// The first row of the batch, its rows, and the row in it.
-    start: usize,
-    rows: usize,
-    row: Option<usize>,
+    decoded: Decoded,
 }
 
 enum Batches {
@@ -48,35 +41,21 @@ impl ArrowRows {
         let opened =
             guarded(|| if head.starts_with(FILE) { of_file(reader, length) } else { of_stream(reader, length) });
         let (batches, schema) = opened.map_err(|reason| incomplete(&path, &reason))?;
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind: Some(kind) };
-        let fields: Vec<Field> = schema.iter_values().map(|of| field(&of.name, kind_of(&of.dtype))).collect();
-        if fields.is_empty() {
-            return Err(Error::Empty { path, reason: "no columns" });
-        }
-        if !fields.iter().any(is_kept) {
-            return Err(Error::Empty { path, reason: "no column of texts, numbers or lists of either" });
-        }
-        Ok(Self { path, batches, fields, values: Vec::new(), start: 0, rows: 0, row: None })
+        Ok(Self { batches, decoded: Decoded::new(&path, schema.iter_values())? })
     }
 
-    fn values(&self, batch: &RecordBatchT<Box<dyn Array>>) -> std::result::Result<Vec<Option<Values>>, String> {
-        let arrays = batch.arrays();
-        if arrays.len() != self.fields.len() {
-            return Err(format!("a batch of {} columns, where the schema has {}", arrays.len(), self.fields.len()));
+    fn take(&mut self, batch: &RecordBatchT<Box<dyn Array>>) -> Result<()> {
+        let (arrays, columns) = (batch.arrays(), self.decoded.fields().len());
+        let path = self.decoded.path().to_owned();
+        if arrays.len() != columns {
+            let reason = format!("a batch of {} columns, where the schema has {columns}", arrays.len());
+            return Err(incomplete(&path, &reason));
         }
-        let values = |(field, array): (&Field, &dyn Array)| {
-            if !is_kept(field) {
-                return Ok(None);
-            }
-            let unfit = || format!("column {} has no values of its type", field.name);
-            Values::of(array).map(Some).ok_or_else(unfit)
-        };
-        self.fields.iter().zip(arrays.iter().map(AsRef::as_ref)).map(values).collect()
+        self.decoded.fill(batch.len(), |column, field| {
+            let unfit = || incomplete(&path, &format!("column {} has no values of its type", field.name));
+            Values::of(arrays[column].as_ref()).ok_or_else(unfit)
+        })
     }
-}
-
-fn is_kept(field: &Field) -> bool {
-    field.kind.as_ref().is_some_and(ColumnKind::is_kept)
 }
 
 fn of_file(mut reader: BufReader<File>, length: u64) -> PolarsResult<(Batches, ArrowSchema)> {
@@ -114,43 +93,32 @@ impl Batches {
 
 impl Rows for ArrowRows {
     fn fields(&self) -> &[Field] {
-        &self.fields
+        self.decoded.fields()
     }
 
     fn advance(&mut self) -> Result<bool> {
-        let next = self.row.map_or(0, |row| row + 1);
-        if next < self.rows {
-            self.row = Some(next);
+        if self.decoded.advance() {
             return Ok(true);
         }
-        self.values = Vec::new();
-        self.start += self.rows;
-        (self.row, self.rows) = (None, 0);
+        self.decoded.clear();
         loop {
-            let batch = guarded(|| self.batches.next()).map_err(|reason| incomplete(&self.path, &reason))?;
-            let Some(batch) = batch else { return Ok(false) };
-            if batch.is_empty() {
-                continue;
+            let batch = guarded(|| self.batches.next());
+            let Some(batch) = batch.map_err(|reason| incomplete(self.decoded.path(), &reason))? else {
+                return Ok(false);
+            };
+            if !batch.is_empty() {
+                self.take(&batch)?;
+                return Ok(true);
             }
-            self.values = self.values(&batch).map_err(|reason| incomplete(&self.path, &reason))?;
-            (self.rows, self.row) = (batch.len(), Some(0));
-            return Ok(true);
         }
     }
 
     fn value(&self, field: usize) -> Value<'_> {
-        match (self.values.get(field), self.row) {
-            (Some(Some(values)), Some(row)) => values.value(row),
-            _ => self
-                .fields
-                .get(field)
-                .and_then(|field| field.kind.as_ref())
-                .map_or(Value::Null, |kind| Value::Other(kind.name())),
-        }
+        self.decoded.value(field)
     }
 
     fn place(&self) -> Place {
-        Place::Row { path: self.path.clone(), row: self.start + self.row.unwrap_or(0) }
+        self.decoded.place()
     }
 }
 

@@ -11,22 +11,23 @@ use crate::read::rows::{Field, Rows};
 pub(crate) struct CommonFields {
     first: PathBuf,
     names: Vec<String>,
-    /// The last file of which a row was checked.
-    checked: PathBuf,
+    /// True if the columns of the current file were checked with a row of it.
+    checked: bool,
 }
 
 impl CommonFields {
     /// Checks a file whose columns are known with its first row.
     pub(crate) fn check_row(&mut self, path: &Path, rows: &dyn Rows) -> Result<()> {
-        if rows.fields_grow() || self.checked == path {
+        if self.checked || rows.fields_grow() {
             return Ok(());
         }
-        path.clone_into(&mut self.checked);
+        self.checked = true;
         self.check(path, rows.fields())
     }
 
     /// Checks a file after its last row, and warns about the columns that it lacks.
     pub(crate) fn check_file(&mut self, path: &Path, rows: &dyn Rows) -> Result<()> {
+        self.checked = false;
         self.check(path, rows.fields())?;
         if self.first.as_os_str().is_empty() {
             path.clone_into(&mut self.first);

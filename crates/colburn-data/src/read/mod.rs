@@ -6,6 +6,7 @@ mod arrow_lengths;
 mod arrow_values;
 mod content;
 mod csv;
+mod decoded;
 mod fields;
 mod folder_columns;
 mod input;

@@ -35,6 +35,8 @@ pub struct Records {
     current: Option<(PathBuf, Box<dyn Rows>)>,
     common: CommonFields,
     columns: Vec<String>,
+    /// The number of columns of the current file that are among them.
+    known: usize,
     /// True if the next row is already read.
     ahead: bool,
 }
@@ -54,6 +56,7 @@ impl Records {
             current: None,
             common: CommonFields::default(),
             columns: Vec::new(),
+            known: 0,
             ahead: false,
         };
         records.ahead = records.advance()?;
@@ -90,14 +93,17 @@ impl Records {
                 let Some(file) = self.files.next() else { return Ok(false) };
                 let rows = open(&file, &self.source)?;
                 self.current = Some((file.path, rows));
+                self.known = 0;
                 continue;
             };
             let more = rows.advance()?;
-            for field in rows.fields() {
+            let fields = rows.fields();
+            for field in fields.iter().skip(self.known) {
                 if !self.columns.contains(&field.name) {
                     self.columns.push(field.name.clone());
                 }
             }
+            self.known = fields.len();
             if more {
                 self.common.check_row(path, rows.as_ref())?;
                 return Ok(true);

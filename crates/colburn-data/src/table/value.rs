@@ -61,6 +61,18 @@ impl Value<'_> {
         }
     }
 
+    /// The value in words, for messages: "the number 7", "a list".
+    pub fn described(&self) -> String {
+        match self {
+            Value::Null => "null".to_owned(),
+            Value::Text(text) => format!("the text {text:?}"),
+            Value::Integer(integer) => format!("the number {integer}"),
+            Value::Float(float) => format!("the number {float}"),
+            Value::List(_) => "a list".to_owned(),
+            Value::Other(kind) => format!("a value of the type {kind}"),
+        }
+    }
+
     /// The type of the value, for messages.
     pub(crate) fn name(&self) -> &str {
         match self {

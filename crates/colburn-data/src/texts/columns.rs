@@ -147,7 +147,7 @@ impl Chosen {
         }
         let id = value.id().map(std::borrow::Cow::into_owned);
         id.map(Some).ok_or_else(|| {
-            let found = described(&value);
+            let found = value.described();
             wrong(format!("column \"{column}\" holds {found}; an id is a text or a whole number"))
         })
     }
@@ -188,19 +188,7 @@ fn id(has: impl Fn(&str) -> bool) -> std::result::Result<Option<&'static str>, S
 fn no_text(record: &Record<'_>, column: &str, value: &Value<'_>) -> Error {
     let problem = match value {
         Value::Null => format!("column \"{column}\" is null or missing; a text is expected in every row"),
-        other => format!("column \"{column}\" holds {}; a text is expected", described(other)),
+        other => format!("column \"{column}\" holds {}; a text is expected", other.described()),
     };
     Error::Example { place: record.place(), problem }
-}
-
-/// A value in words.
-fn described(value: &Value<'_>) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Text(text) => format!("the text {text:?}"),
-        Value::Integer(integer) => format!("the number {integer}"),
-        Value::Float(float) => format!("the number {float}"),
-        Value::List(_) => "a list".to_owned(),
-        Value::Other(kind) => format!("a value of the type {kind}"),
-    }
 }

@@ -116,7 +116,7 @@ impl TextTable {
             Value::Text(_) => Ok(self.data.text(row, column)?),
             other => {
                 let name = self.data.columns()[column].to_owned();
-                let message = format!("column \"{name}\" holds {}; a text is expected", described(&other));
+                let message = format!("column \"{name}\" holds {}; a text is expected", other.described());
                 Err(Error::Collection { place: self.place(row), message })
             }
         }
@@ -164,23 +164,11 @@ pub(super) fn id(data: &Dataset, column: usize, row: usize) -> Result<Cow<'_, st
         value => match value.id() {
             Some(id) => Ok(Cow::Owned(id.into_owned())),
             None => {
-                let (name, found) = (data.columns()[column].to_owned(), described(&value));
+                let (name, found) = (data.columns()[column].to_owned(), value.described());
                 let message = format!("column \"{name}\" holds {found}; an id is a text or a whole number");
                 Err(Error::Collection { place: place(data, row), message })
             }
         },
-    }
-}
-
-/// A value in words.
-pub(super) fn described(value: &Value<'_>) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Text(text) => format!("the text {text:?}"),
-        Value::Integer(integer) => format!("the number {integer}"),
-        Value::Float(float) => format!("the number {float}"),
-        Value::List(_) => "a list".to_owned(),
-        Value::Other(kind) => format!("a value of the type {kind}"),
     }
 }
 

@@ -51,10 +51,6 @@ impl ParquetFile {
         Ok(Self { path, bytes, metadata, schema })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The columns.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.schema.iter_values()

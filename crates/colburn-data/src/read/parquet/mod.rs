@@ -8,11 +8,10 @@ use std::ops::Range;
 use polars_parquet::read::RowGroupMetadata;
 
 pub(crate) use self::file::ParquetFile;
-use super::arrow_values::{Values, kind_of};
+use super::decoded::Decoded;
 use super::input::Input;
 use super::rows::{Field, Rows};
-use crate::error::{Error, Place, Result};
-use crate::table::ColumnKind;
+use crate::error::{Place, Result};
 use crate::table::value::Value;
 
 const SLICE_BYTES: usize = 32 << 20;
@@ -20,18 +19,12 @@ const SLICE_BYTES: usize = 32 << 20;
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
     file: ParquetFile,
-    fields: Vec<Field>,
+    decoded: Decoded,
     /// The decoded bytes of a slice, about.
     slice_bytes: usize,
-    /// The row group, and its first row in the file.
     group: usize,
-    first: usize,
     /// The rows of the slice, counted in the row group.
     slice: Range<usize>,
-    /// The values of the slice by column; none for a column that is not decoded.
-    values: Vec<Option<Values>>,
-    /// The row in the slice; none before the first row and after the last one.
-    row: Option<usize>,
 }
 
 impl ParquetRows {
@@ -42,15 +35,8 @@ impl ParquetRows {
     fn in_slices(input: Input, slice_bytes: usize) -> Result<Self> {
         let Input { path, file, .. } = input;
         let file = ParquetFile::of(path.clone(), &file)?;
-        let field = |name: &str, kind| Field { name: name.to_owned(), kind: Some(kind) };
-        let fields: Vec<Field> = file.fields().map(|of| field(&of.name, kind_of(&of.dtype))).collect();
-        if fields.is_empty() {
-            return Err(Error::Empty { path, reason: "no columns" });
-        }
-        if !fields.iter().any(is_kept) {
-            return Err(Error::Empty { path, reason: "no column of texts, numbers or lists of either" });
-        }
-        Ok(Self { file, fields, slice_bytes, group: 0, first: 0, slice: 0..0, values: Vec::new(), row: None })
+        let decoded = Decoded::new(&path, file.fields())?;
+        Ok(Self { file, decoded, slice_bytes, group: 0, slice: 0..0 })
     }
 
     /// Goes to the next slice that has rows.
@@ -61,7 +47,6 @@ impl ParquetRows {
                 self.slice = self.slice.end..end;
                 return true;
             }
-            self.first += group.num_rows();
             self.group += 1;
             self.slice = 0..0;
         }
@@ -71,46 +56,29 @@ impl ParquetRows {
 
 impl Rows for ParquetRows {
     fn fields(&self) -> &[Field] {
-        &self.fields
+        self.decoded.fields()
     }
 
     fn advance(&mut self) -> Result<bool> {
-        let next = self.row.map_or(0, |row| row + 1);
-        if next < self.slice.len() {
-            self.row = Some(next);
+        if self.decoded.advance() {
             return Ok(true);
         }
-        (self.values, self.row) = (Vec::new(), None);
+        self.decoded.clear();
         if !self.next_slice() {
             return Ok(false);
         }
-        let values = self.fields.iter().enumerate().map(|(column, field)| {
-            is_kept(field).then(|| self.file.values(self.group, column, self.slice.clone())).transpose()
-        });
-        self.values = values.collect::<Result<_>>()?;
-        self.row = Some(0);
+        let Self { file, decoded, group, slice, .. } = self;
+        decoded.fill(slice.len(), |column, _| file.values(*group, column, slice.clone()))?;
         Ok(true)
     }
 
     fn value(&self, field: usize) -> Value<'_> {
-        match (self.values.get(field), self.row) {
-            (Some(Some(values)), Some(row)) => values.value(row),
-            _ => self
-                .fields
-                .get(field)
-                .and_then(|field| field.kind.as_ref())
-                .map_or(Value::Null, |kind| Value::Other(kind.name())),
-        }
+        self.decoded.value(field)
     }
 
     fn place(&self) -> Place {
-        let row = self.first + self.slice.start + self.row.unwrap_or(0);
-        Place::Row { path: self.file.path().to_owned(), row }
+        self.decoded.place()
     }
-}
-
-fn is_kept(field: &Field) -> bool {
-    field.kind.as_ref().is_some_and(ColumnKind::is_kept)
 }
 
 /// The number of rows of a group that have about `bytes` decoded bytes.
