@@ -46,97 +46,96 @@ impl Clock {
     }
 }
 
-/// The layers, the projection, and the state of the optimizer.
+/// The parameters, and the state of the optimizer.
 struct Model {
-    layers: Vec<Layer>,
-    head: Tensor<2>,
+    /// The matrices of all layers, [`MATRICES`] each, and the projection.
+    matrices: Vec<Tensor<2>>,
+    /// The vectors of all layers, [`VECTORS`] each.
+    vectors: Vec<Tensor<1>>,
     moments: Vec<[AnyTensor; 2]>,
 }
 
+/// Matrices of a layer: queries, keys, values, output, inner and outer.
+const MATRICES: usize = 6;
+/// Vectors of a layer: a bias for each of its matrices, then weight and bias of both norms.
+const VECTORS: usize = 10;
+
 impl Model {
     fn new(layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
-        let layers: Vec<Layer> = (0..layers).map(|_| Layer::new(hidden, inner, device)).collect();
-        let head = Tensor::random([hidden, DIM], Distribution::Normal(0.0, 0.02), device).autodiff().require_grad();
-        Self { layers, head, moments: Vec::new() }
+        let matrix = |shape: [usize; 2]| {
+            Tensor::random(shape, Distribution::Normal(0.0, 0.02), device).autodiff().require_grad()
+        };
+        let vector = |width: usize| Tensor::ones([width], device).autodiff().require_grad();
+        let shapes = [[hidden; 2], [hidden; 2], [hidden; 2], [hidden; 2], [hidden, inner], [inner, hidden]];
+        let widths = [hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden];
+        let matrices = (0..layers).flat_map(|_| shapes).chain([[hidden, DIM]]).map(matrix).collect();
+        let vectors = (0..layers).flat_map(|_| widths).map(vector).collect();
+        Self { matrices, vectors, moments: Vec::new() }
     }
 
     fn forward(&self, mut x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        for layer in &self.layers {
-            x = layer.forward(x, heads, precision, batch);
+        let (layers, head) = self.matrices.as_chunks::<MATRICES>();
+        for (matrices, vectors) in layers.iter().zip(self.vectors.as_chunks::<VECTORS>().0) {
+            x = layer(matrices, vectors, x, heads, precision, batch);
         }
-        normalize(linear(x, self.head.clone(), None, precision))
+        normalize(linear(x, head[0].clone(), None, precision))
     }
 
-    /// All parameters in one update.
+    /// All parameters in one update. They are taken out of the model, so that they are written in place.
     fn update(&mut self, mut gradients: Gradients, settings: AdamWSettings, step: u64) {
-        let mut updates = Vec::new();
+        let (matrices, vectors) = (std::mem::take(&mut self.matrices), std::mem::take(&mut self.vectors));
+        let (of_matrices, layers) = (matrices.len(), vectors.len() / VECTORS);
         let mut moments = std::mem::take(&mut self.moments).into_iter();
+        let mut updates = Vec::new();
         let mut add = |weight: AnyTensor, gradient: AnyTensor, zeros: [AnyTensor; 2]| {
             let moments = moments.next().unwrap_or(zeros);
             updates.push(ParameterUpdate { rate: 1e-5, decay: 0.0, step, weight, gradient, moments });
         };
-        let matrices = self.layers.iter().flat_map(|layer| &layer.matrices).chain([&self.head]);
         for weight in matrices {
             let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
             let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
             let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
-            add(AnyTensor::new(weight.clone().inner()), AnyTensor::new(gradient), zeros);
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
         }
-        for weight in self.layers.iter().flat_map(|layer| &layer.vectors) {
+        for weight in vectors {
             let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
             let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
             let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
-            add(AnyTensor::new(weight.clone().inner()), AnyTensor::new(gradient), zeros);
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
         }
+        assert_eq!(updates.len(), of_matrices + VECTORS * layers, "each parameter has a gradient");
         let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
         let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0 };
-        let mut updated = adamw_all(settings, &clip, updates).into_iter();
-        for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.matrices).chain([&mut self.head]) {
-            let Some((new, moments)) = updated.next() else { return };
-            *weight = new.into_tensor().autodiff().require_grad();
-            self.moments.push(moments);
-        }
-        for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.vectors) {
-            let Some((new, moments)) = updated.next() else { return };
-            *weight = new.into_tensor().autodiff().require_grad();
+        for (number, (new, moments)) in adamw_all(settings, &clip, updates).into_iter().enumerate() {
+            match number < of_matrices {
+                true => self.matrices.push(new.into_tensor().autodiff().require_grad()),
+                false => self.vectors.push(new.into_tensor().autodiff().require_grad()),
+            }
             self.moments.push(moments);
         }
     }
 }
 
-/// Matrices and vectors of one layer, in the order in which [`Layer::forward`] takes them.
-struct Layer {
-    matrices: Vec<Tensor<2>>,
-    vectors: Vec<Tensor<1>>,
-}
-
-impl Layer {
-    fn new(hidden: usize, inner: usize, device: &Device) -> Self {
-        let matrix = |shape: [usize; 2]| {
-            Tensor::random(shape, Distribution::Normal(0.0, 0.02), device).autodiff().require_grad()
-        };
-        let shapes = [[hidden; 2], [hidden; 2], [hidden; 2], [hidden; 2], [hidden, inner], [inner, hidden]];
-        let vector = |width: usize| Tensor::ones([width], device).autodiff().require_grad();
-        let widths = [hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden];
-        Self { matrices: shapes.map(matrix).into(), vectors: widths.map(vector).into() }
-    }
-
-    fn forward(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        let linear =
-            |number: usize| LinearWeights { weight: self.matrices[number].clone(), bias: self.vectors[number].clone() };
-        let norm = |number: usize| PostNorm {
-            weight: self.vectors[number].clone(),
-            bias: self.vectors[number + 1].clone(),
-            eps: 1e-12,
-            dropout: 0.1,
-        };
-        let weights =
-            AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
-        let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
-        let x = attention_block(x, weights, options, precision, batch);
-        let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
-        feed_forward_block(x, weights, Activation::Gelu, precision, batch)
-    }
+fn layer(
+    matrices: &[Tensor<2>; MATRICES],
+    vectors: &[Tensor<1>; VECTORS],
+    x: Tensor<2>,
+    heads: usize,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
+    let linear = |number: usize| LinearWeights { weight: matrices[number].clone(), bias: vectors[number].clone() };
+    let norm = |number: usize| PostNorm {
+        weight: vectors[number].clone(),
+        bias: vectors[number + 1].clone(),
+        eps: 1e-12,
+        dropout: 0.1,
+    };
+    let weights = AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
+    let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
+    let x = attention_block(x, weights, options, precision, batch);
+    let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
+    feed_forward_block(x, weights, Activation::Gelu, precision, batch)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -9,6 +9,7 @@ use crate::cube::array::len;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::room::Room;
 use crate::cube::sums::{Blocks, LANES, ROWS};
 
 static SOURCE: Source = Source::new(with_common!("activation.cu"), &[]);
@@ -48,7 +49,7 @@ pub(super) fn backward(
     let blocks = Blocks::new(len(x) / width(x), width(x) / vector(x));
     let by_x = alike(task, x);
     let value = extras.value.then(|| alike(task, x));
-    let partial = extras.sums.then(|| task.empty(x, [blocks.blocks, width(x)], DType::F32));
+    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, width(x)], DType::F32));
     let arguments = [
         task.argument(x),
         task.argument(gradient),
@@ -95,5 +96,5 @@ fn width(x: &CubeTensor) -> usize {
 
 /// An array of the sizes and type of x.
 fn alike(task: &mut Task, x: &CubeTensor) -> CubeTensor {
-    CubeTensor { handle: task.empty(x, [len(x)], x.dtype).handle, ..x.clone() }
+    CubeTensor { handle: task.empty(Room::Scratch, x, [len(x)], x.dtype).handle, ..x.clone() }
 }
