@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block};
 use crate::activation::Activation;
-use crate::attention::AttentionOptions;
+use crate::attention::{AttentionOptions, RelativeBias};
 use crate::batch::Batch;
 use crate::cube::testing::{agree, has_bf16, moved, values};
 use crate::masks::Dropout;
@@ -24,20 +24,34 @@ fn spans() -> Spans {
     Spans::with_keys(&[5, 0, 17, 1, 33], &[3, 0, 17, 1, 20]).unwrap()
 }
 
+/// The attention block of inputs `[x, q, k, v, output, biases…, norm]`, and in front of them the table of a bias by distance.
+fn attended_with_bias([table, inputs @ ..]: [Tensor<2>; 12], dropout: f64, precision: Precision) -> Tensor<2> {
+    let device: Device = inputs[0].device();
+    let mut batch = Batch::new(&spans(), Dropout::seeded(7), &device);
+    let bucket = |distance: i64| (distance + 8).clamp(0, 16) as usize;
+    attended_in(inputs, Some(RelativeBias { table, bucket }), dropout, precision, &mut batch)
+}
+
 /// The attention block of inputs `[x, q, k, v, output, biases…, norm]`.
 fn attended(inputs: [Tensor<2>; 11], dropout: f64, precision: Precision) -> Tensor<2> {
     let device: Device = inputs[0].device();
-    attended_in(inputs, dropout, precision, &mut Batch::new(&spans(), Dropout::seeded(7), &device))
+    attended_in(inputs, None, dropout, precision, &mut Batch::new(&spans(), Dropout::seeded(7), &device))
 }
 
-fn attended_in(inputs: [Tensor<2>; 11], dropout: f64, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+fn attended_in(
+    inputs: [Tensor<2>; 11],
+    relative: Option<RelativeBias>,
+    dropout: f64,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
     let [x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, weight, bias] = inputs;
     let weights = AttentionWeights {
         projections: [linear(q, q_bias), linear(k, k_bias), linear(v, v_bias)],
         output: linear(output, output_bias),
         norm: norm(weight, bias, dropout),
     };
-    let options = AttentionOptions { dropout, ..AttentionOptions::new(4) };
+    let options = AttentionOptions { dropout, bias: relative, ..AttentionOptions::new(4) };
     attention_block(x, weights, options, precision, batch)
 }
 
@@ -91,12 +105,28 @@ fn cube_attention_agrees_with_its_twin() {
         let block = |inputs| attended(inputs, dropout, Precision::F32);
         let inputs = attention_inputs(hidden);
         let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
-        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            // The gradient by the bias of the keys is 0 but for rounding.
-            let largest = expected.iter().fold(0.3f32, |largest, x| largest.max(x.abs()));
-            let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}, hidden {hidden}");
-        }
+        all_near(&found, &expected, &format!("hidden {hidden}"));
+    }
+}
+
+#[test]
+fn cube_attention_with_a_bias_agrees_with_its_twin() {
+    for (hidden, dropout) in [(32, 0.0), (64, 0.1)] {
+        let block = |inputs| attended_with_bias(inputs, dropout, Precision::F32);
+        let [a, b, c, d, e, f, g, h, i, j, k] = attention_inputs(hidden);
+        let inputs = [random([17, 4], 12), a, b, c, d, e, f, g, h, i, j, k];
+        let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
+        all_near(&found, &expected, &format!("hidden {hidden}"));
+    }
+}
+
+fn all_near(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}, {what}");
+        // The gradient by the bias of the keys is 0 but for rounding.
+        let largest = expected.iter().fold(0.3f32, |largest, x| largest.max(x.abs()));
+        let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}, {what}");
     }
 }
 
@@ -140,7 +170,12 @@ fn cube_blocks_in_bf16_stay_near_f32() {
     for dropout in [0.0, 0.1] {
         let attention = attention_inputs(128);
         let exact = gradients(attention.clone(), |inputs| attended(inputs, dropout, Precision::F32));
-        near(gradients(attention.map(moved), |inputs| attended(inputs, dropout, Precision::Bf16)), exact);
+        near(gradients(attention.clone().map(moved), |inputs| attended(inputs, dropout, Precision::Bf16)), exact);
+        let [a, b, c, d, e, f, g, h, i, j, k] = attention;
+        let biased = [random([17, 4], 12), a, b, c, d, e, f, g, h, i, j, k];
+        let block = |precision| move |inputs| attended_with_bias(inputs, dropout, precision);
+        let exact = gradients(biased.clone(), block(Precision::F32));
+        near(gradients(biased.map(moved), block(Precision::Bf16)), exact);
         let inputs = feed_forward_inputs(128, 256);
         let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, dropout, precision);
         let exact = gradients(inputs.clone(), block(Precision::F32));
@@ -157,11 +192,11 @@ fn cube_blocks_in_a_row_are_those_one_by_one() {
         let mut batch = Batch::new(&spans(), Dropout::seeded(9), &weights[0].device());
         let mut all = weights;
         let inputs = attention.clone();
-        all[0] = between(attended_in(inputs, 0.1, precision, &mut batch));
+        all[0] = between(attended_in(inputs, None, 0.1, precision, &mut batch));
         let y = fed_forward_in(all.clone(), Activation::Gelu, 0.1, precision, &mut batch);
         let mut inputs = attention.clone();
         inputs[0] = between(y);
-        attended_in(inputs, 0.1, precision, &mut batch)
+        attended_in(inputs, None, 0.1, precision, &mut batch)
     };
     let weights = feed_forward_inputs(128, 256).map(moved);
     let at_once = gradients(weights.clone(), |weights| run(|x| x, weights));

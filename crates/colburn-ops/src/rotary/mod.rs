@@ -3,7 +3,7 @@
 
 mod composed;
 #[cfg(feature = "cube")]
-mod cube;
+pub(crate) mod cube;
 #[cfg(test)]
 #[cfg(all(feature = "flex", feature = "cube"))]
 mod cube_tests;
@@ -49,16 +49,14 @@ impl Rotary {
     }
 
     fn of_spans(spans: &Spans, head_dim: usize, theta: f64, device: &Device) -> Self {
-        let frequencies = frequencies(head_dim, theta);
-        let angles: Vec<f32> = (0..spans.max_length())
-            .flat_map(|position| frequencies.iter().map(move |frequency| position as f32 * frequency))
-            .collect();
-        let shape = [spans.tokens(), 1, frequencies.len()];
+        let half = head_dim / 2;
+        let angles = angles(spans.max_length(), head_dim, theta);
+        let shape = [spans.tokens(), 1, half];
         let table = |function: fn(f64) -> f64| {
             let values: Vec<f32> = angles.iter().map(|&angle| function(f64::from(angle)) as f32).collect();
             let mut rows = Vec::with_capacity(shape.iter().product());
             for length in spans.lengths() {
-                rows.extend_from_slice(&values[..length * frequencies.len()]);
+                rows.extend_from_slice(&values[..length * half]);
             }
             Tensor::from_data(TensorData::new(rows, shape), device)
         };
@@ -97,6 +95,13 @@ impl Rotary {
             Implementation::Composed => composed::rotate(x, columns, cos, sin),
         }
     }
+}
+
+/// The angles of each of the first positions: `[positions, head_dim / 2]`.
+fn angles(positions: usize, head_dim: usize, theta: f64) -> Vec<f32> {
+    let frequencies = frequencies(head_dim, theta);
+    let of = |position| frequencies.iter().map(move |frequency| position as f32 * frequency);
+    (0..positions).flat_map(of).collect()
 }
 
 /// `1 / theta^(2i / head_dim)` for each `i` below half of `head_dim`.
