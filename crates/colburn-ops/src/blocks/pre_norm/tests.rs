@@ -89,7 +89,7 @@ fn fed_forward_in(
 
 /// x, the norm's vectors, and two layers with their biases, the first from `hidden` to `first`, the second from `second` to `hidden`.
 fn inputs(hidden: usize, first: usize, second: usize) -> [Tensor<2>; 7] {
-    let matrix = |from: usize, to, seed| random([from, to], seed) * (2.0 / (from as f64).sqrt());
+    let matrix = |from: usize, to, seed| random([from, to], seed) / (from as f64).sqrt();
     let vector = |width, seed| random([1, width], seed);
     [
         random([spans().tokens(), hidden], 1),
@@ -218,13 +218,11 @@ fn cube_blocks_pass_nan_on() {
         let mut attention = inputs(128, 384, 128).map(moved);
         attention[0] = x.clone();
         let found = rows(attended(attention, Parts { window, ..PLAIN }, 2, precision));
-        // The text of rows 5 to 21.
-        let reached = match window {
-            Some(window) => 12 - window..13 + window,
-            None => 5..22,
-        };
-        let alike = found.iter().enumerate().all(|(row, nan)| *nan == reached.contains(&row));
-        assert!(alike, "{precision:?}: {found:?}");
+        // The text of rows 5 to 21. A window may let it through to more of them, for 0 times NaN is NaN.
+        let reached = window.map_or(5..22, |window| 12 - window..13 + window);
+        assert!(reached.clone().all(|row| found[row]), "{precision:?}: {found:?}");
+        let few = if window.is_some() { 5..22 } else { reached };
+        assert!((0..found.len()).all(|row| !found[row] || few.contains(&row)), "{precision:?}: {found:?}");
         let mut feed_forward = inputs(128, 512, 256).map(moved);
         feed_forward[0] = x;
         let found = rows(fed_forward(feed_forward, Activation::Gelu, PLAIN, precision));
