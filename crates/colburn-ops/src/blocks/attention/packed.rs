@@ -39,7 +39,7 @@ impl Packed {
         let masks = batch.masks(options.dropout);
         let options = options.within(batch.spans());
         #[cfg(feature = "cuda")]
-        if serves(batch.device(), hidden / options.heads, dtype, &options) {
+        if serves(batch, hidden / options.heads, dtype, &options) {
             return Self::TensorCores(TensorCores::new(hidden / options.heads, &options, masks.as_ref(), batch));
         }
         let _ = (hidden, dtype);
@@ -54,7 +54,7 @@ impl Packed {
                 attention.forward(&Inputs::packed(qkv.clone()).with_table(table.cloned()))
             }
             #[cfg(feature = "cuda")]
-            Self::TensorCores(attention) => attention.forward(task(queue), qkv),
+            Self::TensorCores(attention) => attention.forward(task(queue), qkv, table),
         }
     }
 
@@ -73,7 +73,7 @@ impl Packed {
             }
             #[cfg(feature = "cuda")]
             Self::TensorCores(attention) => {
-                (attention.backward(task(queue), &qkv, &output, &log_sums, &gradient), None)
+                attention.backward(task(queue), &qkv, table.as_ref(), &output, &log_sums, &gradient)
             }
         }
     }
