@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::attention::AttentionOptions;
 use crate::batch::Batch;
 use crate::blocks::weights::{PreNorm, PreNormAttentionWeights, PreNormFeedForwardWeights, Projection};
-use crate::cube::testing::{agree, has_bf16, moved, values};
+use crate::cube::testing::{agree, all_near, gradients, has_bf16, moved, near_in_bf16, values};
 use crate::masks::Dropout;
 use crate::precision::Precision;
 use crate::spans::Spans;
@@ -116,12 +116,7 @@ fn cube_attention_agrees_with_its_twin() {
         let block = |inputs| attended(inputs, parts, heads, Precision::F32);
         let inputs = inputs(hidden, 3 * hidden, hidden);
         let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
-        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}");
-            let largest = expected.iter().fold(0.3f32, |largest, x| largest.max(x.abs()));
-            let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}, hidden {hidden}, {parts:?}");
-        }
+        all_near(&found, &expected, &format!("hidden {hidden}, {parts:?}"));
     }
 }
 
@@ -137,46 +132,32 @@ fn cube_feed_forward_agrees_with_its_twin() {
     agree(inputs(384, 1152, 576), block, block, 1e-4);
 }
 
-/// The gradients of a sum of the block's values, weighted at random, behind the values themselves.
-fn gradients<const N: usize>(inputs: [Tensor<2>; N], block: impl Fn([Tensor<2>; N]) -> Tensor<2>) -> Vec<Vec<f32>> {
-    let inputs = inputs.map(|input| input.autodiff().require_grad());
-    let y = block(inputs.clone());
-    let weights = Tensor::from_data(random(y.dims(), 77).into_data(), &y.device().inner()).autodiff();
-    let found = (y.clone() * weights).sum().backward();
-    let mut all = vec![values(y.inner())];
-    all.extend(inputs.iter().map(|input| input.grad(&found).map(values).unwrap_or_default()));
-    all
-}
-
-/// Within the rounding of bf16: 8 bits of a factor, over a few products.
 #[test]
 fn cube_blocks_in_bf16_stay_near_f32() {
     if !has_bf16() {
         return;
     }
-    let near = |found: Vec<Vec<f32>>, expected: Vec<Vec<f32>>, what: &str| {
-        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}, {what}");
-            let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-            let difference: Vec<f32> = found.iter().zip(expected).map(|(found, expected)| found - expected).collect();
-            let relative = norm(&difference) / norm(expected).max(1e-9);
-            // The gradient by the bias of the keys is 0 but for rounding.
-            assert!(relative < 2e-2 || norm(expected) < 1e-3, "{relative} at {place}, {what}");
-        }
-    };
     for (biases, dropout, window) in [(false, 0.0, None), (false, 0.0, Some(20)), (true, 0.1, None)] {
         for norm in [true, false] {
             let parts = Parts { norm, biases, window, dropout };
             let attention = inputs(128, 384, 128);
             let block = |precision| move |inputs| attended(inputs, parts, 2, precision);
             let exact = gradients(attention.clone(), block(Precision::F32));
-            near(gradients(attention.map(moved), block(Precision::Bf16)), exact, &format!("attention, {parts:?}"));
+            near_in_bf16(
+                &gradients(attention.map(moved), block(Precision::Bf16)),
+                &exact,
+                &format!("attention, {parts:?}"),
+            );
         }
         let parts = Parts { norm: true, biases, window, dropout };
         let inputs = inputs(128, 512, 256);
         let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, parts, precision);
         let exact = gradients(inputs.clone(), block(Precision::F32));
-        near(gradients(inputs.map(moved), block(Precision::Bf16)), exact, &format!("feed-forward, {parts:?}"));
+        near_in_bf16(
+            &gradients(inputs.map(moved), block(Precision::Bf16)),
+            &exact,
+            &format!("feed-forward, {parts:?}"),
+        );
     }
 }
 
