@@ -553,7 +553,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
     auto load = [&](const Step& step, u32 stage) {
         const Slot& slot = step.slot;
         u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
-        u32 valid = rows_from(row, slot.keys);
+        u32 valid = rows_from(row, step.end);
         const u16* from = qkv + (u64)slot.start * stride + step.item.head * HEAD_DIM;
         u32 to = stage_0 + stage * 3 * TILE + own;
         if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
