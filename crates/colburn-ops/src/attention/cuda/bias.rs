@@ -6,11 +6,10 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::work::Lists;
-use super::{Pass, TensorCores};
 use crate::attention::RelativeBias;
 use crate::batch::Batch;
 use crate::cube::array::{cube_device, sizes, upload};
-use crate::cube::cuda::nvrtc::Launch;
+use crate::cube::cuda::nvrtc::{Code, Launch};
 use crate::cube::cuda::task::{Argument, Task};
 
 /// Threads of a block, as in the source.
@@ -46,60 +45,61 @@ impl Distances {
     fn count(&self) -> usize {
         2 * self.longest - 1
     }
-}
 
-impl TensorCores {
-    /// The bias of each distance, `[heads, distances]`, as the kernels take it, if there is a table.
+    /// The bias of each distance, `[heads, distances]`, as the kernels take it, from its table, by the code of the forward kernel.
     ///
     /// # Panics
     /// When the table has not a row for each bucket and a column for each head.
-    pub(super) fn spread(&self, task: &mut Task, table: Option<&CubeTensor>) -> Option<CubeTensor> {
-        let (distances, table) = self.distances.as_ref().zip(table)?;
-        let [rows, heads] = sizes(table);
+    pub fn spread(&self, task: &mut Task, code: &'static Code, table: &CubeTensor, heads: usize) -> CubeTensor {
+        let [rows, columns] = sizes(table);
         assert!(
-            heads == self.heads && rows >= distances.rows && table.dtype == DType::F32,
-            "a bias of {rows} buckets for {heads} heads; {} buckets for {} heads are expected",
-            distances.rows,
-            self.heads
+            columns == heads && rows >= self.rows && table.dtype == DType::F32,
+            "a bias of {rows} buckets for {columns} heads; {} buckets for {heads} heads are expected",
+            self.rows
         );
-        let bias = task.empty(table, [heads, distances.count()], DType::F32);
+        let bias = task.empty(table, [heads, self.count()], DType::F32);
         let arguments = [
             task.argument(table),
-            task.argument(&distances.buckets),
+            task.argument(&self.buckets),
             task.argument(&bias),
             Argument::U32(heads as u32),
-            Argument::U32(distances.count() as u32),
+            Argument::U32(self.count() as u32),
         ];
         let launch = Launch::new(heads as u32, THREADS);
         // SAFETY: the arguments are those of the kernel, and no bucket is beyond the table.
-        unsafe { task.kernel(self.code(Pass::Forward), c"attention_spread_bias", launch, arguments) };
-        Some(bias)
+        unsafe { task.kernel(code, c"attention_spread_bias", launch, arguments) };
+        bias
     }
 
-    /// The gradient by the table, from the sums of each item by distance, `[items, distances]`.
-    pub(super) fn by_table(
+    /// Room for the sums of each item by distance, `[items, distances]`.
+    pub fn sums(&self, task: &mut Task, lists: &Lists) -> CubeTensor {
+        task.empty(&lists.items, [lists.count, self.count()], DType::F32)
+    }
+
+    /// The gradient by the table, from the sums of each item by distance, by the code of the backward kernel.
+    pub fn by_table(
         &self,
         task: &mut Task,
+        code: &'static Code,
         sums: &CubeTensor,
         lists: &Lists,
         table: &CubeTensor,
-    ) -> Option<CubeTensor> {
-        let distances = self.distances.as_ref()?;
+    ) -> CubeTensor {
         let [rows, heads] = sizes(table);
         let by_table = task.empty(table, [rows, heads], DType::F32);
         let arguments = [
             task.argument(sums),
             task.argument(&lists.items),
-            task.argument(&distances.buckets),
+            task.argument(&self.buckets),
             task.argument(&by_table),
             Argument::U32(lists.count as u32),
             Argument::U32(heads as u32),
-            Argument::U32(distances.count() as u32),
+            Argument::U32(self.count() as u32),
             Argument::U32(rows as u32),
         ];
-        let launch = Launch { shared: 4 * distances.count() as u32, ..Launch::new(heads as u32, THREADS) };
+        let launch = Launch { shared: 4 * self.count() as u32, ..Launch::new(heads as u32, THREADS) };
         // SAFETY: the arguments are those of the kernel, and the sums are those of the items of these lists.
-        unsafe { task.kernel(self.code(Pass::Backward), c"attention_bias_sums", launch, arguments) };
-        Some(by_table)
+        unsafe { task.kernel(code, c"attention_bias_sums", launch, arguments) };
+        by_table
     }
 }

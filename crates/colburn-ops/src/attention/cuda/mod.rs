@@ -115,7 +115,7 @@ impl TensorCores {
         };
         let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
         let arrays = [Some(qkv), Some(&output), Some(&lse), None, slots, starts, items];
-        let bias = self.spread(task, table);
+        let bias = self.bias(task, table);
         self.queue(task, Pass::Forward, c"attention_forward", launch, tokens, &arrays, bias.as_ref());
         (output, lse)
     }
@@ -143,14 +143,13 @@ impl TensorCores {
                 shared: (w * (160 * self.head_dim + scores + 320 + 32 * w)) as u32,
             };
             let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
-            let bias = self.spread(task, table);
-            let by_distance = bias.as_ref().map(|bias| {
-                let [_, distances] = sizes(bias);
-                task.empty(bias, [lists.count, distances], DType::F32)
-            });
+            let bias = self.bias(task, table);
+            let by_distance = self.distances.as_ref().map(|distances| distances.sums(task, lists));
             let arrays = [qkv, output, gradient, lse, Some(&by_qkv), None, slots, starts, items, by_distance.as_ref()];
             self.queue(task, Pass::Backward, c"attention_backward", launch, tokens, &arrays, bias.as_ref());
-            by_table = by_distance.zip(table).and_then(|(sums, table)| self.by_table(task, &sums, lists, table));
+            if let (Some(distances), Some(sums), Some(table)) = (&self.distances, by_distance, table) {
+                by_table = Some(distances.by_table(task, self.code(Pass::Backward), &sums, lists, table));
+            }
         }
         if let Some(tiles) = &self.plan.long {
             let (w, constants) = (LONG_WARPS, task.empty(&by_qkv, [self.heads, tokens], DType::F32));
@@ -167,6 +166,12 @@ impl TensorCores {
             self.queue(task, Pass::Long, c"attention_backward_keys", launch(shared + 512 * w), tokens, &arrays, None);
         }
         (by_qkv, by_table)
+    }
+
+    /// The bias of each distance, if there is one.
+    fn bias(&self, task: &mut Task, table: Option<&CubeTensor>) -> Option<CubeTensor> {
+        let (distances, table) = self.distances.as_ref().zip(table)?;
+        Some(distances.spread(task, self.code(Pass::Forward), table, self.heads))
     }
 
     /// Adds a kernel. `arrays` are its leading arguments but for the seeds and the bias of each distance, which follow.

@@ -5,10 +5,11 @@ use burn_cubecl::tensor::CubeTensor;
 
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::{Input, backward, forward};
+use super::{backward, forward};
 use crate::cube::array::{len, max_buffers, sizes};
 use crate::cube::copy::cast;
 use crate::cube::queue::Queue;
+use crate::cube::terms::Terms as Input;
 #[cfg(feature = "cuda")]
 use crate::cube::{cuda::takes, parts::rows_of, sums::add_partial};
 

@@ -8,7 +8,7 @@ use super::cuda::{self, Table};
 use super::portable::Angles;
 use crate::batch::Batch;
 use crate::cube::queue::Queue;
-use crate::rotary::Rotary;
+use crate::rotary::angles::Tables;
 
 /// The rotation of the tokens of a batch.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Rotation {
             return Self::Cuda(Table::new(batch, head_dim, theta));
         }
         let _ = dtype;
-        let Rotary { cos, sin } = Rotary::new(batch, head_dim, theta);
+        let Tables { cos, sin } = Tables::of(batch, head_dim, theta);
         Self::Portable(Box::new(Angles::new(cos, sin)))
     }
 

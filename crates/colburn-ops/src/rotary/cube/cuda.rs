@@ -13,7 +13,7 @@ use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, with_common};
 use crate::cube::texts::Texts;
-use crate::rotary::angles;
+use crate::rotary::angles::of_positions;
 
 static SOURCE: Source = Source::new(with_common!("rotary.cu"), &[]);
 
@@ -50,7 +50,7 @@ impl Table {
     /// The table of a batch, made once.
     pub fn new(batch: &mut Batch, head_dim: usize, theta: f64) -> Self {
         let angles = batch.prepared(TableKey(head_dim, theta.to_bits()), |spans, device| {
-            let angles = angles(spans.max_length(), head_dim, theta);
+            let angles = of_positions(spans.max_length(), head_dim, theta);
             let both = angles.chunks(head_dim / 2).flat_map(|position| {
                 let of = move |function: fn(f64) -> f64| position.iter().map(move |&angle| function(f64::from(angle)));
                 of(f64::cos).chain(of(f64::sin))
