@@ -1093,9 +1093,13 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 const Slot keys(load_shared_16(other), load_shared_16(other + 16));
                 const u32 count = min(rows_from(keys.row, keys.keys), 16u);
                 const u32 row_0 = scores + w * SCORES + keys.base * 32;
-                for (u32 row = 0; row < count; row++) {
+                // Without branches, so that the loads go side by side.
+#pragma unroll
+                for (u32 row = 0; row < 16; row++) {
                     const u32 query = (u32)((int)(keys.row + row) - distance);
-                    if (query < keys.length) sum += load_shared_half(row_0 + row * SCORES_ROW + query * 2);
+                    const bool here = row < count && query < keys.length;
+                    const float change = load_shared_half(row_0 + (here ? row * SCORES_ROW + query * 2 : 0));
+                    sum += here ? change : 0;
                 }
             }
             by_distance[(u64)(place - 1) * (2 * longest - 1) + threadIdx.x] = sum;
