@@ -105,14 +105,16 @@ fn inputs(hidden: usize, first: usize, second: usize) -> [Tensor<2>; 7] {
 #[test]
 fn cube_attention_agrees_with_its_twin() {
     let all = [
-        (32, 4, PLAIN),
+        (192, 3, Parts { window: Some(20), biases: true, dropout: 0.1, ..PLAIN }),
         (36, 3, Parts { norm: false, ..PLAIN }),
+        (32, 4, PLAIN),
         (64, 2, Parts { window: Some(4), ..PLAIN }),
         (64, 1, Parts { biases: true, dropout: 0.2, ..PLAIN }),
-        (192, 3, Parts { window: Some(20), biases: true, dropout: 0.1, ..PLAIN }),
         (128, 2, Parts { norm: false, biases: true, ..PLAIN }),
     ];
-    for (hidden, heads, parts) in all {
+    // A device in software compiles kernels of each size for seconds.
+    let count = if has_bf16() { all.len() } else { 2 };
+    for (hidden, heads, parts) in all.into_iter().take(count) {
         let block = |inputs| attended(inputs, parts, heads, Precision::F32);
         let inputs = inputs(hidden, 3 * hidden, hidden);
         let (found, expected) = (gradients(inputs.clone().map(moved), block), gradients(inputs, block));
