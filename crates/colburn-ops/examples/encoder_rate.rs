@@ -1,12 +1,13 @@
-//! The time of a training step through the layers of a BERT on a device: forward, the contrastive loss, backward and AdamW on
+//! The time of a training step through the layers of a BERT or a ModernBERT on a device: forward, the contrastive loss, backward and AdamW on
 //! random numbers. It shows the share of the kernels in a step, and the share of the host.
 //!
 //! ```text
 //! cargo run --release -p colburn-ops --features cuda --example encoder_rate -- cuda bf16 12 768 3072 12 32
+//! cargo run --release -p colburn-ops --features cuda --example encoder_rate -- cuda bf16 22 768 1152 12 32 modernbert 512
 //! ```
 //!
 //! The arguments: device, precision (`f32`, `tf32` or `bf16`), layers, hidden size, inner size, heads, and queries in a batch, each with two
-//! documents.
+//! documents; then, if they are given, the family (`bert` or `modernbert`), and the tokens of a document, which else are 50 to 120.
 #![expect(clippy::print_stdout, reason = "the result of a measurement")]
 
 use std::error::Error;
@@ -15,8 +16,10 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Distribution, Gradients, Tensor};
 use colburn_ops::{
     Activation, AdamWSettings, AnyTensor, AttentionOptions, AttentionWeights, Batch, Clip, Dropout, Embeddings,
-    FeedForwardWeights, LinearWeights, MaskRule, ParameterUpdate, PostNorm, Precision, Spans, adamw_all,
-    attention_block, cross_entropy, device, feed_forward_block, linear, maxsim, mix, normalize, squared_norms,
+    FeedForwardWeights, LinearWeights, MaskRule, ParameterUpdate, PostNorm, PreNorm, PreNormAttentionWeights,
+    PreNormFeedForwardWeights, Precision, Projection, Spans, adamw_all, attention_block, cross_entropy, device,
+    feed_forward_block, linear, maxsim, mix, normalize, pre_norm_attention_block, pre_norm_feed_forward_block,
+    squared_norms,
 };
 
 /// Steps that are timed.
@@ -46,102 +49,157 @@ impl Clock {
     }
 }
 
-/// The parameters, and the state of the optimizer.
+/// The layers, the projection, and the state of the optimizer.
 struct Model {
-    /// The matrices of all layers, [`MATRICES`] each, and the projection.
-    matrices: Vec<Tensor<2>>,
-    /// The vectors of all layers, [`VECTORS`] each.
-    vectors: Vec<Tensor<1>>,
+    layers: Vec<Layer>,
+    head: Tensor<2>,
     moments: Vec<[AnyTensor; 2]>,
 }
 
-/// Matrices of a layer: queries, keys, values, output, inner and outer.
-const MATRICES: usize = 6;
-/// Vectors of a layer: a bias for each of its matrices, then weight and bias of both norms.
-const VECTORS: usize = 10;
-
 impl Model {
-    fn new(layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
-        let matrix = |shape: [usize; 2]| {
-            Tensor::random(shape, Distribution::Normal(0.0, 0.02), device).autodiff().require_grad()
-        };
-        let vector = |width: usize| Tensor::ones([width], device).autodiff().require_grad();
-        let shapes = [[hidden; 2], [hidden; 2], [hidden; 2], [hidden; 2], [hidden, inner], [inner, hidden]];
-        let widths = [hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden];
-        let matrices = (0..layers).flat_map(|_| shapes).chain([[hidden, DIM]]).map(matrix).collect();
-        let vectors = (0..layers).flat_map(|_| widths).map(vector).collect();
-        Self { matrices, vectors, moments: Vec::new() }
+    fn new(family: Family, layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
+        let layers: Vec<Layer> = (0..layers).map(|number| Layer::new(family, number, hidden, inner, device)).collect();
+        let head = Tensor::random([hidden, DIM], Distribution::Normal(0.0, 0.02), device).autodiff().require_grad();
+        Self { layers, head, moments: Vec::new() }
     }
 
     fn forward(&self, mut x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        let (layers, head) = self.matrices.as_chunks::<MATRICES>();
-        for (matrices, vectors) in layers.iter().zip(self.vectors.as_chunks::<VECTORS>().0) {
-            x = layer(matrices, vectors, x, heads, precision, batch);
+        for layer in &self.layers {
+            x = layer.forward(x, heads, precision, batch);
         }
-        normalize(linear(x, head[0].clone(), None, precision))
+        normalize(linear(x, self.head.clone(), None, precision))
     }
 
-    /// All parameters in one update. They are taken out of the model, so that they are written in place.
+    /// All parameters that have a gradient in one update. Meanwhile the gradient is in the place of the parameter, which is written over.
     fn update(&mut self, mut gradients: Gradients, settings: AdamWSettings, step: u64) {
-        let (matrices, vectors) = (std::mem::take(&mut self.matrices), std::mem::take(&mut self.vectors));
-        let (of_matrices, layers) = (matrices.len(), vectors.len() / VECTORS);
-        let mut moments = std::mem::take(&mut self.moments).into_iter();
         let mut updates = Vec::new();
+        let mut moments = std::mem::take(&mut self.moments).into_iter();
         let mut add = |weight: AnyTensor, gradient: AnyTensor, zeros: [AnyTensor; 2]| {
             let moments = moments.next().unwrap_or(zeros);
             updates.push(ParameterUpdate { rate: 1e-5, decay: 0.0, step, weight, gradient, moments });
         };
-        for weight in matrices {
-            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
-            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
-            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
-            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
+        let (mut matrices, mut vectors) = (Vec::new(), Vec::new());
+        for layer in &mut self.layers {
+            matrices.extend(&mut layer.matrices);
+            vectors.extend(&mut layer.vectors);
         }
-        for weight in vectors {
-            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
+        matrices.push(&mut self.head);
+        matrices.retain_mut(|weight| {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { return false };
             let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
-            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
-            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
-        }
-        assert_eq!(updates.len(), of_matrices + VECTORS * layers, "each parameter has a gradient");
+            let weight = std::mem::replace(*weight, gradient.clone());
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), [zeros.clone(), zeros].map(AnyTensor::new));
+            true
+        });
+        vectors.retain_mut(|weight| {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { return false };
+            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
+            let weight = std::mem::replace(*weight, gradient.clone());
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), [zeros.clone(), zeros].map(AnyTensor::new));
+            true
+        });
         let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
         let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0 };
-        for (number, (new, moments)) in adamw_all(settings, &clip, updates).into_iter().enumerate() {
-            match number < of_matrices {
-                true => self.matrices.push(new.into_tensor().autodiff().require_grad()),
-                false => self.vectors.push(new.into_tensor().autodiff().require_grad()),
-            }
+        let mut updated = adamw_all(settings, &clip, updates).into_iter();
+        for (weight, (new, moments)) in matrices.into_iter().zip(&mut updated) {
+            *weight = new.into_tensor().autodiff().require_grad();
+            self.moments.push(moments);
+        }
+        for (weight, (new, moments)) in vectors.into_iter().zip(updated) {
+            *weight = new.into_tensor().autodiff().require_grad();
             self.moments.push(moments);
         }
     }
 }
 
-fn layer(
-    matrices: &[Tensor<2>; MATRICES],
-    vectors: &[Tensor<1>; VECTORS],
-    x: Tensor<2>,
-    heads: usize,
-    precision: Precision,
-    batch: &mut Batch,
-) -> Tensor<2> {
-    let linear = |number: usize| LinearWeights { weight: matrices[number].clone(), bias: vectors[number].clone() };
-    let norm = |number: usize| PostNorm {
-        weight: vectors[number].clone(),
-        bias: vectors[number + 1].clone(),
-        eps: 1e-12,
-        dropout: 0.1,
-    };
-    let weights = AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
-    let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
-    let x = attention_block(x, weights, options, precision, batch);
-    let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
-    feed_forward_block(x, weights, Activation::Gelu, precision, batch)
+/// The order of norms and layers.
+#[derive(Clone, Copy, PartialEq)]
+enum Family {
+    Bert,
+    ModernBert,
+}
+
+/// Matrices and vectors of one layer, in the order in which its family takes them.
+struct Layer {
+    family: Family,
+    /// Its place in the model.
+    number: usize,
+    matrices: Vec<Tensor<2>>,
+    vectors: Vec<Tensor<1>>,
+}
+
+impl Layer {
+    fn new(family: Family, number: usize, hidden: usize, inner: usize, device: &Device) -> Self {
+        let matrix = |shape: [usize; 2]| {
+            Tensor::random(shape, Distribution::Normal(0.0, 0.02), device).autodiff().require_grad()
+        };
+        let vector = |width: usize| Tensor::ones([width], device).autodiff().require_grad();
+        let square = [hidden; 2];
+        let (shapes, widths) = match family {
+            Family::Bert => (
+                vec![square, square, square, square, [hidden, inner], [inner, hidden]],
+                vec![hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden],
+            ),
+            Family::ModernBert => {
+                (vec![[hidden, 3 * hidden], square, [hidden, 2 * inner], [inner, hidden]], vec![hidden; 2])
+            }
+        };
+        let (matrices, vectors) = (shapes.into_iter().map(matrix).collect(), widths.into_iter().map(vector).collect());
+        Self { family, number, matrices, vectors }
+    }
+
+    fn forward(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+        match self.family {
+            Family::Bert => self.bert(x, heads, precision, batch),
+            Family::ModernBert => self.modernbert(x, heads, precision, batch),
+        }
+    }
+
+    fn bert(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+        let linear =
+            |number: usize| LinearWeights { weight: self.matrices[number].clone(), bias: self.vectors[number].clone() };
+        let norm = |number: usize| PostNorm {
+            weight: self.vectors[number].clone(),
+            bias: self.vectors[number + 1].clone(),
+            eps: 1e-12,
+            dropout: 0.1,
+        };
+        let weights =
+            AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
+        let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
+        let x = attention_block(x, weights, options, precision, batch);
+        let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
+        feed_forward_block(x, weights, Activation::Gelu, precision, batch)
+    }
+
+    /// Every third layer is global, the others have windows of 64 tokens to either side; nothing is dropped.
+    fn modernbert(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+        let projection = |number: usize| Projection { weight: self.matrices[number].clone(), bias: None };
+        let norm = |number: usize| PreNorm { weight: self.vectors[number].clone(), bias: None, eps: 1e-5 };
+        let (window, theta) = if self.number.is_multiple_of(3) { (None, 160_000.0) } else { (Some(64), 10_000.0) };
+        let weights = PreNormAttentionWeights {
+            norm: (self.number > 0).then(|| norm(0)),
+            qkv: projection(0),
+            output: projection(1),
+            dropout: 0.0,
+        };
+        let options = AttentionOptions { window, ..AttentionOptions::new(heads) };
+        let x = pre_norm_attention_block(x, weights, options, theta, precision, batch);
+        let weights =
+            PreNormFeedForwardWeights { norm: norm(1), inner: projection(2), outer: projection(3), dropout: 0.0 };
+        pre_norm_feed_forward_block(x, weights, Activation::Gelu, precision, batch)
+    }
+
+    /// Multiplications a token of the products of a forward pass.
+    fn products(&self) -> usize {
+        self.matrices.iter().map(|matrix| matrix.dims().iter().product::<usize>()).sum()
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [device, precision, sizes @ ..] = arguments.as_slice() else {
-        return Err("arguments: DEVICE PRECISION LAYERS HIDDEN INNER HEADS QUERIES".into());
+        return Err("arguments: DEVICE PRECISION LAYERS HIDDEN INNER HEADS QUERIES [FAMILY [LENGTH]]".into());
     };
     let device = device::by_name(Some(device))?;
     let precision = match precision.as_str() {
@@ -150,19 +208,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         "bf16" => Precision::Bf16,
         other => return Err(format!("unknown precision {other}: f32, tf32 or bf16").into()),
     };
+    let (sizes, further) = sizes.split_at_checked(5).unwrap_or((sizes, &[]));
     let sizes: Vec<usize> = sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?;
     let &[layers, hidden, inner, heads, queries] = sizes.as_slice() else {
-        return Err("arguments: DEVICE PRECISION LAYERS HIDDEN INNER HEADS QUERIES".into());
+        return Err("arguments: DEVICE PRECISION LAYERS HIDDEN INNER HEADS QUERIES [FAMILY [LENGTH]]".into());
     };
 
-    let mut model = Model::new(layers, hidden, inner, &device);
+    let (family, length) = match further {
+        [] => ("bert", None),
+        [family] => (family.as_str(), None),
+        [family, length, ..] => (family.as_str(), Some(length.parse::<usize>()?)),
+    };
+    let family = match family {
+        "bert" => Family::Bert,
+        "modernbert" => Family::ModernBert,
+        other => return Err(format!("unknown family {other}: bert or modernbert").into()),
+    };
+
+    let mut model = Model::new(family, layers, hidden, inner, &device);
     let settings = AdamWSettings { betas: (0.9, 0.999), epsilon: 1e-8 };
     let mut step = Vec::new();
     let mut tokens = 0;
     for number in 0..STEPS {
-        // Queries of 32 tokens, and documents of 50 to 120.
-        let documents: Vec<usize> =
-            (0..2 * queries as u64).map(|document| 50 + (mix(number, document) % 71) as usize).collect();
+        // Queries of 32 tokens, and documents of 50 to 120 unless their length is given.
+        let length_of = |document| length.unwrap_or(50 + (mix(number, document) % 71) as usize);
+        let documents: Vec<usize> = (0..2 * queries as u64).map(length_of).collect();
         let (of_queries, of_documents) = (vec![32; queries], documents);
         let spans = Spans::from_lengths(&[of_queries.clone(), of_documents.clone()].concat());
         tokens += spans.tokens();
@@ -199,7 +269,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     step.sort();
     let median = step[step.len() / 2].as_secs_f64();
     let tokens = tokens as f64 / STEPS as f64;
-    let products = (4 * hidden * hidden + 2 * hidden * inner) as f64 * layers as f64 * tokens * 6.0;
+    let products = model.layers.iter().map(Layer::products).sum::<usize>() as f64 * tokens * 6.0;
     println!(
         "median of a step: {:.2} ms, {:.0} tokens, {:.1} TFLOP/s in products",
         median * 1e3,

@@ -54,7 +54,11 @@ pub use adamw::{
 pub use any_tensor::AnyTensor;
 pub use attention::{AttentionOptions, RelativeBias, attention, attention_packed};
 pub use batch::Batch;
-pub use blocks::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, attention_block, feed_forward_block};
+pub use blocks::{
+    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, PreNorm, PreNormAttentionWeights,
+    PreNormFeedForwardWeights, Projection, attention_block, feed_forward_block, pre_norm_attention_block,
+    pre_norm_feed_forward_block,
+};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{drop_add, dropout};
 pub use embeddings::Embeddings;

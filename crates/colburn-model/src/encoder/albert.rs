@@ -233,12 +233,10 @@ impl Albert {
     fn layer(&self, layer: &AlbertLayer, hidden: Tensor<2>, context: &mut EncoderContext) -> Tensor<2> {
         let AlbertAttention { query, key, value, dense, layer_norm } = &layer.attention;
         let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-        let attended = context.attention([query, key, value], hidden.clone(), options);
-        let attended = context.linear(dense, attended);
-        let hidden = context.add_norm(layer_norm, attended, hidden, self.hidden_dropout);
-        let inner = self.activation.forward(context.linear(&layer.ffn, hidden.clone()));
-        let output = context.linear(&layer.ffn_output, inner);
-        context.add_norm(&layer.full_layer_layer_norm, output, hidden, 0.0)
+        let output = (dense, layer_norm);
+        let hidden = context.attention_block([query, key, value], output, hidden, options, self.hidden_dropout);
+        let output = (&layer.ffn_output, &layer.full_layer_layer_norm);
+        context.feed_forward_block(&layer.ffn, self.activation, output, hidden, 0.0)
     }
 }
 

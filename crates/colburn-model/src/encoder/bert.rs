@@ -320,19 +320,8 @@ impl BertOutput {
     }
 
     /// The projection and the norm.
-    fn parts(&self) -> (&Linear, &LayerNorm) {
+    pub(super) fn parts(&self) -> (&Linear, &LayerNorm) {
         (&self.dense, &self.layer_norm)
-    }
-
-    /// With dropout between the projection and the sum.
-    pub(super) fn forward(
-        &self,
-        x: Tensor<2>,
-        residual: Tensor<2>,
-        dropout: f64,
-        context: &mut EncoderContext,
-    ) -> Tensor<2> {
-        context.add_norm(&self.layer_norm, context.linear(&self.dense, x), residual, dropout)
     }
 }
 

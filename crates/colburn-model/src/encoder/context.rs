@@ -10,8 +10,9 @@ use burn::{
 };
 use colburn_ops::{
     Activation, AttentionOptions, AttentionWeights, Batch, Dropout, FeedForwardWeights, LinearWeights, PostNorm,
-    Precision, Rotary, Spans, attention_block, attention_packed, drop_add, drop_add_norm, dropout, feed_forward_block,
-    layer_norm, linear, three_linears,
+    PreNorm, PreNormAttentionWeights, PreNormFeedForwardWeights, Precision, Projection, Spans, attention_block,
+    attention_packed, drop_add_norm, dropout, feed_forward_block, layer_norm, linear, pre_norm_attention_block,
+    pre_norm_feed_forward_block, three_linears,
 };
 
 use super::norm::LayerNorm;
@@ -41,11 +42,6 @@ impl EncoderContext {
         self.batch.positions()
     }
 
-    /// The rotation of queries and keys by their positions.
-    pub fn rotary(&mut self, head_dim: usize, theta: f64) -> Rotary {
-        Rotary::new(&mut self.batch, head_dim, theta)
-    }
-
     /// Number of values that the layers have prepared for each other.
     #[cfg(test)]
     pub fn preparations(&self) -> usize {
@@ -58,13 +54,13 @@ impl EncoderContext {
     }
 
     /// Attention of projections of `x` to queries, keys and values. Either all of them have a bias or none.
-    pub fn attention(&mut self, layers: [&Linear; 3], x: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
+    fn attention(&mut self, layers: [&Linear; 3], x: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
         let biases = match layers.map(|layer| layer.bias.as_ref().map(|bias| bias.val())) {
             [Some(q), Some(k), Some(v)] => Some([q, k, v]),
             _ => None,
         };
         let qkv = three_linears(x, layers.map(|layer| layer.weight.val()), biases, self.precision);
-        self.attend(qkv, options)
+        attention_packed(qkv, options, &mut self.batch)
     }
 
     /// Attention of projections of `x`, the projection of its result, and the norm of the sum of that, after dropout, and `x`.
@@ -112,9 +108,34 @@ impl EncoderContext {
         }
     }
 
-    /// Attention of queries, keys and values side by side, `[tokens, 3 · hidden]`.
-    pub fn attend(&mut self, qkv: Tensor<2>, options: AttentionOptions) -> Tensor<2> {
-        attention_packed(qkv, options, &mut self.batch)
+    /// The norm of `x`, attention of one projection of it to rotated queries and keys, and values, the projection of the result, and the sum of
+    /// that, after dropout, and `x`: pre-norm encoders. `theta` is the base of the rotation.
+    pub fn pre_norm_attention_block(
+        &mut self,
+        norm: Option<&LayerNorm>,
+        [qkv, output]: [&Linear; 2],
+        x: Tensor<2>,
+        options: AttentionOptions,
+        theta: f64,
+        dropout: f64,
+    ) -> Tensor<2> {
+        let norm = norm.map(pre_norm);
+        let weights = PreNormAttentionWeights { norm, qkv: projection(qkv), output: projection(output), dropout };
+        pre_norm_attention_block(x, weights, options, theta, self.precision, &mut self.batch)
+    }
+
+    /// The norm of `x`, two linear layers with a gated activation and dropout between them, and the sum of their result and `x`: pre-norm encoders.
+    pub fn pre_norm_feed_forward_block(
+        &mut self,
+        norm: &LayerNorm,
+        [inner, outer]: [&Linear; 2],
+        activation: Activation,
+        x: Tensor<2>,
+        dropout: f64,
+    ) -> Tensor<2> {
+        let norm = pre_norm(norm);
+        let weights = PreNormFeedForwardWeights { norm, inner: projection(inner), outer: projection(outer), dropout };
+        pre_norm_feed_forward_block(x, weights, activation, self.precision, &mut self.batch)
     }
 
     /// A norm.
@@ -129,15 +150,15 @@ impl EncoderContext {
         drop_add_norm(x, residual, weight, bias, eps, dropout, &mut self.batch)
     }
 
-    /// The sum of a sublayer's output, after dropout, and its input: pre-norm encoders.
-    pub fn add(&mut self, x: Tensor<2>, residual: Tensor<2>, dropout: f64) -> Tensor<2> {
-        drop_add(x, residual, dropout, &mut self.batch)
-    }
-
     /// Dropout by itself.
     pub fn drop(&mut self, x: Tensor<2>, probability: f64) -> Tensor<2> {
         dropout(x, probability, &mut self.batch)
     }
+}
+
+/// The weights of a linear layer.
+fn projection(layer: &Linear) -> Projection {
+    Projection { weight: layer.weight.val(), bias: layer.bias.as_ref().map(|bias| bias.val()) }
 }
 
 /// The weights of a linear layer that has a bias.
@@ -150,6 +171,12 @@ fn biased(layer: &Linear) -> Option<LinearWeights> {
 fn post_norm(norm: &LayerNorm, dropout: f64) -> Option<PostNorm> {
     let bias = norm.bias.as_ref()?.val();
     Some(PostNorm { weight: norm.weight.val(), bias, eps: norm.eps, dropout })
+}
+
+/// The norm before a block.
+fn pre_norm(norm: &LayerNorm) -> PreNorm {
+    let (weight, bias, eps) = parts(norm);
+    PreNorm { weight, bias, eps }
 }
 
 /// Weight, bias and epsilon.

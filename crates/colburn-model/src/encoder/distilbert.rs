@@ -205,12 +205,10 @@ impl Family for DistilBert {
         for layer in &self.transformer.layer {
             let MultiHeadSelfAttention { q_lin, k_lin, v_lin, out_lin } = &layer.attention;
             let options = AttentionOptions { dropout: self.attention_dropout, ..AttentionOptions::new(self.heads) };
-            let attended = context.attention([q_lin, k_lin, v_lin], hidden.clone(), options);
-            let attended = context.linear(out_lin, attended);
-            hidden = context.add_norm(&layer.sa_layer_norm, attended, hidden, 0.0);
-            let inner = self.activation.forward(context.linear(&layer.ffn.lin1, hidden.clone()));
-            let output = context.linear(&layer.ffn.lin2, inner);
-            hidden = context.add_norm(&layer.output_layer_norm, output, hidden, self.dropout);
+            let output = (out_lin, &layer.sa_layer_norm);
+            hidden = context.attention_block([q_lin, k_lin, v_lin], output, hidden, options, 0.0);
+            let output = (&layer.ffn.lin2, &layer.output_layer_norm);
+            hidden = context.feed_forward_block(&layer.ffn.lin1, self.activation, output, hidden, self.dropout);
         }
         hidden
     }

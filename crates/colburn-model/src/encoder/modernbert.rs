@@ -353,28 +353,17 @@ impl Family for ModernBert {
         let words = self.embeddings.tok_embeddings.words(ids, self.padding);
         let embedded = context.norm(&self.embeddings.norm, words);
         let mut hidden = context.drop(embedded, self.embedding_dropout);
-        let [_, width] = hidden.dims();
-        let head_dim = width / self.heads;
-        let global = context.rotary(head_dim, self.thetas.global);
-        let local = context.rotary(head_dim, self.thetas.local);
         for layer in &self.layers {
-            let input = match &layer.attn_norm {
-                Some(norm) => context.norm(norm, hidden.clone()),
-                None => hidden.clone(),
-            };
-            let qkv = context.linear(&layer.attn.wqkv, input);
-            let rotary = if layer.window.is_some() { &local } else { &global };
+            let theta = if layer.window.is_some() { self.thetas.local } else { self.thetas.global };
             let options = AttentionOptions {
                 dropout: self.attention_dropout,
                 window: layer.window,
                 ..AttentionOptions::new(self.heads)
             };
-            let attended = context.attend(rotary.apply_packed(qkv), options);
-            let attended = context.linear(&layer.attn.wo, attended);
-            hidden = context.add(attended, hidden, self.attention_dropout);
-            let inner = context.linear(&layer.mlp.wi, context.norm(&layer.mlp_norm, hidden.clone()));
-            let inner = context.drop(self.activation.gated(inner), self.mlp_dropout);
-            hidden = context.add(context.linear(&layer.mlp.wo, inner), hidden, 0.0);
+            let (norm, linears) = (layer.attn_norm.as_ref(), [&layer.attn.wqkv, &layer.attn.wo]);
+            hidden = context.pre_norm_attention_block(norm, linears, hidden, options, theta, self.attention_dropout);
+            let (norm, linears) = (&layer.mlp_norm, [&layer.mlp.wi, &layer.mlp.wo]);
+            hidden = context.pre_norm_feed_forward_block(norm, linears, self.activation, hidden, self.mlp_dropout);
         }
         context.norm(&self.final_norm, hidden)
     }

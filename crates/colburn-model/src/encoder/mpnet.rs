@@ -236,11 +236,11 @@ impl Family for Mpnet {
                 bias: Some(bias.clone()),
                 ..AttentionOptions::new(self.heads)
             };
-            let attended = context.attention([q, k, v], hidden.clone(), options);
-            let attended = context.linear(o, attended);
-            hidden = context.add_norm(&layer.attention.layer_norm, attended, hidden, self.hidden_dropout);
-            let inner = self.activation.forward(context.linear(&layer.intermediate.dense, hidden.clone()));
-            hidden = layer.output.forward(inner, hidden, self.hidden_dropout, context);
+            let output = (o, &layer.attention.layer_norm);
+            hidden = context.attention_block([q, k, v], output, hidden, options, self.hidden_dropout);
+            let inner = &layer.intermediate.dense;
+            hidden =
+                context.feed_forward_block(inner, self.activation, layer.output.parts(), hidden, self.hidden_dropout);
         }
         hidden
     }

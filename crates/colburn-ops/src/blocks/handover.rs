@@ -20,6 +20,10 @@ struct Given {
 #[derive(PartialEq)]
 pub(super) struct HandoverKey;
 
+/// The key of the handover of gradients, which the backward pass of a block gives to that of the block before.
+#[derive(PartialEq)]
+pub(super) struct GradientKey;
+
 impl Handover {
     /// Gives a result in both types.
     pub fn give(&self, y: &CubeTensor, low: CubeTensor) {

@@ -1,5 +1,5 @@
-//! The two halves of a layer of BERT, each as one operation: attention and feed-forward, with the norm that follows them (Vaswani et al. 2017,
-//! Devlin et al. 2019).
+//! The two halves of a layer of an encoder, each as one operation: attention and feed-forward, with the norm that follows them (BERT; Vaswani et
+//! al. 2017, Devlin et al. 2019) or goes before them ([`pre_norm`]: ModernBERT; Warner et al. 2024).
 //!
 //! The composed form is a chain of this crate's operations, and on flex each of these is a kernel. On the CubeCL backends a block is one node of
 //! Burn's graph, and on CUDA one task in each direction, as far as its kernels are in CUDA C++: an operation through Burn's API costs the host
@@ -12,6 +12,7 @@ mod feed_forward;
 mod handover;
 #[cfg(feature = "cube")]
 mod post_norm;
+mod pre_norm;
 #[cfg(feature = "cube")]
 mod projection;
 #[cfg(test)]
@@ -22,4 +23,8 @@ mod weights;
 
 pub use self::attention::attention_block;
 pub use self::feed_forward::feed_forward_block;
-pub use self::weights::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm};
+pub use self::pre_norm::{pre_norm_attention_block, pre_norm_feed_forward_block};
+pub use self::weights::{
+    AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, PreNorm, PreNormAttentionWeights,
+    PreNormFeedForwardWeights, Projection,
+};

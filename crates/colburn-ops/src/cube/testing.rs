@@ -84,3 +84,36 @@ pub(crate) fn numbers_of(x: &CubeTensor) -> Vec<f32> {
     let bytes = x.client.read_one_unchecked(x.handle.clone());
     bytes.chunks_exact(4).take(len(x)).map(|four| f32::from_ne_bytes([four[0], four[1], four[2], four[3]])).collect()
 }
+
+/// The values of a function, and behind them the gradients by its inputs of a sum of the values weighted at random.
+pub(crate) fn gradients<const N: usize>(
+    inputs: [Tensor<2>; N],
+    function: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) -> Vec<Vec<f32>> {
+    let (value, mut gradients) = differentiated(inputs, &function);
+    gradients.insert(0, value);
+    gradients
+}
+
+/// Holds values and gradients in bf16 to those in f32: within the rounding of bf16, 8 bits of a factor, over a few products.
+pub(crate) fn near_in_bf16(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}, {what}");
+        let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let difference: Vec<f32> = found.iter().zip(expected).map(|(found, expected)| found - expected).collect();
+        let relative = norm(&difference) / norm(expected).max(1e-9);
+        // The gradient by a bias of the keys is 0 but for rounding.
+        assert!(relative < 2e-2 || norm(expected) < 1e-3, "{relative} at {place}, {what}");
+    }
+}
+
+/// Holds values and gradients to those of a twin, all in f32.
+pub(crate) fn all_near(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}, {what}");
+        // The gradient by a bias of the keys is 0 but for rounding.
+        let largest = expected.iter().fold(0.3f32, |largest, x| largest.max(x.abs()));
+        let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= 1e-4 * largest, "{worst} of {largest} at {place}, {what}");
+    }
+}

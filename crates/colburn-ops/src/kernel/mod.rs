@@ -13,9 +13,13 @@ pub(crate) mod flex;
 mod interface;
 #[cfg(any(feature = "flex", feature = "cube"))]
 mod node;
+#[cfg(feature = "cube")]
+mod present;
 pub mod switch;
 
 #[cfg(feature = "cube")]
 pub(crate) use self::interface::only;
 #[cfg(any(feature = "flex", feature = "cube"))]
 pub(crate) use self::interface::{Kernel, KernelBackend};
+#[cfg(feature = "cube")]
+pub(crate) use self::present::Present;

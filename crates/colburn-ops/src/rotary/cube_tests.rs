@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::angles::Tables;
 use super::{Rotary, composed};
 use crate::cube::testing::{agree, device};
 use crate::spans::Spans;
@@ -13,8 +14,8 @@ fn the_kernel_of_cube_agrees_with_its_twin() {
         [(vec![1], 2, 1), (vec![0], 4, 2), (vec![3, 0, 4], 6, 3), (vec![5, 9], 34, 2), (vec![40, 1, 90], 64, 6)]
     {
         let spans = Spans::from_lengths(&lengths);
-        let rotary = Rotary::of_spans(&spans, head_dim, 10_000.0, &device());
-        let Rotary { cos, sin } = Rotary::of_spans(&spans, head_dim, 10_000.0, &Device::flex());
+        let rotary = Rotary(Tables::of_spans(&spans, head_dim, 10_000.0, &device()));
+        let Tables { cos, sin } = Tables::of_spans(&spans, head_dim, 10_000.0, &Device::flex());
         let hidden = heads * head_dim;
         let twin = |columns| {
             let (cos, sin) = (cos.clone(), sin.clone());

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 
-use super::{Rotary, composed, frequencies};
+use super::angles::{Tables, frequencies};
+use super::{Rotary, composed};
 use crate::batch::Batch;
 use crate::masks::Dropout;
 use crate::spans::Spans;
@@ -31,7 +32,7 @@ fn heads_are_rotated_as_in_transformers() {
     x[..8].copy_from_slice(&sin(0..4).chain(sin(8..12)).collect::<Vec<_>>());
     x[32..].copy_from_slice(&sin(4..8).chain(sin(12..16)).collect::<Vec<_>>());
     let x = Tensor::<2>::from_data(TensorData::new(x, [5, 8]), &device);
-    let rotated = Rotary::of_spans(&spans, 4, 10_000.0, &device).apply(x.clone());
+    let rotated = Rotary(Tables::of_spans(&spans, 4, 10_000.0, &device)).apply(x.clone());
     let expected = [
         [0.0, 0.84147096, 0.9092974, 0.14112, 0.98935825, 0.4121185, -0.5440211, -0.9999902f32],
         [0.7886599, -0.9781995, 0.16981927, 0.62792754, 0.39140862, 0.40047225, -1.0564151, 0.6625984],
@@ -43,7 +44,7 @@ fn heads_are_rotated_as_in_transformers() {
 #[test]
 fn products_depend_on_distances_alone() {
     let device = Device::flex();
-    let rotary = Rotary::of_spans(&Spans::from_lengths(&[40]), 8, 10_000.0, &device);
+    let rotary = Rotary(Tables::of_spans(&Spans::from_lengths(&[40]), 8, 10_000.0, &device));
     let row = |seed: f32| {
         let values: Vec<f32> = (0..8).map(|i| (seed + i as f32).sin()).collect();
         rotary.apply(Tensor::<1>::from_data(values.as_slice(), &device).reshape([1, 8]).expand([40, 8]))
@@ -62,11 +63,11 @@ fn kernels_agree_with_their_twins() {
         [(vec![1], 2, 1), (vec![3, 0, 4], 6, 3), (vec![5, 9], 34, 2), (vec![40, 1, 90], 64, 6)]
     {
         let spans = Spans::from_lengths(&lengths);
-        let rotary = Rotary::of_spans(&spans, head_dim, 10_000.0, &device);
+        let rotary = Rotary(Tables::of_spans(&spans, head_dim, 10_000.0, &device));
         let hidden = heads * head_dim;
         let x = random([spans.tokens(), hidden], 1);
         let twin = |columns| {
-            let (cos, sin) = (rotary.cos.clone(), rotary.sin.clone());
+            let (cos, sin) = (rotary.0.cos.clone(), rotary.0.sin.clone());
             move |[x]: [Tensor<2>; 1]| composed::rotate(x, columns, cos.clone(), sin.clone())
         };
         agree([x], |[x]| rotary.apply(x), twin(hidden), 1e-6);

@@ -1,4 +1,4 @@
-// Activation functions, forward and backward. Vectors of all arrays begin at multiples of 16 bytes. NaN stays NaN: nothing is bounded by a
+// Activation functions, alone and as gated linear units, forward and backward. Vectors of all arrays begin at multiples of 16 bytes. NaN stays NaN: nothing is bounded by a
 // minimum or maximum.
 //
 // Define ACTIVATION: the number of the function below.
@@ -156,4 +156,59 @@ extern "C" __global__ void __launch_bounds__(BLOCK_LANES* BLOCK_ROWS) activation
         }
     }
     if (partial != nullptr) write_block(partial + ((u64)blockIdx.y * vectors + column) * VECTOR, sum, inside);
+}
+
+// Gated linear units: the function of the first half of each row of x, times the second half. x is Low [rows, 2, VECTOR * vectors], y Low [rows,
+// VECTOR * vectors]; `all` counts the vectors of y.
+extern "C" __global__ void __launch_bounds__(THREADS) gated_forward(const Low* x, Low* y, u32 all, u32 vectors) {
+    for (u32 place = blockIdx.x * THREADS + threadIdx.x; place < all; place += gridDim.x * THREADS) {
+        const Low* from = x + ((u64)place + place / vectors * vectors) * VECTOR;
+        float value[VECTOR], gate[VECTOR];
+        load_vector(value, from);
+        load_vector(gate, from + vectors * VECTOR);
+#pragma unroll
+        for (int i = 0; i < VECTOR; ++i) value[i] = __fmul_rn(activation(value[i]).value, gate[i]);
+        store_vector(y + (u64)place * VECTOR, value);
+    }
+}
+
+// As activation_backward, for gated linear units: gradient and value are Low [rows, VECTOR * vectors], x and by_x twice as wide, and partial has
+// the sums of both halves.
+extern "C" __global__ void __launch_bounds__(BLOCK_LANES* BLOCK_ROWS) gated_backward(
+    const Low* x, const Low* gradient, Low* by_x, Low* value, float* partial, u32 rows, u32 vectors, u32 rows_of_block
+) {
+    const u32 column = blockIdx.x * BLOCK_LANES + threadIdx.x % BLOCK_LANES;
+    const bool inside = column < vectors;
+    const u32 end = min((blockIdx.y + 1) * rows_of_block, rows);
+    const u64 half = (u64)vectors * VECTOR;
+    float sum[VECTOR] = {}, gate_sum[VECTOR] = {};
+    if (inside) {
+        for (u32 row = blockIdx.y * rows_of_block + threadIdx.x / BLOCK_LANES; row < end; row += BLOCK_ROWS) {
+            const u64 at = 2 * row * half + (u64)column * VECTOR;
+            const u64 at_unit = row * half + (u64)column * VECTOR;
+            float input[VECTOR], gate[VECTOR], slope[VECTOR];
+            load_vector(input, x + at);
+            load_vector(gate, x + at + half);
+            load_vector(slope, gradient + at_unit);
+#pragma unroll
+            for (int i = 0; i < VECTOR; ++i) {
+                const Both both = activation(input[i]);
+                input[i] = __fmul_rn(both.value, gate[i]);
+                const float by_value = __fmul_rn(slope[i], gate[i]);
+                gate[i] = __fmul_rn(slope[i], both.value);
+                slope[i] = __fmul_rn(by_value, both.slope);
+                sum[i] += slope[i];
+                gate_sum[i] += gate[i];
+            }
+            store_vector(by_x + at, slope);
+            store_vector(by_x + at + half, gate);
+            if (value != nullptr) store_vector(value + at_unit, input);
+        }
+    }
+    if (partial != nullptr) {
+        float* to = partial + ((u64)blockIdx.y * 2 * vectors + column) * VECTOR;
+        write_block(to, sum, inside);
+        __syncthreads();
+        write_block(to + half, gate_sum, inside);
+    }
 }

@@ -1,11 +1,11 @@
-//! Activation functions of every element, by the kernels in CUDA C++. They take rows of whole vectors of 16 bytes.
+//! Activation functions of every element, and gated linear units, by the kernels in CUDA C++. They take rows of whole vectors of 16 bytes.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::extras::Extras;
 use crate::activation::function::Activation;
-use crate::cube::array::len;
+use crate::cube::array::{len, sizes};
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, vector, with_common};
@@ -63,6 +63,54 @@ pub(super) fn backward(
     let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
     // SAFETY: the arguments are those of the kernel, and the arrays have the sizes that it is told.
     unsafe { task.kernel(code(activation, x), c"activation_backward", launch, arguments) };
+    (by_x, value, partial)
+}
+
+/// True if the kernels of gated units take the array, which is not empty.
+pub(super) fn serves_gated(activation: Activation, x: &CubeTensor) -> bool {
+    serves(activation, x) && width(x).is_multiple_of(2 * vector(x))
+}
+
+/// As `gated_forward` of the module above.
+pub(super) fn gated_forward(task: &mut Task, activation: Activation, x: &CubeTensor) -> CubeTensor {
+    let [rows, both] = sizes(x);
+    let out = task.empty(Room::Scratch, x, [rows, both / 2], x.dtype);
+    let vectors = both / 2 / vector(x);
+    let launch = Launch::new((rows * vectors).div_ceil(THREADS).min(BLOCKS) as u32, THREADS as u32);
+    let arguments =
+        [task.argument(x), task.argument(&out), Argument::U32((rows * vectors) as u32), Argument::U32(vectors as u32)];
+    // SAFETY: the arguments are those of the kernel, and the arrays have so many vectors.
+    unsafe { task.kernel(code(activation, x), c"gated_forward", launch, arguments) };
+    out
+}
+
+/// As `gated_backward` of the module above, for a gradient of the type of x that begins at a multiple of 16 bytes. The sums are those of blocks of
+/// rows, `[blocks, 2 · width]`.
+pub(super) fn gated_backward(
+    task: &mut Task,
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    let [rows, both] = sizes(x);
+    let blocks = Blocks::new(rows, both / 2 / vector(x));
+    let by_x = task.empty(Room::Scratch, x, [rows, both], x.dtype);
+    let value = extras.value.then(|| task.empty(Room::Scratch, x, [rows, both / 2], x.dtype));
+    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, both], DType::F32));
+    let arguments = [
+        task.argument(x),
+        task.argument(gradient),
+        task.argument(&by_x),
+        task.optional(value.as_ref()),
+        task.optional(partial.as_ref()),
+        Argument::U32(blocks.rows as u32),
+        Argument::U32(blocks.vectors as u32),
+        Argument::U32(blocks.rows_of_block as u32),
+    ];
+    let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
+    // SAFETY: as above.
+    unsafe { task.kernel(code(activation, x), c"gated_backward", launch, arguments) };
     (by_x, value, partial)
 }
 

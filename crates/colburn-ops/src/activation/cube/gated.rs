@@ -1,4 +1,4 @@
-//! Gated linear units: of each row of `2 · width` numbers, the function of the first half times the second.
+//! Gated linear units by the kernels of CubeCL: of each row of `2 · width` numbers, the function of the first half times the second.
 
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -12,7 +12,7 @@ use crate::cube::launches::counted;
 use crate::cube::sums::zeros;
 
 /// The units of `[tokens, 2 · width]`: `[tokens, width]`, in the type of x.
-pub(crate) fn gated(activation: Activation, x: &CubeTensor) -> CubeTensor {
+pub(super) fn forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
     let [rows, both] = sizes(x);
     let width = both / 2;
     let out = empty(x, [rows, width], x.dtype);
@@ -61,10 +61,7 @@ fn gated_kernel<F: Float, N: Size>(
 }
 
 /// The gradient by x, `[tokens, 2 · width]`, in its type, and with `again` the units themselves.
-///
-/// # Panics
-/// When the sizes do not fit together.
-pub(crate) fn gated_backward(
+pub(super) fn backward(
     activation: Activation,
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -72,7 +69,6 @@ pub(crate) fn gated_backward(
 ) -> (CubeTensor, Option<CubeTensor>) {
     let [rows, both] = sizes(x);
     let width = both / 2;
-    assert_eq!(sizes(gradient), [rows, width], "the sizes of gated units and of their gradient");
     // A column without a partner has no gradient.
     let by_x = if both == 2 * width {
         empty(x, [rows, both], x.dtype)

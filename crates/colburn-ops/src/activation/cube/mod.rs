@@ -16,11 +16,10 @@ use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 pub(crate) use self::extras::Extras;
-pub(crate) use self::gated::{gated as gated_forward, gated_backward};
 use super::function::Activation;
-use crate::cube::array::len;
+use crate::cube::array::{len, sizes};
 use crate::cube::queue::{Queue, alone};
-use crate::cube::sums::{add_partial, zeros};
+use crate::cube::sums::{add_partial, column_sums, zeros};
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_1;
 
@@ -81,6 +80,48 @@ fn differentiate(
     elementwise::backward(activation, x, gradient, extras)
 }
 
+/// The gated linear units of `[tokens, 2 · width]`: `[tokens, width]`, in the type of x.
+pub(crate) fn gated_forward(queue: &mut Queue, activation: Activation, x: &CubeTensor) -> CubeTensor {
+    #[cfg(feature = "cuda")]
+    if let Some(task) = queue.task()
+        && len(x) > 0
+        && cuda::serves_gated(activation, x)
+    {
+        return cuda::gated_forward(task, activation, x);
+    }
+    queue.start();
+    gated::forward(activation, x)
+}
+
+/// The gradient by x, `[tokens, 2 · width]`, in its type, and the extras, from that by the units.
+///
+/// # Panics
+/// When the sizes do not fit together.
+pub(crate) fn gated_backward(
+    queue: &mut Queue,
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    let [rows, both] = sizes(x);
+    assert_eq!(sizes(gradient), [rows, both / 2], "the sizes of gated units and of their gradient");
+    #[cfg(feature = "cuda")]
+    if let Some(task) = queue.task()
+        && len(x) > 0
+        && cuda::serves_gated(activation, x)
+        && gradient.dtype == x.dtype
+        && crate::cube::cuda::takes(gradient)
+    {
+        let (by_x, value, partial) = cuda::gated_backward(task, activation, x, gradient, extras);
+        return (by_x, value, partial.map(|partial| add_partial(queue, &partial)));
+    }
+    queue.start();
+    let (by_x, value) = gated::backward(activation, x, gradient, extras.value);
+    let sums = extras.sums.then(|| column_sums(queue, &by_x));
+    (by_x, value, sums)
+}
+
 /// The function of every element.
 pub(super) fn activate<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
     apply_1(Elementwise(activation), x)
@@ -114,10 +155,11 @@ impl Kernel<CubeBackend, 1> for Gated {
     type Saved = CubeTensor;
 
     fn forward(&self, [x]: [CubeTensor; 1]) -> (CubeTensor, CubeTensor) {
-        (gated_forward(self.0, &x), x)
+        (alone(&x, |queue| gated_forward(queue, self.0, &x)), x)
     }
 
     fn backward(&self, x: CubeTensor, gradient: CubeTensor, _: [bool; 1]) -> [Option<CubeTensor>; 1] {
-        [Some(gated_backward(self.0, &x, &gradient, false).0)]
+        let nothing = Extras { value: false, sums: false };
+        [Some(alone(&x, |queue| gated_backward(queue, self.0, &x, &gradient, nothing)).0)]
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::super::composed;
-use super::{Extras, gated_backward, gated_forward};
+use super::Extras;
 use crate::activation::Activation;
 use crate::cube::array::len;
 use crate::cube::copy::cast;
@@ -29,6 +29,19 @@ fn backward(
     extras: Extras,
 ) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
     alone(x, |queue| super::backward(queue, activation, x, gradient, extras))
+}
+
+fn gated_forward(activation: Activation, x: &CubeTensor) -> CubeTensor {
+    alone(x, |queue| super::gated_forward(queue, activation, x))
+}
+
+fn gated_backward(
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    alone(x, |queue| super::gated_backward(queue, activation, x, gradient, extras))
 }
 
 /// All that a backward pass gives, but for the sums of columns.
@@ -112,8 +125,23 @@ fn the_backward_pass_gives_the_value_and_sums_of_columns() {
     let x = array(random([0, 4], 1));
     let (_, _, sums) = backward(Activation::Gelu, &x, &x, Extras { value: true, sums: true });
     assert_eq!(numbers_of(&sums.unwrap()), [0.0; 4]);
-    let (_, value) = gated_backward(Activation::Silu, &array(random([9, 32], 3)), &array(random([9, 16], 4)), true);
-    assert!(numbers_of(&value.unwrap()) == numbers_of(&gated_forward(Activation::Silu, &array(random([9, 32], 3)))));
+}
+
+#[test]
+fn the_backward_pass_of_gated_units_gives_the_value_and_sums_of_columns() {
+    for [rows, width] in [[1, 3], [9, 16], [70, 771], [1000, 8], [3000, 264]] {
+        let (x, gradient) = (array(random([rows, 2 * width], 3)), array(random([rows, width], 4)));
+        let (by_x, value, sums) = gated_backward(Activation::Silu, &x, &gradient, Extras { value: true, sums: true });
+        assert!(
+            numbers_of(&value.unwrap()) == numbers_of(&gated_forward(Activation::Silu, &x)),
+            "the value is another"
+        );
+        let mut expected = vec![0.0; 2 * width];
+        for row in numbers_of(&by_x).chunks(2 * width) {
+            expected.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        close(&numbers_of(&sums.unwrap()), &expected, 1e-5, "the sums");
+    }
 }
 
 #[test]
@@ -136,5 +164,9 @@ fn bf16_is_rounded_once() {
             && wide(value.unwrap()) == round(forward(Activation::Gelu, &x_wide))
     );
     let y = gated_forward(Activation::Silu, &x);
-    assert!(wide(y) == round(gated_forward(Activation::Silu, &x_wide)));
+    assert!(wide(y.clone()) == round(gated_forward(Activation::Silu, &x_wide)));
+    let gradient_wide = cast(&y, DType::F32);
+    let (by_x, value, _) = gated_backward(Activation::Silu, &x, &y, BOTH);
+    let (expected, again, _) = gated_backward(Activation::Silu, &x_wide, &gradient_wide, BOTH);
+    assert!(wide(by_x) == round(expected) && wide(value.unwrap()) == round(again.unwrap()));
 }

@@ -48,13 +48,13 @@ impl Inputs {
 }
 
 impl Gradients {
-    /// The gradient by q, k and v side by side, for inputs that were side by side.
+    /// The gradient by q, k and v side by side, for inputs that were side by side, and that by the table.
     ///
     /// # Panics
     /// When they were not.
-    pub fn into_packed(self) -> CubeTensor {
+    pub fn into_packed(self) -> (CubeTensor, Option<CubeTensor>) {
         match self.factors {
-            Factors::Packed(qkv) => qkv,
+            Factors::Packed(qkv) => (qkv, self.table),
             Factors::Separate(_) => panic!("q, k and v were not side by side"),
         }
     }

@@ -39,7 +39,7 @@ use crate::masks::Masks;
 const WIDEST: usize = 1 << 30;
 
 /// True if a device has the memory for heads of this size.
-pub(super) fn fits(head_dim: usize, device: &Device) -> bool {
+pub(crate) fn fits(head_dim: usize, device: &Device) -> bool {
     Shapes::of(head_dim, shared_memory(device), false).is_some()
 }
 

@@ -12,7 +12,8 @@
 // probability times 2^32. `keep` is 1 over the probability to keep, 1 without dropout, and `log_keep` its logarithm by base 2.
 //
 // # Defines
-// HEAD_DIM 32, 64 or 128. HALF 0 or 1. WINDOW 0 or 1. DROPOUT 0 or 1. PASS: the sum of 1 for the forward kernel, 2 for the fused backward
+// HEAD_DIM 32, 64 or 128. HALF 0 or 1. WINDOW 0 or 1. DROPOUT 0 or 1. BIAS 0 or 1: a bias by distance is added to the scaled scores; not with
+// WINDOW, and only for texts that the fused backward kernel takes. PASS: the sum of 1 for the forward kernel, 2 for the fused backward
 // kernel, 4 for the pair of backward kernels of long texts. SAVED 0 or 1: whether the forward kernel writes the bits of dropout for the fused
 // backward kernel, which else draws them again; has to be the same for both. The others, with their defaults below, set the sizes of thread
 // blocks: the warps W of a kernel are FORWARD_WARPS, BACKWARD_WARPS, or LONG_WARPS.
@@ -24,6 +25,9 @@
 // constants    f32 [heads, tokens]: from one kernel of the pair for the other
 // saved        u32 [8 * heads * blocks], blocks below; may be null unless DROPOUT and SAVED
 // seeds        u64 [texts]; may be null without DROPOUT
+// bias         f32 [heads, distances]: the bias of each distance, key minus query, from the least on, over SCALE; distances = 2 * longest - 1 for
+//              a longest text of at most 16 * W rows; may be null without BIAS
+// by_distance  f32 [items, distances]: the sums of the gradient by the scores of each distance; may be null without BIAS
 // Rows that belong to no text are neither read nor written. Arrays of halves begin at multiples of 16 bytes.
 //
 // # Slots
@@ -49,6 +53,8 @@
 // of at most 16 * W tokens.
 // attention_backward_queries, then attention_backward_keys: grid (groups * heads), 32 W threads, shared memory 192 W * HEAD_DIM + 32 W^2, and
 // 192 W * HEAD_DIM + 512 W + 32 W^2. Texts of any length, for those that the fused kernel does not take.
+// attention_spread_bias: grid (heads), 512 threads: bias from its table, f32 [buckets, heads], and the bucket of each distance, u32 [distances].
+// attention_bias_sums: grid (heads), 512 threads, shared memory 4 * distances: the gradient by the table, from by_distance.
 // Shared memory is dynamic, and above 48 KiB the limit has to be raised.
 
 // Functions that some defines do not need.
@@ -65,6 +71,9 @@
 #endif
 #ifndef DROPOUT
 #define DROPOUT 0
+#endif
+#ifndef BIAS
+#define BIAS 0
 #endif
 #ifndef FORWARD_WARPS
 #define FORWARD_WARPS (HEAD_DIM > 64 ? 8 : 12)
@@ -181,6 +190,18 @@ DEVICE void set_bit(u32& bits, u32 bit, u32 number, u32 threshold) {
 
 DEVICE void store_shared_half(u32 to, u32 value) {
     asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"((u16)value) : "memory");
+}
+
+DEVICE float load_shared_half(u32 from) {
+    u16 bits;
+    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(bits) : "r"(from));
+#if HALF
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+#else
+    return __int_as_float((u32)bits << 16);
+#endif
 }
 
 DEVICE void store_shared(u32 to, float value) { asm volatile("st.shared.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory"); }
@@ -435,6 +456,57 @@ DEVICE void keep_columns(u32 to, Masks masks, u64 first, u32 length, u32 queries
 }
 
 // ---------------------------------------------------------------------------------------------------------------------------------------
+// The bias by distance.
+
+// The bias of a query and a key of a head. Places beyond the longest text have any: no weight comes from there.
+DEVICE float bias_at(const float* bias, u32 longest, u32 query, u32 key) {
+    const int place = (int)(key + longest - 1) - (int)query;
+    return __ldg(bias + min(max(place, 0), (int)(2 * longest - 2)));
+}
+
+#define BIAS_THREADS 512
+
+#if BIAS && PASS & 1
+
+extern "C" __global__ void __launch_bounds__(BIAS_THREADS)
+    attention_spread_bias(const float* table, const u32* buckets, float* bias, u32 heads, u32 distances) {
+    const u32 head = blockIdx.x;
+    for (u32 place = threadIdx.x; place < distances; place += BIAS_THREADS) {
+        bias[head * distances + place] = table[buckets[place] * heads + head] / SCALE;
+    }
+}
+
+#endif
+
+#if BIAS && PASS & 2
+
+// The sums over all items of a head by distance, and of these by bucket.
+extern "C" __global__ void __launch_bounds__(BIAS_THREADS)
+    attention_bias_sums(const float* by_distance, const u32* items, const u32* buckets, float* by_table, u32 item_count, u32 heads,
+                        u32 distances, u32 bucket_count) {
+    extern __shared__ __align__(128) u8 memory[];
+    float* sums = (float*)memory;
+    const u32 head = blockIdx.x;
+    for (u32 place = threadIdx.x; place < distances; place += BIAS_THREADS) {
+        float sum = 0;
+        for (u32 item = 0; item < item_count; item++) {
+            if (items[2 * item + 1] == head) sum += by_distance[(u64)item * distances + place];
+        }
+        sums[place] = sum;
+    }
+    __syncthreads();
+    for (u32 bucket = threadIdx.x; bucket < bucket_count; bucket += BIAS_THREADS) {
+        float sum = 0;
+        for (u32 place = 0; place < distances; place++) {
+            if (buckets[place] == bucket) sum += sums[place];
+        }
+        by_table[bucket * heads + head] = sum;
+    }
+}
+
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------------------------
 // Forward.
 
 #if PASS & 1
@@ -465,7 +537,8 @@ struct Step {
 
 extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
     attention_forward(const u16* qkv, u16* ctx, float* lse, u32* saved, const u32* slots, const u32* starts, const u32* items,
-                      const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float keep) {
+                      const u64* seeds, const float* bias, u32 longest, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold,
+                      float keep) {
     constexpr u32 WARPS = FORWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES, BLOCKS = FORWARD_BLOCKS;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
@@ -480,7 +553,7 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
     auto load = [&](const Step& step, u32 stage) {
         const Slot& slot = step.slot;
         u32 row = step.alone ? step.first + step.tile * ROWS + 16 * warp : slot.row;
-        u32 valid = rows_from(row, slot.keys);
+        u32 valid = rows_from(row, step.end);
         const u16* from = qkv + (u64)slot.start * stride + step.item.head * HEAD_DIM;
         u32 to = stage_0 + stage * 3 * TILE + own;
         if (step.tile == 0) load_rows(to, from + (u64)slot.row * stride, stride, rows_from(slot.row, slot.length), at);
@@ -567,8 +640,19 @@ extern "C" __global__ void __launch_bounds__(32 * FORWARD_WARPS, 1)
             float s[2 * BLOCKS][4];
 #pragma unroll
             for (u32 b = 0; b < BLOCKS; b++) {
+#if BIAS
+                const float* of_head = bias + head * (2 * longest - 1);
+#endif
 #pragma unroll
-                for (u32 e = 0; e < 4; e++) s[2 * b][e] = s[2 * b + 1][e] = 0;
+                for (u32 e = 0; e < 4; e++) {
+#if BIAS
+                    const u32 query = slot.row + at.row + e / 2 * 8, key = key_0 + place + 16 * b + 2 * at.column + e % 2;
+                    s[2 * b][e] = bias_at(of_head, longest, query, key);
+                    s[2 * b + 1][e] = bias_at(of_head, longest, query, key + 8);
+#else
+                    s[2 * b][e] = s[2 * b + 1][e] = 0;
+#endif
+                }
                 if (16 * b < rest) {
 #pragma unroll
                     for (u32 i = 0; i < STEPS; i++) {
@@ -726,7 +810,7 @@ DEVICE void begin(Keys& own, u32 k, u32 v, u32 valid, const Lane& at) {
 
 // 16 keys and 16 queries: adds to the gradients by keys and values, and returns the gradient by the scores, keys by queries.
 DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out, u32 statistics, u32 bits, u32 query, u32 key,
-                          u32 window, const Lane& at) {
+                          u32 window, const float* bias, u32 longest, const Lane& at) {
     const float scale = LOG2E * SCALE;
     float s[2][4], d[2][4], less[2][2], constant[2][4];
 #pragma unroll
@@ -737,6 +821,20 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
         constant[n][0] = __int_as_float(words.x), constant[n][1] = __int_as_float(words.y);
         constant[n][2] = __int_as_float(words.z), constant[n][3] = __int_as_float(words.w);
     }
+#if BIAS
+    float start[2][4];
+#pragma unroll
+    for (u32 n = 0; n < 2; n++) {
+#pragma unroll
+        for (u32 e = 0; e < 4; e++) {
+            const u32 column = query + 8 * n + 2 * at.column + e % 2;
+            start[n][e] = own.open[e] + bias_at(bias, longest, column, key + at.row + e / 2 * 8);
+        }
+    }
+    float(&left_start)[4] = start[0], (&right_start)[4] = start[1];
+#else
+    float(&left_start)[4] = own.open, (&right_start)[4] = own.open;
+#endif
 #pragma unroll
     for (u32 i = 0; i < STEPS; i++) {
         u32 right[4];
@@ -744,8 +842,8 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 #if HEAD_DIM > 64
         load_matrices(own.k[i], k + (at.by_row ^ i << 5));
 #endif
-        multiply_from(s[0], own.k[i], right[0], right[1], i == 0 ? own.open : s[0]);
-        multiply_from(s[1], own.k[i], right[2], right[3], i == 0 ? own.open : s[1]);
+        multiply_from(s[0], own.k[i], right[0], right[1], i == 0 ? left_start : s[0]);
+        multiply_from(s[1], own.k[i], right[2], right[3], i == 0 ? right_start : s[1]);
     }
 #pragma unroll
     for (u32 i = 0; i < STEPS; i++) {
@@ -809,8 +907,8 @@ DEVICE void differentiate(Keys& own, u32 (&d_scores)[4], u32 k, u32 q, u32 d_out
 
 extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
     attention_backward(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, u16* d_qkv, const u32* saved,
-                       const u32* slots, const u32* starts, const u32* items, const u64* seeds, u64 site, u32 heads, u32 tokens,
-                       u32 window, u32 threshold, float log_keep) {
+                       const u32* slots, const u32* starts, const u32* items, float* by_distance, const u64* seeds, const float* bias,
+                       u32 longest, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float log_keep) {
     constexpr u32 WARPS = BACKWARD_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     // A row of gradients by scores is of one key, and has the queries of a tile.
     constexpr u32 SCORES_ROW = 2 * ROWS + 16, SCORES = 16 * (SCORES_ROW > 2 * ROW_BYTES ? SCORES_ROW : 2 * ROW_BYTES);
@@ -936,7 +1034,8 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                     u32 place = base + chunk, row = place * 16;
                     u32 d_scores[4];
                     differentiate(own, d_scores, k_rows + own_rows, q_rows + row * ROW_BYTES, d_rows + row * ROW_BYTES,
-                                  statistics + row * STATISTICS, bits + chunk * BLOCK_BYTES, 16 * chunk, slot.row, window, at);
+                                  statistics + row * STATISTICS, bits + chunk * BLOCK_BYTES, 16 * chunk, slot.row, window,
+                                  bias + item.head * (2 * longest - 1), longest, at);
                     store_matrices(to + place * 32, d_scores);
                 }
             }
@@ -984,6 +1083,28 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
                 }
             }
         }
+#if BIAS
+        // A thread adds up the gradient by the scores of a distance. `place` is the item behind this one.
+        if (threadIdx.x < 2 * longest - 1) {
+            const int distance = (int)threadIdx.x - (int)(longest - 1);
+            float sum = 0;
+            for (u32 w = 0; w < WARPS; w++) {
+                const u32 other = own_slots + (w - warp) * 64 + 32 * stage;
+                const Slot keys(load_shared_16(other), load_shared_16(other + 16));
+                const u32 count = min(rows_from(keys.row, keys.keys), 16u);
+                const u32 row_0 = scores + w * SCORES + keys.base * 32;
+                // Without branches, so that the loads go side by side.
+#pragma unroll
+                for (u32 row = 0; row < 16; row++) {
+                    const u32 query = (u32)((int)(keys.row + row) - distance);
+                    const bool here = row < count && query < keys.length;
+                    const float change = load_shared_half(row_0 + (here ? row * SCORES_ROW + query * 2 : 0));
+                    sum += here ? change : 0;
+                }
+            }
+            by_distance[(u64)(place - 1) * (2 * longest - 1) + threadIdx.x] = sum;
+        }
+#endif
         __syncthreads();
         if (more) load_results(slot_at(stage ^ 1), next.head);
         if (valid > 0) {
@@ -1002,8 +1123,8 @@ extern "C" __global__ void __launch_bounds__(32 * BACKWARD_WARPS, 1)
 // The gradients by queries.
 extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
     attention_backward_queries(const u16* qkv, const u16* ctx, const u16* d_ctx, const float* lse, float* constants, u16* d_qkv,
-                               const u32* slots, const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold,
-                               float log_keep) {
+                               const u32* slots, const u64* seeds, const float* bias, u32 longest, u64 site, u32 heads, u32 tokens,
+                               u32 window, u32 threshold, float log_keep) {
     constexpr u32 WARPS = LONG_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
@@ -1162,7 +1283,8 @@ extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
 // The gradients by keys and values, after those by queries.
 extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
     attention_backward_keys(const u16* qkv, const u16* d_ctx, const float* lse, const float* constants, u16* d_qkv, const u32* slots,
-                            const u64* seeds, u64 site, u32 heads, u32 tokens, u32 window, u32 threshold, float log_keep) {
+                            const u64* seeds, const float* bias, u32 longest, u64 site, u32 heads, u32 tokens, u32 window,
+                            u32 threshold, float log_keep) {
     constexpr u32 WARPS = LONG_WARPS, ROWS = 16 * WARPS, TILE = ROWS * ROW_BYTES;
     extern __shared__ __align__(128) u8 memory[];
     const u32 warp = threadIdx.x / 32;
@@ -1233,7 +1355,7 @@ extern "C" __global__ void __launch_bounds__(32 * LONG_WARPS, LONG_CTAS)
 #endif
             u32 d_scores[4];
             differentiate(own, d_scores, own_rows, stage + place * ROW_BYTES, stage + TILE + place * ROW_BYTES,
-                          stage + 2 * TILE + place * STATISTICS, bits + place / 16 * BLOCK_BYTES, query, key, window, at);
+                          stage + 2 * TILE + place * STATISTICS, bits + place / 16 * BLOCK_BYTES, query, key, window, bias, longest, at);
         }
         if (tile + 1 < count) {
             __syncthreads();

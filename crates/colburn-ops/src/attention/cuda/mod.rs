@@ -1,15 +1,17 @@
 //! Packed attention on the tensor cores of NVIDIA's GPUs from Hopper on, in CUDA C++: CubeCL's matrix instructions keep their results where an online
 //! softmax cannot reach them. The source, `attention.cu`, says what the kernels take. It is compiled for q, k and v in bf16, side by side.
 
+mod bias;
 mod work;
 
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::device::RuntimeId;
 
+use self::bias::Distances;
 use self::work::{Lists, Tiles};
 use super::options::AttentionOptions;
 use crate::batch::Batch;
@@ -35,6 +37,8 @@ pub(crate) struct TensorCores {
     head_dim: usize,
     window: Option<u32>,
     masks: Option<DeviceMasks>,
+    /// Of a bias by distance.
+    distances: Option<Arc<Distances>>,
     plan: Arc<Plan>,
 }
 
@@ -60,12 +64,14 @@ fn warps(head_dim: usize) -> [usize; 2] {
     if head_dim > 64 { [8, 4] } else { [12, 12] }
 }
 
-/// True if the kernels take heads of this size in this type, on this device.
-pub(crate) fn serves(device: &Device, head_dim: usize, dtype: DType, options: &AttentionOptions) -> bool {
-    let device = cube_device(device);
+/// True if the kernels take heads of this size in this type, for this batch on its device. A bias they take for texts of the fused backward kernel
+/// alone, and without a window.
+pub(crate) fn serves(batch: &Batch, head_dim: usize, dtype: DType, options: &AttentionOptions) -> bool {
+    let device = cube_device(batch.device());
+    let short = || options.window.is_none() && batch.spans().max_length() <= 16 * warps(head_dim)[1];
     dtype == DType::BF16
         && [32, 64, 128].contains(&head_dim)
-        && options.bias.is_none()
+        && (options.bias.is_none() || short())
         && device.runtime() == RuntimeId::Cuda
         && device.client().properties().hardware.max_shared_memory_size >= SHARED
         && nvrtc::is_present()
@@ -91,12 +97,13 @@ impl TensorCores {
         });
         let window = options.window.map(|window| window.min(1 << 30) as u32);
         let masks = masks.map(|masks| DeviceMasks::of(masks, batch));
-        Self { heads, head_dim, window, masks, plan }
+        let distances = options.bias.as_ref().map(|bias| Distances::of(bias, batch));
+        Self { heads, head_dim, window, masks, distances, plan }
     }
 
     /// The result, `[tokens, hidden]`, and the logarithm of the sum of each softmax, `[heads, tokens]`, for q, k and v side by side,
-    /// `[tokens, 3 · hidden]`.
-    pub fn forward(&self, task: &mut Task, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
+    /// `[tokens, 3 · hidden]`, with the table of the bias if the options had one.
+    pub fn forward(&self, task: &mut Task, qkv: &CubeTensor, table: Option<&CubeTensor>) -> (CubeTensor, CubeTensor) {
         let [tokens, width] = sizes(qkv);
         let output = task.empty(Room::Shared, qkv, [tokens, width / 3], qkv.dtype);
         let lse = task.empty(Room::Shared, qkv, [self.heads, tokens], DType::F32);
@@ -109,20 +116,23 @@ impl TensorCores {
         };
         let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
         let arrays = [Some(qkv), Some(&output), Some(&lse), None, slots, starts, items];
-        self.queue(task, Pass::Forward, c"attention_forward", launch, tokens, &arrays);
+        let bias = self.bias(task, table);
+        self.queue(task, Pass::Forward, c"attention_forward", launch, tokens, &arrays, bias.as_ref());
         (output, lse)
     }
 
-    /// The gradient by q, k and v, from that by the result.
+    /// The gradients by q, k and v and by the table, from that by the result.
     pub fn backward(
         &self,
         task: &mut Task,
         qkv: &CubeTensor,
+        table: Option<&CubeTensor>,
         output: &CubeTensor,
         lse: &CubeTensor,
         gradient: &CubeTensor,
-    ) -> CubeTensor {
+    ) -> (CubeTensor, Option<CubeTensor>) {
         let [tokens, width] = sizes(qkv);
+        let mut by_table = None;
         let by_qkv = task.empty(Room::Scratch, qkv, [tokens, width], qkv.dtype);
         let [qkv, output, lse, gradient] = [qkv, output, lse, gradient].map(Some);
         if let Some(lists) = &self.plan.backward {
@@ -134,8 +144,13 @@ impl TensorCores {
                 shared: (w * (160 * self.head_dim + scores + 320 + 32 * w)) as u32,
             };
             let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
-            let arrays = [qkv, output, gradient, lse, Some(&by_qkv), None, slots, starts, items];
-            self.queue(task, Pass::Backward, c"attention_backward", launch, tokens, &arrays);
+            let bias = self.bias(task, table);
+            let by_distance = self.distances.as_ref().map(|distances| distances.sums(task, lists));
+            let arrays = [qkv, output, gradient, lse, Some(&by_qkv), None, slots, starts, items, by_distance.as_ref()];
+            self.queue(task, Pass::Backward, c"attention_backward", launch, tokens, &arrays, bias.as_ref());
+            if let (Some(distances), Some(sums), Some(table)) = (&self.distances, by_distance, table) {
+                by_table = Some(distances.by_table(task, self.code(Pass::Backward), &sums, lists, table));
+            }
         }
         if let Some(tiles) = &self.plan.long {
             let (w, constants) = (LONG_WARPS, task.empty(Room::Scratch, &by_qkv, [self.heads, tokens], DType::F32));
@@ -147,14 +162,21 @@ impl TensorCores {
                 shared: shared as u32,
             };
             let arrays = [qkv, output, gradient, lse, constants, by_qkv, slots];
-            self.queue(task, Pass::Long, c"attention_backward_queries", launch(shared), tokens, &arrays);
+            self.queue(task, Pass::Long, c"attention_backward_queries", launch(shared), tokens, &arrays, None);
             let arrays = [qkv, gradient, lse, constants, by_qkv, slots];
-            self.queue(task, Pass::Long, c"attention_backward_keys", launch(shared + 512 * w), tokens, &arrays);
+            self.queue(task, Pass::Long, c"attention_backward_keys", launch(shared + 512 * w), tokens, &arrays, None);
         }
-        by_qkv
+        (by_qkv, by_table)
     }
 
-    /// Adds a kernel. `arrays` are its leading arguments but for the seeds, which follow.
+    /// The bias of each distance, if there is one.
+    fn bias(&self, task: &mut Task, table: Option<&CubeTensor>) -> Option<CubeTensor> {
+        let (distances, table) = self.distances.as_ref().zip(table)?;
+        Some(distances.spread(task, self.code(Pass::Forward), table, self.heads))
+    }
+
+    /// Adds a kernel. `arrays` are its leading arguments but for the seeds and the bias of each distance, which follow.
+    #[allow(clippy::too_many_arguments, reason = "a launch is described by as many")]
     fn queue(
         &self,
         task: &mut Task,
@@ -163,13 +185,15 @@ impl TensorCores {
         launch: Launch,
         tokens: usize,
         arrays: &[Option<&CubeTensor>],
+        bias: Option<&CubeTensor>,
     ) {
         let masks = self.masks.as_ref();
         let scale = masks.map_or(1.0, |masks| masks.scale);
         let seeds = masks.map(|masks| &*masks.seeds);
         let mut arguments: Vec<Argument> =
-            arrays.iter().copied().chain([seeds]).map(|array| task.optional(array)).collect();
+            arrays.iter().copied().chain([seeds, bias]).map(|array| task.optional(array)).collect();
         arguments.extend([
+            Argument::U32(self.distances.as_ref().map_or(1, |distances| distances.longest) as u32),
             Argument::U64(masks.map_or(0, |masks| u64::from(masks.site))),
             Argument::U32(self.heads as u32),
             Argument::U32(tokens as u32),
@@ -189,6 +213,7 @@ impl TensorCores {
             ("HEAD_DIM", self.head_dim as u32),
             ("WINDOW", u32::from(self.window.is_some())),
             ("DROPOUT", u32::from(self.masks.is_some())),
+            ("BIAS", u32::from(self.distances.is_some())),
             ("FORWARD_WARPS", forward as u32),
             ("BACKWARD_WARPS", backward as u32),
             ("LONG_WARPS", LONG_WARPS as u32),

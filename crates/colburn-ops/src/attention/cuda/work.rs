@@ -27,6 +27,8 @@ pub(super) struct Lists {
     pub slots: CubeTensor,
     pub starts: CubeTensor,
     pub items: CubeTensor,
+    /// Number of items.
+    pub count: usize,
     pub blocks: u32,
 }
 
@@ -59,6 +61,7 @@ impl Lists {
             slots: upload(device, &slots),
             starts: upload(device, &starts),
             items: upload(device, &items),
+            count: items.len() / 2,
             blocks: lists.len() as u32,
         }
     }

@@ -4,12 +4,14 @@ mod composed;
 #[cfg(feature = "cube")]
 mod cube;
 #[cfg(feature = "cube")]
-mod packed;
+pub(super) mod packed;
 
 use burn::tensor::Tensor;
 
 use super::weights::AttentionWeights;
 use crate::attention::AttentionOptions;
+#[cfg(feature = "cube")]
+use crate::attention::cube::fits;
 use crate::batch::Batch;
 #[cfg(feature = "cube")]
 use crate::implementation::Implementation;
@@ -31,7 +33,10 @@ pub fn attention_block(
     batch: &mut Batch,
 ) -> Tensor<2> {
     #[cfg(feature = "cube")]
-    if Implementation::of(&x) == Implementation::Cube && options.bias.is_none() && x.dims()[0] > 0 {
+    if Implementation::of(&x) == Implementation::Cube
+        && x.dims()[0] > 0
+        && fits(x.dims()[1] / options.heads, batch.device())
+    {
         return cube::attention_block(x, weights, options, precision, batch);
     }
     composed::attention_block(x, weights, options, precision, batch)

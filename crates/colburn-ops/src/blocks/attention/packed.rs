@@ -14,12 +14,23 @@ use crate::cube::queue::Queue;
 
 /// Attention of q, k and v side by side.
 #[derive(Clone, Debug)]
-pub(super) enum Packed {
+pub(in crate::blocks) enum Packed {
     /// The kernels of CubeCL.
     Portable(Attention),
     /// The kernels in CUDA C++.
     #[cfg(feature = "cuda")]
     TensorCores(TensorCores),
+}
+
+/// The state for the backward pass.
+#[derive(Clone, Debug)]
+pub(in crate::blocks) struct Attended {
+    pub qkv: CubeTensor,
+    /// Of the bias.
+    pub table: Option<CubeTensor>,
+    pub output: CubeTensor,
+    /// Of each softmax.
+    pub log_sums: CubeTensor,
 }
 
 impl Packed {
@@ -28,41 +39,42 @@ impl Packed {
         let masks = batch.masks(options.dropout);
         let options = options.within(batch.spans());
         #[cfg(feature = "cuda")]
-        if serves(batch.device(), hidden / options.heads, dtype, &options) {
+        if serves(batch, hidden / options.heads, dtype, &options) {
             return Self::TensorCores(TensorCores::new(hidden / options.heads, &options, masks.as_ref(), batch));
         }
         let _ = (hidden, dtype);
         Self::Portable(Attention::new(options, masks, batch))
     }
 
-    /// The result and the logarithm of the sum of each softmax.
-    pub fn forward(&self, queue: &mut Queue, qkv: &CubeTensor) -> (CubeTensor, CubeTensor) {
+    /// The result and the logarithm of the sum of each softmax, with the table of a bias if the options have one.
+    pub fn forward(&self, queue: &mut Queue, qkv: &CubeTensor, table: Option<&CubeTensor>) -> (CubeTensor, CubeTensor) {
         match self {
             Self::Portable(attention) => {
                 queue.start();
-                attention.forward(&Inputs::packed(qkv.clone()))
+                attention.forward(&Inputs::packed(qkv.clone()).with_table(table.cloned()))
             }
             #[cfg(feature = "cuda")]
-            Self::TensorCores(attention) => attention.forward(task(queue), qkv),
+            Self::TensorCores(attention) => attention.forward(task(queue), qkv, table),
         }
     }
 
-    /// The gradient by q, k and v, from that by the result.
+    /// The gradients by q, k and v and by the table, from that by the result.
     pub fn backward(
         &self,
         queue: &mut Queue,
-        qkv: CubeTensor,
-        output: CubeTensor,
-        log_sums: CubeTensor,
+        Attended { qkv, table, output, log_sums }: Attended,
         gradient: CubeTensor,
-    ) -> CubeTensor {
+    ) -> (CubeTensor, Option<CubeTensor>) {
         match self {
             Self::Portable(attention) => {
                 queue.start();
-                attention.backward(Inputs::packed(qkv), output, log_sums, gradient).into_packed()
+                let inputs = Inputs::packed(qkv).with_table(table);
+                attention.backward(inputs, output, log_sums, gradient).into_packed()
             }
             #[cfg(feature = "cuda")]
-            Self::TensorCores(attention) => attention.backward(task(queue), &qkv, &output, &log_sums, &gradient),
+            Self::TensorCores(attention) => {
+                attention.backward(task(queue), &qkv, table.as_ref(), &output, &log_sums, &gradient)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
+use crate::cube::array::sizes;
 use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
@@ -70,7 +71,7 @@ pub(super) fn backward(
     gradient: &CubeTensor,
 ) -> (Option<CubeTensor>, CubeTensor, CubeTensor) {
     let [rows, width] = input.sizes();
-    let shape = Shape::new(width, if width <= 768 { 12 } else { 8 });
+    let shape = Shape::backward(width);
     let groups = rows.div_ceil(shape.rows);
     let blocks = groups.min(BLOCKS);
     let with_x = input.masks.is_some() || input.x.dtype != DType::F32;
@@ -86,6 +87,7 @@ pub(super) fn backward(
         task.argument(weight),
         task.argument(statistics),
         task.argument(gradient),
+        Argument::None,
         task.argument(&by_sum),
         task.optional(by_x.as_ref()),
         task.argument(&partial),
@@ -100,8 +102,83 @@ pub(super) fn backward(
 
 fn code(input: &Input) -> &'static Code {
     let [_, width] = input.sizes();
-    let defines = [("BF16", bf16(&input.x)), ("WIDTH", width as u32), ("DROPOUT", u32::from(input.masks.is_some()))];
-    SOURCE.with(&defines)
+    let dropout = u32::from(input.masks.is_some());
+    SOURCE.with(&[("BF16", bf16(&input.x)), ("WIDTH", width as u32), ("DROPOUT", dropout), ("PRE", 0)])
+}
+
+/// The norms of an array of f32, which [`serves`] takes, in this type, and the statistics. See `pre_forward`.
+pub(super) fn pre_forward(
+    task: &mut Task,
+    x: &CubeTensor,
+    weight: &CubeTensor,
+    bias: Option<&CubeTensor>,
+    eps: f32,
+    dtype: DType,
+) -> (CubeTensor, CubeTensor) {
+    let [rows, width] = sizes(x);
+    let low = task.empty(Room::Shared, x, [rows, width], dtype);
+    let statistics = task.empty(Room::Shared, x, [rows, 2], DType::F32);
+    let mut arguments = vec![
+        Argument::None,
+        Argument::None,
+        task.argument(x),
+        task.argument(weight),
+        task.optional(bias),
+        Argument::None,
+        task.argument(&low),
+        task.argument(&statistics),
+        Argument::U32(rows as u32),
+        Argument::F32(eps),
+    ];
+    arguments.extend(masks::arguments(task, None));
+    let shape = Shape::new(width, 8);
+    // SAFETY: as above.
+    unsafe { task.kernel(pre_code(&low), c"norm_forward", shape.launch(rows.div_ceil(shape.rows)), arguments) };
+    (low, statistics)
+}
+
+/// The gradient by x, once more in the type of `gradient` if `low` is set, and sums of those by the vectors in blocks of rows, `[blocks, 2 ·
+/// width]`. See `pre_backward`.
+pub(super) fn pre_backward(
+    task: &mut Task,
+    x: &CubeTensor,
+    weight: &CubeTensor,
+    statistics: &CubeTensor,
+    gradient: &CubeTensor,
+    passing: &CubeTensor,
+    low: bool,
+) -> (CubeTensor, Option<CubeTensor>, CubeTensor) {
+    let [rows, width] = sizes(x);
+    let shape = Shape::backward(width);
+    let groups = rows.div_ceil(shape.rows);
+    let blocks = groups.min(BLOCKS);
+    let by_x = task.empty(Room::Own, x, [rows, width], DType::F32);
+    let low = low.then(|| task.empty(Room::Own, x, [rows, width], gradient.dtype));
+    let partial = task.empty(Room::Scratch, x, [blocks, 2 * width], DType::F32);
+    let mut arguments = vec![
+        Argument::None,
+        Argument::None,
+        task.argument(x),
+        task.argument(weight),
+        task.argument(statistics),
+        task.argument(gradient),
+        task.argument(passing),
+        task.argument(&by_x),
+        task.optional(low.as_ref()),
+        task.argument(&partial),
+        Argument::U32(rows as u32),
+        Argument::U32(groups.div_ceil(blocks) as u32),
+    ];
+    arguments.extend(masks::arguments(task, None));
+    // SAFETY: as above; each block writes its own row of sums.
+    unsafe { task.kernel(pre_code(gradient), c"norm_backward", shape.launch(blocks), arguments) };
+    (by_x, low, partial)
+}
+
+/// The code of a norm before a layer, by an array of rows in the type of factors.
+fn pre_code(low: &CubeTensor) -> &'static Code {
+    let [_, width] = sizes(low);
+    SOURCE.with(&[("BF16", bf16(low)), ("WIDTH", width as u32), ("DROPOUT", 0), ("PRE", 1)])
 }
 
 /// The threads of a block, as in the source.
@@ -117,6 +194,11 @@ impl Shape {
     fn new(width: usize, warps: usize) -> Self {
         let of_row = width.div_ceil(1024);
         Self { warps: of_row, rows: warps / of_row }
+    }
+
+    /// Those of the backward kernel.
+    fn backward(width: usize) -> Self {
+        Self::new(width, if width <= 768 { 12 } else { 8 })
     }
 
     fn launch(&self, blocks: usize) -> Launch {

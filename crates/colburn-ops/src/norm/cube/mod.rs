@@ -7,6 +7,7 @@ mod backward;
 mod cuda;
 mod forward;
 mod gradients;
+mod pre;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 mod tests;
@@ -15,6 +16,7 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 pub(crate) use self::gradients::Gradients;
+pub(crate) use self::pre::{PreGradients, pre_backward, pre_forward};
 use crate::cube::array::{len, max_buffers, sizes};
 use crate::cube::masks::RowMasks;
 use crate::cube::queue::{Queue, alone};

@@ -2,16 +2,26 @@
 //
 // # Defines
 // WIDTH: numbers of a row, a multiple of 8 up to 4096. DROPOUT: as in the common functions.
+// PRE: 1 for a norm before a layer. Its sum is the residual alone, and it is written in Low alone. The gradient by it is Low, and `passing`, the
+// gradient that goes past the layer on the residual stream, is added to that by the sum. 0 else.
 //
 // # Arrays
-// x, by_x              Low [rows, WIDTH]
-// residual, y          f32 [rows, WIDTH]
-// gradient, by_sum     f32 [rows, WIDTH]: the gradients by y and by the sum
+// x, by_x              Low [rows, WIDTH]: with PRE x is null, and by_x is by_sum once more
+// residual, y          f32 [rows, WIDTH]: with PRE y is null
+// gradient             Slope [rows, WIDTH]: the gradient by y
+// passing, by_sum      f32 [rows, WIDTH]: passing is null without PRE; by_sum is the gradient by the sum
 // low                  Low [rows, WIDTH]: y once more
 // statistics           f32 [rows, 2]: mean and inverse of the standard deviation
 // weight, bias, x_bias f32 [WIDTH]
 // partial              f32 [blocks, 3 * WIDTH]: by block, sums of the gradients by weight, bias and x_bias; without x_bias the first two
 // x_bias, residual, bias, low and by_x may be null.
+
+#if PRE
+typedef Low Slope;
+#else
+typedef float Slope;
+#endif
+
 // Warps that share a row, its threads, and the vectors of four numbers that each has at most.
 #define ROW_WARPS ((WIDTH + 1023) / 1024)
 #define LANES (32 * ROW_WARPS)
@@ -21,6 +31,17 @@
 // Rows that a block has at a time. The backward kernel keeps five numbers for each of a row's.
 #define FORWARD_ROWS (8 / ROW_WARPS)
 #define BACKWARD_ROWS (WIDTH <= 768 ? 12 : 8 / ROW_WARPS)
+
+// Four numbers of the sum, from a place on, which is in this column.
+DEVICE void load_terms(
+    float (&to)[4], const Low* x, const float* x_bias, const float* residual, const Masks& masks, u32 bits, u64 at, u32 column
+) {
+#if PRE
+    load_four(to, residual + at);
+#else
+    load_sum(to, x, x_bias, residual, masks, bits, at, column);
+#endif
+}
 
 // The sum over the threads of a row. All threads of a block must call this; `shared` has a place for each of its warps.
 DEVICE float sum_of_row(float x, float* shared) {
@@ -59,7 +80,7 @@ extern "C" __global__ void __launch_bounds__(LANES* FORWARD_ROWS) norm_forward(
         const u32 column = 4 * (i * LANES + lane);
         if (column < WIDTH) {
             const u64 at = (u64)row * WIDTH + column;
-            load_sum(values[i], x, x_bias, residual, masks, dropped(masks, mask, column), at, column);
+            load_terms(values[i], x, x_bias, residual, masks, dropped(masks, mask, column), at, column);
             sum += (values[i][0] + values[i][1]) + (values[i][2] + values[i][3]);
         }
     }
@@ -89,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(LANES* FORWARD_ROWS) norm_forward(
             if (bias != nullptr) load_four(terms, bias + column);
 #pragma unroll
             for (int k = 0; k < 4; ++k) values[i][k] = fmaf(__fmul_rn(values[i][k] - mean, scale), factors[k], terms[k]);
-            store_four(y + at, values[i]);
+            if (y != nullptr) store_four(y + at, values[i]);
             if (low != nullptr) store_four(low + at, values[i]);
         }
     }
@@ -119,9 +140,9 @@ DEVICE void write_columns(float* to, const float (&sums)[SHARE][4], float (&shar
 
 // A block has the rows of its number, that plus the number of blocks, and so on, BACKWARD_ROWS at a time.
 extern "C" __global__ void __launch_bounds__(LANES* BACKWARD_ROWS, 1) norm_backward(
-    const Low* x, const float* x_bias, const float* residual, const float* weight, const float* statistics, const float* gradient,
-    float* by_sum, Low* by_x, float* partial, u32 rows, u32 steps, const u32* of_row, const u32* offsets, const u64* seeds, u32 site,
-    u32 threshold, float scale_of_kept
+    const Low* x, const float* x_bias, const float* residual, const float* weight, const float* statistics, const Slope* gradient,
+    const float* passing, float* by_sum, Low* by_x, float* partial, u32 rows, u32 steps, const u32* of_row, const u32* offsets,
+    const u64* seeds, u32 site, u32 threshold, float scale_of_kept
 ) {
     __shared__ float shared[ROW_WARPS * BACKWARD_ROWS];
     __shared__ __align__(16) float columns[BACKWARD_ROWS][WIDTH];
@@ -146,7 +167,7 @@ extern "C" __global__ void __launch_bounds__(LANES* BACKWARD_ROWS, 1) norm_backw
                 const u32 bits = dropped(masks, mask, column);
                 all_bits |= bits << 4 * i;
                 const u64 at = (u64)row * WIDTH + column;
-                load_sum(normal[i], x, x_bias, residual, masks, bits, at, column);
+                load_terms(normal[i], x, x_bias, residual, masks, bits, at, column);
                 load_four(weighted[i], gradient + at);
                 float factors[4];
                 load_four(factors, weight + column);
@@ -177,12 +198,20 @@ extern "C" __global__ void __launch_bounds__(LANES* BACKWARD_ROWS, 1) norm_backw
                     for (int k = 0; k < 4; ++k) {
                         by[k] = __fmul_rn(fmaf(-normal[i][k], along, weighted[i][k] - sum), scale);
                     }
+#if PRE
+                    float past[4];
+                    load_four(past, passing + at);
+#pragma unroll
+                    for (int k = 0; k < 4; ++k) by[k] += past[k];
+#endif
                     store_four(by_sum + at, by);
+#if !PRE
 #pragma unroll
                     for (int k = 0; k < 4; ++k) {
                         by[k] = masked(masks, by[k], all_bits >> 4 * i, k);
                         by_x_bias[i][k] += by[k];
                     }
+#endif
                     if (by_x != nullptr) store_four(by_x + at, by);
                 }
             }

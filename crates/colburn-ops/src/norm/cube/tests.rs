@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::super::composed;
-use super::{Gradients, Input, Norms};
+use super::{Gradients, Input, Norms, pre_backward, pre_forward};
 use crate::batch::Batch;
 use crate::cube::copy::cast;
 use crate::cube::masks::on_device;
@@ -151,6 +151,51 @@ fn a_bias_of_x_and_few_buffers_agree_with_the_twin() {
     }
 }
 
+/// A norm before a layer: the gradient that goes past the layer is added to that by the norm.
+#[test]
+fn before_a_layer_agrees_with_the_twin() {
+    for shape in [[300, 5], [40, 384], [1700, 768], [33, 1024], [3, 1536], [5, 2568], [2, 4096]] {
+        let [x, passing, w, b] = inputs(shape);
+        let gradient = random(shape, 6);
+        let leaves = [x.clone(), w.clone(), b.clone()].map(|leaf| leaf.autodiff().require_grad());
+        let [x_leaf, w_leaf, b_leaf] = leaves.clone();
+        let value = composed::layer_norm(x_leaf.clone(), flat(w_leaf), Some(flat(b_leaf)), 1e-3);
+        let sum = (value.clone() * gradient.clone().autodiff()).sum() + (x_leaf * passing.clone().autodiff()).sum();
+        let gradients = sum.backward();
+        let expected = leaves.map(|leaf| values(leaf.grad(&gradients).unwrap()));
+        let (x, w, b) = (array(x), array(flat(w)), array(flat(b)));
+        let (gradient, passing) = (array(gradient), array(passing));
+        let run = |dtype: DType| {
+            let norms = alone(&x, |queue| pre_forward(queue, &x, &w, Some(&b), 1e-3, dtype));
+            let gradient = cast(&gradient, dtype);
+            let by = alone(&x, |queue| pre_backward(queue, &x, &w, &norms.statistics, &gradient, &passing, true));
+            if let Some(low) = by.low {
+                assert!(dtype != DType::F32 && numbers_of(&cast(&low, DType::F32)) == rounded(&by.by_x, dtype));
+            }
+            let found = [by.by_x, by.by_weight, by.by_bias.unwrap()];
+            (numbers_of(&cast(&norms.low, DType::F32)), found.map(|found| numbers_of(&found)))
+        };
+        let (y, found) = run(DType::F32);
+        close(&y, &values(value.inner()), tolerance(shape[1]), "the norm");
+        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            close(found, expected, tolerance(shape[1]), &format!("gradient {number} of {shape:?}"));
+        }
+        assert!(run(DType::F32) == (y.clone(), found), "the gradients of {shape:?} differ from run to run");
+        if has_bf16() {
+            let (low, found) = run(DType::BF16);
+            close(&low, &y, 4e-3, "the norm in bf16");
+            for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                close(found, expected, 2e-2, &format!("gradient {number} of {shape:?} in bf16"));
+            }
+        }
+    }
+}
+
+/// The numbers of an array of f32 after a cast to this type and back.
+fn rounded(x: &CubeTensor, dtype: DType) -> Vec<f32> {
+    numbers_of(&cast(&cast(x, dtype), DType::F32))
+}
+
 #[test]
 fn rows_far_from_zero_keep_their_digits() {
     // Steps of 1/4096 are exact in f32 beside 1024.
@@ -203,7 +248,7 @@ fn bf16_is_that_of_its_f32() {
     let (w, b) = (array(flat(w)), array(flat(b)));
     let (low_norms, norms) = (forward(&low, &w, &b, 1e-5), forward(&wide, &w, &b, 1e-5));
     assert!(numbers_of(&low_norms.y) == numbers_of(&norms.y));
-    let round = |x: &_| numbers_of(&cast(&cast(x, DType::BF16), DType::F32));
+    let round = |x: &_| rounded(x, DType::BF16);
     assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in bf16");
     let gradient = array(random([200, 768], 6));
     let found = backward(&low, &w, &low_norms.statistics, &gradient);

@@ -1,8 +1,8 @@
-//! Rotary position embeddings on CubeCL: heads are rotated by their angles, and their gradients by the opposite angles, in place where nothing
+//! The kernel of CubeCL: heads are rotated by their angles, and their gradients by the opposite angles, in place where nothing
 //! else holds the array.
 
 use burn::tensor::Tensor;
-use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{CubeDim, calculate_cube_count_elemwise, ir::ElemType};
 
@@ -12,8 +12,14 @@ use crate::kernel::Kernel;
 use crate::kernel::cube::apply_3;
 
 /// Rotates the first `columns` of each row of `[tokens, width]`, and leaves the others; `cos` and `sin`: `[tokens, 1, half a head]`.
-pub(super) fn rotate(x: Tensor<2>, columns: usize, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<2> {
+pub(in crate::rotary) fn rotate(x: Tensor<2>, columns: usize, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<2> {
     apply_3(Rotate { columns }, x, cos, sin)
+}
+
+/// The numbers of a tensor off the graph.
+fn array_of(tensor: Tensor<3>) -> CubeTensor {
+    let primitive = tensor.inner().try_into_primitive::<CubeBackend>();
+    into_contiguous(primitive.expect("the batch is on a device of CubeCL"))
 }
 
 /// The angles of the tokens.
@@ -25,6 +31,12 @@ pub(crate) struct Angles {
 }
 
 impl Angles {
+    /// The angles of these tensors, off the graph.
+    pub fn new(cos: Tensor<3>, sin: Tensor<3>) -> Self {
+        let [cos, sin] = [cos, sin].map(array_of);
+        Self { cos, sin }
+    }
+
     /// Rotates the first `columns` of each row of `[tokens, width]`, f32 or bf16, by the angles or, if `back` is set, by the opposite ones. The
     /// array is written over if nothing else holds it.
     ///
