@@ -7,6 +7,7 @@ use super::flex::maxsim_on;
 use super::{MaskRule, composed, maxsim, maxsim_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::Error;
+use crate::precision::Precision;
 use crate::seed::mix;
 use crate::spans::Spans;
 use crate::testing::{agree, instruction_sets, random};
@@ -117,7 +118,7 @@ impl Texts {
 
     pub(super) fn with(&self, values: Tensor<2>) -> Embeddings {
         let Self { spans, mask, floor } = self.clone();
-        Embeddings { values, spans, mask, floor }
+        Embeddings { values, spans, mask, floor, precision: Precision::F32 }
     }
 }
 

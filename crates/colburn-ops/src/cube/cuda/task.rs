@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_void};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::{BufferBinding, Handle};
+use cudarc::driver::result::memset_d8_async;
 
 use super::nvrtc::{Code, Launch};
 use super::stream::{OnStream, submit, unreserved};
@@ -72,6 +73,18 @@ impl Task {
         let handle = unreserved(like, sizes.iter().product::<usize>() * dtype.size());
         self.new.push(handle.clone());
         CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), sizes.into(), handle, dtype)
+    }
+
+    /// As [`Task::empty`], of zeros.
+    pub fn zeros<const D: usize>(&mut self, like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
+        let array = self.empty(like, sizes, dtype);
+        let (place, bytes) = (self.another(&array), sizes.iter().product::<usize>() * dtype.size());
+        self.step(move |at| {
+            // SAFETY: the array has so many bytes, and the task keeps it.
+            let done = unsafe { memset_d8_async(at.address(place), 0, bytes, at.stream) };
+            done.map_err(|error| format!("CUDA: {error}"))
+        });
+        array
     }
 
     /// Adds a step.
