@@ -2,7 +2,7 @@
 
 pub(crate) mod composed;
 #[cfg(feature = "cube")]
-mod cube;
+pub(crate) mod cube;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "flex")]
@@ -11,7 +11,7 @@ mod mask_rule;
 mod prepared;
 #[cfg(test)]
 #[cfg(feature = "flex")]
-mod tests;
+pub(crate) mod tests;
 
 use burn::tensor::Tensor;
 

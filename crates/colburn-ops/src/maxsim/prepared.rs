@@ -45,6 +45,7 @@ pub struct PreparedDocuments {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one for many documents")]
 enum Form {
     #[cfg(feature = "cuda")]
     Ready(cuda::Prepared),

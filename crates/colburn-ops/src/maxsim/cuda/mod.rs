@@ -24,15 +24,15 @@ pub(super) use self::prepared::Prepared;
 use self::rows::{GROUP, Halves, MOST_DOCUMENTS, Rows};
 use super::mask_rule::MaskRule;
 use crate::cube::array::cube_device;
+use crate::cube::cuda::capability;
 use crate::cube::cuda::nvrtc::{self, Launch};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::embeddings::Embeddings;
 use crate::kernel::Kernel;
 use crate::kernel::cube::apply_2;
 
-/// Bytes of shared memory of a block that the kernels need at most. All devices with the instructions that they use have as much, from compute
-/// capability 8.0 on, and no older one.
-const SHARED: usize = 99 << 10;
+/// The first compute capability, times ten, that has the instructions, and as much shared memory as the kernels need.
+const AMPERE: u32 = 80;
 
 /// The longest document: a place in it, and one mark, have 16 bits.
 const LONGEST: usize = 65_528;
@@ -63,18 +63,17 @@ fn takes(texts: &Embeddings) -> bool {
 
 /// True if the kernels run on the device.
 fn runs_on(device: &CubeDevice) -> bool {
-    device.runtime() == RuntimeId::Cuda
-        && device.client().properties().hardware.max_shared_memory_size >= SHARED
-        && nvrtc::is_present()
+    device.runtime() == RuntimeId::Cuda && capability(device).is_some_and(|it| it >= AMPERE) && nvrtc::is_present()
 }
 
 /// The scores, `[queries, documents]` or, with `groups`, `[queries, documents / queries]`, of texts that [`serves`] takes.
 pub(super) fn maxsim(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, groups: bool) -> Tensor<2> {
     let device = cube_device(&queries.values.device());
-    let factors = Factors::new(queries.dim(), queries.precision, documents.precision);
+    let factors = Factors::new(queries.dim(), [queries.precision, documents.precision], &device);
     let of_queries = Arc::new(Rows::of_queries(queries, &device));
     let of_documents = Arc::new(Rows::of_documents(documents, rule, &device));
-    let pair = Pair::new(factors, of_queries, of_documents, groups, &device);
+    let plan = Plan::new(&of_queries, &of_documents, factors, groups, true, &device);
+    let pair = Pair { factors, queries: of_queries, documents: of_documents, plan };
     apply_2(MaxSim(Arc::new(pair)), queries.values.clone(), documents.values.clone())
 }
 
@@ -88,13 +87,6 @@ struct Pair {
     queries: Arc<Rows>,
     documents: Arc<Rows>,
     plan: Plan,
-}
-
-impl Pair {
-    fn new(factors: Factors, queries: Arc<Rows>, documents: Arc<Rows>, groups: bool, device: &CubeDevice) -> Self {
-        let plan = Plan::new(&queries, &documents, factors, groups, device);
-        Self { factors, queries, documents, plan }
-    }
 }
 
 /// The state that the gradient needs.
@@ -149,7 +141,7 @@ impl Kernel<CubeBackend, 2> for MaxSim {
 fn scores(task: &mut Task, pair: &Pair, queries: &Halves, documents: &Halves, best: Option<&CubeTensor>) -> CubeTensor {
     let Pair { factors, plan, .. } = pair;
     let [count, columns] = plan.shape;
-    let code = factors.scores(best.is_some(), plan.warps);
+    let code = factors.scores(best.is_some(), plan.warps, plan.instructions);
     let sums = task.empty(&queries.rows, [plan.places.max(1)], DType::F32);
     let scores = task.empty(&queries.rows, [count, columns], DType::F32);
     if plan.blocks > 0 {
@@ -159,7 +151,7 @@ fn scores(task: &mut Task, pair: &Pair, queries: &Halves, documents: &Halves, be
         let launch = Launch {
             grid: (plan.blocks as u32, 1, 1),
             block: (32 * plan.warps as u32, 1, 1),
-            shared: factors.shared() as u32,
+            shared: factors.shared(plan.instructions) as u32,
         };
         // SAFETY: the arguments are those of the kernel by its source; items name rows and places that there are.
         unsafe { task.kernel(code, c"maxsim_scores", launch, arguments) };
@@ -168,11 +160,8 @@ fn scores(task: &mut Task, pair: &Pair, queries: &Halves, documents: &Halves, be
     let arrays = [&sums, &plan.records, starts[0], starts[1], &queries.scales, &documents.scales, &scores];
     let mut arguments = arrays.map(|array| task.argument(array)).to_vec();
     arguments.extend([count, columns, plan.group].map(|number| Argument::U32(number as u32)));
-    let launch = Launch {
-        grid: (columns.div_ceil(32) as u32, count.div_ceil(32) as u32, 1),
-        block: (256, 1, 1),
-        shared: 0,
-    };
+    let launch =
+        Launch { grid: (columns.div_ceil(32) as u32, count.div_ceil(32) as u32, 1), block: (256, 1, 1), shared: 0 };
     // SAFETY: as above; records name places that there are.
     unsafe { task.kernel(code, c"maxsim_sums", launch, arguments) };
     scores

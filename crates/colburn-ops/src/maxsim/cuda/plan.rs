@@ -4,15 +4,19 @@ use std::ops::Range;
 
 use burn_cubecl::{CubeDevice, tensor::CubeTensor};
 
-use super::factors::Factors;
+use super::factors::{Factors, Instructions};
 use super::rows::{GROUP, Rows};
 use crate::cube::array::upload_lists;
 
 /// Numbers of an item.
 const ITEM: usize = 8;
 
-/// The most warps of a block of the kernel of scores.
+/// The most warps of a block of the kernel of scores. With one half for a number, Hopper has registers for more if no best tokens are kept.
 const MOST_WARPS: usize = 8;
+const MOST_OF_HOPPER: usize = 12;
+
+/// Hopper's instructions take the rows of so many warps together.
+const TOGETHER: usize = 4;
 
 /// Items for each multiprocessor, if there is as much work, so that all are busy until the end.
 const ITEMS: usize = 16;
@@ -29,8 +33,9 @@ pub(super) struct Plan {
     pub items: CubeTensor,
     /// Number of items.
     pub blocks: usize,
-    /// Warps of a block.
+    /// Warps of a block, and their instructions.
     pub warps: usize,
+    pub instructions: Instructions,
     /// Number of places.
     pub places: usize,
     /// Numbers of queries and of scores of each.
@@ -40,12 +45,20 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Every query with every document; with `groups`, each query with as many documents of its own.
-    pub fn new(queries: &Rows, documents: &Rows, factors: Factors, groups: bool, device: &CubeDevice) -> Self {
+    /// Every query with every document; with `groups`, each query with as many documents of its own. `keep` if the best tokens may be kept.
+    pub fn new(
+        queries: &Rows,
+        documents: &Rows,
+        factors: Factors,
+        groups: bool,
+        keep: bool,
+        device: &CubeDevice,
+    ) -> Self {
         let group = if groups { documents.texts() / queries.texts().max(1) } else { 0 };
         let most = if groups { queries.most_groups() } else { queries.groups() };
-        let warps = most.div_ceil(factors.groups_of_warp()).next_power_of_two().min(MOST_WARPS);
-        let multiprocessors = device.client().properties().hardware.num_streaming_multiprocessors.unwrap_or(132) as usize;
+        let (warps, instructions) = warps(most.div_ceil(factors.groups_of_warp()), factors, keep);
+        let multiprocessors =
+            device.client().properties().hardware.num_streaming_multiprocessors.unwrap_or(132) as usize;
         let mut work = Work {
             documents,
             block: warps * factors.groups_of_warp(),
@@ -73,11 +86,21 @@ impl Plan {
             items,
             blocks: work.items.len() / ITEM,
             warps,
+            instructions,
             places: work.places,
             shape: [queries.texts(), if groups { group } else { documents.texts() }],
             group,
         }
     }
+}
+
+/// The warps of a block, and their instructions, for rows that so many warps can hold.
+fn warps(needed: usize, factors: Factors, keep: bool) -> (usize, Instructions) {
+    if !factors.hopper || needed < TOGETHER {
+        return (needed.next_power_of_two().min(MOST_WARPS), Instructions::Common);
+    }
+    let most = if keep || factors.split { MOST_WARPS } else { MOST_OF_HOPPER };
+    (needed.next_multiple_of(TOGETHER).min(most), Instructions::Hopper)
 }
 
 /// The lists while they are made.

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, CubeDevice, kernel::into_contiguous};
 
 use super::factors::Factors;
+use super::plan::Plan;
 use super::rows::{Halves, Rows};
 use super::{LONGEST, Pair, scores, takes};
 use crate::cube::array::cube_device;
@@ -40,8 +41,9 @@ impl Prepared {
             return None;
         }
         let values = texts.values.clone().inner().try_into_primitive::<CubeBackend>().ok()?;
-        let factors = Factors::new(texts.dim(), texts.precision, texts.precision);
-        let rows = Arc::new(rows(texts, &cube_device(&texts.values.device())));
+        let device = cube_device(&texts.values.device());
+        let factors = Factors::new(texts.dim(), [texts.precision; 2], &device);
+        let rows = Arc::new(rows(texts, &device));
         let mut task = Task::default();
         let halves = rows.halves(&mut task, factors, &into_contiguous(values));
         task.run();
@@ -56,7 +58,9 @@ impl Prepared {
     /// The scores of all queries with all documents of the same factors, `[queries, documents]`.
     pub fn scores(&self, documents: &Self) -> Tensor<2> {
         let device = &self.halves.rows.device;
-        let pair = Pair::new(self.factors, self.rows.clone(), documents.rows.clone(), false, device);
+        let plan = Plan::new(&self.rows, &documents.rows, self.factors, false, false, device);
+        let (queries, of_documents) = (self.rows.clone(), documents.rows.clone());
+        let pair = Pair { factors: self.factors, queries, documents: of_documents, plan };
         let mut task = Task::default();
         let scores = scores(&mut task, &pair, &self.halves, &documents.halves, None);
         task.run();

@@ -69,6 +69,46 @@ DEVICE void multiply(float (&sum)[4], const u32 (&left)[4], u32 right_0, u32 rig
         : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1));
 }
 
+#if HOPPER
+
+// A matrix of 64 rows of 16 halves in shared memory, for a product: from an address on, in blocks of 128 bytes of each row. Eight rows of a block have 1,024
+// bytes, from a multiple of that on, and their parts of 16 bytes are exchanged by the number of the row.
+DEVICE u64 matrix_of(u32 from) { return (u64)(from >> 4 & 0x3fff) | 1ull << 16 | 64ull << 32 | 1ull << 62; }
+
+// Before products, behind all that was written to their registers.
+DEVICE void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+// Copies of this thread that are done are there for the products of all threads behind the next barrier.
+DEVICE void copies_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// sum (+)= left * right, of a matrix of 64 rows, whose products with left's 16 rows each of four warps has.
+DEVICE void multiply_four_warps(float (&sum)[8][4], const u32 (&left)[4], u64 right, bool add) {
+    asm volatile(
+        "{ .reg .pred p; setp.ne.b32 p, %37, 0; "
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+        "{%32, %33, %34, %35}, %36, p, 1, 1, 0; }"
+        : "+f"(sum[0][0]), "+f"(sum[0][1]), "+f"(sum[0][2]), "+f"(sum[0][3]), "+f"(sum[1][0]), "+f"(sum[1][1]),
+          "+f"(sum[1][2]), "+f"(sum[1][3]), "+f"(sum[2][0]), "+f"(sum[2][1]), "+f"(sum[2][2]), "+f"(sum[2][3]),
+          "+f"(sum[3][0]), "+f"(sum[3][1]), "+f"(sum[3][2]), "+f"(sum[3][3]), "+f"(sum[4][0]), "+f"(sum[4][1]),
+          "+f"(sum[4][2]), "+f"(sum[4][3]), "+f"(sum[5][0]), "+f"(sum[5][1]), "+f"(sum[5][2]), "+f"(sum[5][3]),
+          "+f"(sum[6][0]), "+f"(sum[6][1]), "+f"(sum[6][2]), "+f"(sum[6][3]), "+f"(sum[7][0]), "+f"(sum[7][1]),
+          "+f"(sum[7][2]), "+f"(sum[7][3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right), "r"((u32)add));
+}
+
+// Waits for all products that were begun. `sum` holds their results, and is named so that nothing reads it earlier.
+template <int TILES_>
+DEVICE void wait_for_products(float (&sum)[TILES_][8][4]) {
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+    asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+#pragma unroll
+    for (int i = 0; i < TILES_ * 32; ++i) asm volatile("" : "+f"((&sum[0][0][0])[i])::"memory");
+}
+
+#endif
+
 // The larger number; NaN if one is NaN.
 DEVICE float max_nan(float a, float b) {
     float c;

@@ -1,15 +1,41 @@
 // The scores of MaxSim. This text stands behind rows.cu.
+//
+// HOPPER: 1 for compute capability 9.0; then DIM is a multiple of 64, and WARPS of 4.
 
+// With HOPPER products are those of Hopper's own instructions, whose factors of documents lie in shared memory in a form of their own; a warp takes part
+// in products of four.
+
+// Rows of documents that are in shared memory together, and how many such stages there are.
+#define STEP (HOPPER || ROW <= 256 ? 64 : 32)
+#define STAGES 3
 // Bytes from a row to the next in shared memory: an odd number of 16, so that matrices are loaded without bank conflicts.
 #define STRIDE (2 * ROW + 16)
-// Rows of documents that are in shared memory together, and how many such stages there are.
-#define STEP (ROW > 256 ? 32 : 64)
-#define STAGES 3
+#define STAGE_BYTES (STEP * (HOPPER ? 2 * ROW : STRIDE))
 // Tiles of 16 rows of queries of a warp, whose halves stay in registers, and steps of 16 through a row.
 #define TILES (DIM > 128 ? 1 : 2)
 #define STEPS (DIM / 16)
 // Groups of 8 rows of documents that are multiplied together: as many as there are registers for.
-#define TOGETHER (KEEP ? 2 : 4)
+#define TOGETHER (HOPPER ? STEP / 8 : KEEP ? 2 : 4)
+
+#if HOPPER
+
+// The place of 16 bytes of a row in shared memory: in blocks of 128 bytes of each row, whose parts are exchanged.
+DEVICE u32 place_of(u32 row, u32 part) { return part / 8 * (STEP * 128) + row * 128 + ((part ^ row) % 8) * 16; }
+
+// sum += rows of queries * rows of documents, in shared memory from `from` on, for one of the halves of each; without `add` sum becomes the product.
+// The results are there after wait_for_products.
+DEVICE void add_products(float (&sum)[TILES][TOGETHER][4], const u32 (&left)[TILES][STEPS][4], u32 from, bool add) {
+#pragma unroll
+    for (int step = 0; step < STEPS; ++step) {
+        const u64 right = matrix_of(from + step / 4 * (STEP * 128) + step % 4 * 32);
+#pragma unroll
+        for (int tile = 0; tile < TILES; ++tile) multiply_four_warps(sum[tile], left[tile][step], right, add || step > 0);
+    }
+}
+
+#else
+
+DEVICE u32 place_of(u32 row, u32 part) { return row * STRIDE + part * 16; }
 
 // sum += rows of queries * rows of documents, in shared memory from `from` on, for one of the halves of each.
 DEVICE void add_products(float (&sum)[TILES][TOGETHER][4], const u32 (&left)[TILES][STEPS][4], u32 from) {
@@ -27,6 +53,8 @@ DEVICE void add_products(float (&sum)[TILES][TOGETHER][4], const u32 (&left)[TIL
         }
     }
 }
+
+#endif
 
 // The running maxima of a thread over a document: of rows `tile * 16 + half * 8 + lane / 4` of its warp over the columns that it has of each
 // group of 8, which with KEEP are apart, for they are the rows of the document.
@@ -111,9 +139,9 @@ DEVICE void end(const Maxima& maxima, bool floored, float* sums, u16* best, u64 
 // owners  u32 [groups of documents]: the document, + 2^30 if no maximum over it is below 0, + 2^31 if the group is its last
 // items   u32 [items, 8]: the first row and the number of groups of the queries; the first group of documents and the one behind the last; the first
 //         document; the low half of the place of the first of the groups with it, and the distance to that with the next; the high half
-extern "C" __global__ void __launch_bounds__(32 * WARPS, SPLIT ? 1 : 16 / WARPS)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, SPLIT || HOPPER ? 1 : 16 / WARPS)
 maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const u32* items, float* sums, u16* best) {
-    extern __shared__ __align__(128) unsigned char memory[];
+    extern __shared__ __align__(1024) unsigned char memory[];
     const u32 shared = shared_address(memory);
     const u32* item = items + 8 * (u64)blockIdx.x;
     const u32 first_group = item[2], end_group = item[3], first_document = item[4], stride = item[6];
@@ -144,11 +172,11 @@ maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const
         if (step < steps) {
             const u32 group = first_group + step * (STEP / 8), rows = (end_group - group) * 8;
             const u16* from = documents + (u64)group * 8 * ROW;
-            const u32 to = shared + step % STAGES * (STEP * STRIDE);
+            const u32 to = shared + step % STAGES * STAGE_BYTES;
             for (u32 at = threadIdx.x; at < STEP * (ROW / 8); at += 32 * WARPS) {
                 const u32 row = at / (ROW / 8), part = at % (ROW / 8);
                 const bool valid = row < rows;
-                copy_async(to + row * STRIDE + part * 16, valid ? from + row * ROW + part * 8 : from, valid);
+                copy_async(to + place_of(row, part), valid ? from + row * ROW + part * 8 : from, valid);
             }
         }
         copy_commit();
@@ -165,22 +193,36 @@ maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const
     u32 row = 0, next = owner_of(0);
     for (u32 step = 0; step < steps; ++step) {
         copy_wait<STAGES - 2>();
+#if HOPPER
+        copies_for_products();
+#endif
         __syncthreads();
         fetch(step + STAGES - 1);
         const u32 here = next;
         next = owner_of(step + 1);
-        if (groups <= 0) continue;
+        // Four warps multiply together.
+        if (HOPPER ? own - own % (8 * TILES) >= item[1] : groups <= 0) continue;
         const u32 count = min(end_group - first_group - step * (STEP / 8), (u32)(STEP / 8));
-        const u32 from = shared + step % STAGES * (STEP * STRIDE) + lane % 8 * STRIDE + lane / 8 * 16;
+        const u32 from = shared + step % STAGES * STAGE_BYTES + (HOPPER ? 0 : lane % 8 * STRIDE + lane / 8 * 16);
         for (u32 group = 0; group < count; group += TOGETHER) {
             float products[TILES][TOGETHER][4] = {};
+            // With SPLIT the small products first, for the sums in the tensor cores are cut off and not rounded.
+#if HOPPER
+            begin_products();
+#if SPLIT
+            add_products(products, left[0], from + DIM / 64 * (STEP * 128), false);
+            add_products(products, left[1], from, true);
+#endif
+            add_products(products, left[0], from, SPLIT);
+            wait_for_products(products);
+#else
             const u32 at = from + group * 8 * STRIDE;
 #if SPLIT
-            // The small products first, for the sums in the tensor cores are cut off and not rounded.
             add_products(products, left[0], at + 2 * DIM);
             add_products(products, left[1], at);
 #endif
             add_products(products, left[0], at);
+#endif
 #pragma unroll
             for (int i = 0; i < TOGETHER; ++i) {
                 if (group + i >= count) break;
