@@ -198,16 +198,16 @@ maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const
 #endif
         __syncthreads();
         fetch(step + STAGES - 1);
-        const u32 here = next;
+        const u32 here = next, ends = __ballot_sync(0xffffffffu, here >> 31);
         next = owner_of(step + 1);
         // Four warps multiply together.
         if (HOPPER ? own - own % (8 * TILES) >= item[1] : groups <= 0) continue;
         const u32 count = min(end_group - first_group - step * (STEP / 8), (u32)(STEP / 8));
         const u32 from = shared + step % STAGES * STAGE_BYTES + (HOPPER ? 0 : lane % 8 * STRIDE + lane / 8 * 16);
         for (u32 group = 0; group < count; group += TOGETHER) {
-            float products[TILES][TOGETHER][4] = {};
             // With SPLIT the small products first, for the sums in the tensor cores are cut off and not rounded.
 #if HOPPER
+            float products[TILES][TOGETHER][4];
             begin_products();
 #if SPLIT
             add_products(products, left[0], from + DIM / 64 * (STEP * 128), false);
@@ -216,6 +216,7 @@ maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const
             add_products(products, left[0], from, SPLIT);
             wait_for_products(products);
 #else
+            float products[TILES][TOGETHER][4] = {};
             const u32 at = from + group * 8 * STRIDE;
 #if SPLIT
             add_products(products, left[0], at + 2 * DIM);
@@ -223,15 +224,21 @@ maxsim_scores(const u16* queries, const u16* documents, const u32* owners, const
 #endif
             add_products(products, left[0], at);
 #endif
+            // Up to the end of each document that ends here, and behind the last one.
+            const int all = (int)min(count - group, (u32)TOGETHER);
+            for (int start = 0; start < all;) {
+                const u32 ending = ends >> (group + start);
+                const int stop = ending == 0 ? all : min(all, start + __ffs(ending));
 #pragma unroll
-            for (int i = 0; i < TOGETHER; ++i) {
-                if (group + i >= count) break;
+                for (int i = 0; i < TOGETHER; ++i) {
+                    if (i < start || i >= stop) continue;
 #pragma unroll
-                for (int tile = 0; tile < TILES; ++tile) take(maxima, products[tile][i], tile, row);
-                row += 8;
-                const u32 owner = __shfl_sync(0xffffffffu, here, group + i);
-                if (owner >> 31) {
-                    const u32 document = owner & 0x3fffffffu;
+                    for (int tile = 0; tile < TILES; ++tile) take(maxima, products[tile][i], tile, row);
+                    row += 8;
+                }
+                start = stop;
+                if (ends >> (group + stop - 1) & 1) {
+                    const u32 owner = __shfl_sync(0xffffffffu, here, group + stop - 1), document = owner & 0x3fffffffu;
                     end(maxima, owner >> 30 & 1, sums, best, base + (u64)(document - first_document) * stride + own, groups);
                     begin(maxima);
                     row = 0;
