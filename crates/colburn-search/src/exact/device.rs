@@ -1,4 +1,4 @@
-//! MaxSim by the operations of `colburn-ops` on a device, tile by tile.
+//! MaxSim by Burn's operations on a device, tile by tile.
 //!
 //! The queries stay on the device, in bands. Documents are copied to it a tile at a time; those of similar length share a tile, because all
 //! documents of a tile are padded to the longest. The products of a band with a tile bound the memory.
@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use colburn_ops::{Embeddings, MaskRule, PreparedDocuments, PreparedQueries, Spans};
+use colburn_ops::{Embeddings, MaskRule, Spans, maxsim};
 
 use super::floor::Floor;
 use crate::{Error, Packed, Result};
@@ -30,7 +30,7 @@ impl Default for Tiling {
 /// Queries on their device.
 #[derive(Debug)]
 pub(crate) struct Queries {
-    bands: Vec<(Range<usize>, PreparedQueries)>,
+    bands: Vec<(Range<usize>, Embeddings)>,
     /// True if all values of a query are finite.
     finite: Vec<bool>,
     device: Device,
@@ -51,8 +51,7 @@ impl Queries {
             // Not every backend has tensors without elements; without tokens the scores stay 0.
             if tokens > 0 {
                 largest = largest.max(tokens);
-                let queries = embeddings(queries, &all[start..start + count], device)?;
-                bands.push((band, PreparedQueries::new(queries)?));
+                bands.push((band, embeddings(queries, &all[start..start + count], device)?));
             }
             start += count;
         }
@@ -71,9 +70,8 @@ impl Queries {
             let (tile, behind) = rest.split_at((self.width / tokens(longest)).clamp(1, rest.len()));
             let mut embedded = embeddings(documents, tile, &self.device)?;
             embedded.floor = tile.iter().map(|document| floor.lifts(*document, tokens(document))).collect();
-            let embedded = PreparedDocuments::new(embedded, MaskRule::Zero)?;
             for (queries, band) in &self.bands {
-                let found = read(band.scores(&embedded)?)?;
+                let found = read(maxsim(band, &embedded, MaskRule::Zero)?)?;
                 for (query, found) in queries.clone().zip(found.chunks_exact(tile.len())) {
                     for (document, score) in tile.iter().zip(found) {
                         scores[query * range.len() + document - range.start] = *score;
