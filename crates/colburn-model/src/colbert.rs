@@ -91,7 +91,8 @@ impl ColBert {
     /// As [`ColBert::forward`].
     pub fn forward_with(&self, batch: &TokenBatch, dropout: Dropout) -> Embeddings {
         let values = normalize(self.project(batch, dropout));
-        Embeddings { values, spans: batch.spans.clone(), mask: batch.mask.clone(), floor: batch.floor.clone() }
+        let (spans, mask, floor) = (batch.spans.clone(), batch.mask.clone(), batch.floor.clone());
+        Embeddings { values, spans, mask, floor, precision: self.parts.precision }
     }
 
     /// The token vectors as the last projection gives them, `[tokens, dim]`.

@@ -243,7 +243,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let x = model.forward(x.autodiff(), heads, precision, &mut batch);
         clock.lap("forward")?;
         let split = 32 * queries;
-        let part = |range, lengths: &[usize]| Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths));
+        let part = |range, lengths: &[usize]| {
+            let part = Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths));
+            part.map(|part| Embeddings { precision, ..part })
+        };
         let queries_of_batch = part([0..split, 0..DIM], &of_queries)?;
         let documents_of_batch = part([split..spans.tokens(), 0..DIM], &of_documents)?;
         let scores = maxsim(&queries_of_batch, &documents_of_batch, MaskRule::Zero)?;

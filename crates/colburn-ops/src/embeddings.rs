@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::error::{Error, Result};
+use crate::precision::Precision;
 use crate::spans::Spans;
 
 /// The token embeddings of a batch of texts.
@@ -16,10 +17,13 @@ pub struct Embeddings {
     pub mask: Vec<bool>,
     /// True for the texts whose maxima PyLate floors at zero, one entry a text; see [`MaskRule::Zero`](crate::MaskRule::Zero).
     pub floor: Vec<bool>,
+    /// The precision of the products of token vectors in scores, where a kernel has several: the tensor cores of NVIDIA's GPUs. With [`Precision::Tf32`]
+    /// and [`Precision::Bf16`] these multiply numbers of 11 significant bits. Of queries and documents the more precise decides.
+    pub precision: Precision,
 }
 
 impl Embeddings {
-    /// Token vectors that all count, of texts without a floor.
+    /// Token vectors that all count, of texts without a floor, in f32.
     ///
     /// # Errors
     /// When `values` has not one row for each token of the spans.
@@ -28,11 +32,12 @@ impl Embeddings {
         if rows != spans.tokens() {
             return Err(Error::Length { what: "the tensor of token vectors", expected: spans.tokens(), found: rows });
         }
-        Ok(Self { values, mask: vec![true; spans.tokens()], floor: vec![false; spans.len()], spans })
+        let (mask, floor) = (vec![true; spans.tokens()], vec![false; spans.len()]);
+        Ok(Self { values, mask, floor, spans, precision: Precision::F32 })
     }
 
     /// Checks that the lists and the tensor go with the spans, for the fields can be set one by one.
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let [rows, _] = self.values.dims();
         let counts = [
             ("the tensor of token vectors", self.spans.tokens(), rows),
@@ -92,6 +97,7 @@ impl Embeddings {
             spans,
             mask: self.mask[tokens].to_vec(),
             floor: self.floor[texts].to_vec(),
+            precision: self.precision,
         };
         (part(first, 0..middle, 0..count), part(second, middle..end, count..self.spans.len()))
     }

@@ -1,5 +1,7 @@
 //! The errors of this crate.
 
+use crate::precision::Precision;
+
 /// An error of an operation on packed sequences.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,14 @@ pub enum Error {
         queries: usize,
         /// Width of the document vectors.
         documents: usize,
+    },
+    /// Queries and documents that were prepared for products of different precision.
+    #[error("queries are prepared in {queries:?} and documents in {documents:?}; scores need the same precision")]
+    Precisions {
+        /// Precision of the queries.
+        queries: Precision,
+        /// Precision of the documents.
+        documents: Precision,
     },
     /// Documents that do not divide into one group a query.
     #[error("{documents} documents cannot be shared out evenly to {queries} queries")]

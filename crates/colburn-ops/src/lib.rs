@@ -68,7 +68,7 @@ pub use kernel::switch as kernels;
 pub use late_numbers::LateNumbers;
 pub use linear::{linear, three_linears};
 pub use masks::Dropout;
-pub use maxsim::{MaskRule, maxsim, maxsim_pairs};
+pub use maxsim::{MaskRule, PreparedDocuments, PreparedQueries, maxsim, maxsim_pairs};
 pub use norm::{drop_add_norm, layer_norm};
 pub use normalize::normalize;
 pub use precision::Precision;

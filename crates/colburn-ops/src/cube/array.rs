@@ -59,6 +59,30 @@ pub(crate) fn upload(device: &CubeDevice, numbers: &[u32]) -> CubeTensor {
     CubeTensor::new_contiguous(client, device.clone(), [numbers.len()].into(), handle, DType::U32)
 }
 
+/// Lists of numbers of the host on the device, in one copy that is not waited for.
+#[cfg(feature = "cuda")]
+pub(crate) fn upload_lists<const N: usize>(device: &CubeDevice, lists: [&[u32]; N]) -> [CubeTensor; N] {
+    let client = device.client();
+    // A buffer begins where the device can address one, and has an element at least.
+    let unit = (client.properties().memory.alignment as usize).div_ceil(size_of::<u32>());
+    let rooms = lists.map(|list| list.len().max(1).next_multiple_of(unit));
+    let mut numbers = Vec::with_capacity(rooms.iter().sum());
+    for (list, room) in lists.iter().zip(rooms) {
+        let end = numbers.len() + room;
+        numbers.extend_from_slice(list);
+        numbers.resize(end, 0);
+    }
+    let all = upload(device, &numbers);
+    let (mut start, total) = (0, numbers.len());
+    std::array::from_fn(|at| {
+        let (first, count) = (start, lists[at].len().max(1));
+        start += rooms[at];
+        let bytes = |elements: usize| (elements * size_of::<u32>()) as u64;
+        let handle = all.handle.clone().offset_start(bytes(first)).offset_end(bytes(total - first - count));
+        CubeTensor::new_contiguous(client.clone(), device.clone(), [count].into(), handle, DType::U32)
+    })
+}
+
 /// The numbers of an array of f32 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
 pub(crate) fn download(array: CubeTensor) -> impl Future<Output = Result<Vec<f32>, String>> + Send + 'static {
     let array = burn_cubecl::kernel::into_contiguous(array);

@@ -2,17 +2,21 @@
 
 pub(crate) mod composed;
 #[cfg(feature = "cube")]
-mod cube;
+pub(crate) mod cube;
+#[cfg(feature = "cuda")]
+mod cuda;
 #[cfg(feature = "flex")]
 mod flex;
 mod mask_rule;
+mod prepared;
 #[cfg(test)]
 #[cfg(feature = "flex")]
-mod tests;
+pub(crate) mod tests;
 
 use burn::tensor::Tensor;
 
 pub use self::mask_rule::MaskRule;
+pub use self::prepared::{PreparedDocuments, PreparedQueries};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
 use crate::implementation::Implementation;
@@ -53,6 +57,10 @@ fn scores(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, group: O
     match Implementation::of_all([&queries.values, &documents.values]) {
         #[cfg(feature = "flex")]
         Implementation::Flex if queries.dim() > 0 => flex::maxsim(queries, documents, rule, group.is_some()),
+        #[cfg(feature = "cuda")]
+        Implementation::Cube if queries.dim() > 0 && cuda::serves(queries, documents, group.is_some()) => {
+            cuda::maxsim(queries, documents, rule, group.is_some())
+        }
         #[cfg(feature = "cube")]
         Implementation::Cube if queries.dim() > 0 => cube::maxsim(queries, documents, rule, group.is_some()),
         _ if group.is_some() => composed::maxsim_pairs(queries, documents, rule),

@@ -7,6 +7,7 @@ use super::flex::maxsim_on;
 use super::{MaskRule, composed, maxsim, maxsim_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::Error;
+use crate::precision::Precision;
 use crate::seed::mix;
 use crate::spans::Spans;
 use crate::testing::{agree, instruction_sets, random};
@@ -96,15 +97,15 @@ fn shapes_that_do_not_fit_are_errors() {
 
 /// Lengths, masks and floors of some texts, without their vectors.
 #[derive(Clone, Debug)]
-pub(super) struct Texts {
-    pub(super) spans: Spans,
-    pub(super) mask: Vec<bool>,
-    pub(super) floor: Vec<bool>,
+pub(crate) struct Texts {
+    pub(crate) spans: Spans,
+    pub(crate) mask: Vec<bool>,
+    pub(crate) floor: Vec<bool>,
 }
 
 impl Texts {
     /// One of `every` tokens does not count, and neither does a whole text of that many; with 0 all count.
-    pub(super) fn new(lengths: &[usize], every: u64, seed: u64) -> Self {
+    pub(crate) fn new(lengths: &[usize], every: u64, seed: u64) -> Self {
         let spans = Spans::from_lengths(lengths);
         let off = |place: u64| every > 0 && mix(seed, place).is_multiple_of(every);
         let mut mask: Vec<bool> = (0..spans.tokens() as u64).map(|token| !off(token)).collect();
@@ -115,9 +116,9 @@ impl Texts {
         Self { spans, mask, floor }
     }
 
-    pub(super) fn with(&self, values: Tensor<2>) -> Embeddings {
+    pub(crate) fn with(&self, values: Tensor<2>) -> Embeddings {
         let Self { spans, mask, floor } = self.clone();
-        Embeddings { values, spans, mask, floor }
+        Embeddings { values, spans, mask, floor, precision: Precision::F32 }
     }
 }
 

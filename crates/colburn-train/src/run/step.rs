@@ -25,7 +25,7 @@ use burn::tensor::Tensor;
 use colburn_data::Batch;
 use colburn_loss::{Loss, Targets};
 use colburn_model::{ColBert, TokenBatch};
-use colburn_ops::{Dropout, Embeddings};
+use colburn_ops::{Dropout, Embeddings, Precision};
 
 use crate::optim::gradients::squared_norms;
 use crate::ranks::Ranks;
@@ -137,8 +137,8 @@ fn in_mini_batches(
             .map(|mini_batch| without_graph.forward_with(&mini_batch.texts, dropout(mini_batch)).values);
         Tensor::cat(values.collect(), 0).autodiff().require_grad()
     };
-    let cached_queries = of_batch(embed(&queries), &batch.queries);
-    let cached_documents = of_batch(embed(&documents), &batch.documents);
+    let cached_queries = of_batch(embed(&queries), &batch.queries, model.precision());
+    let cached_documents = of_batch(embed(&documents), &batch.documents, model.precision());
     let value = loss_of(loss, cached_queries.clone(), cached_documents.clone(), batch, ranks)? * options.loss_scale;
     let mut cache = for_backward(&value, batch, ranks).backward();
     let value = value.inner();
@@ -178,8 +178,9 @@ fn mini_batches(texts: &TokenBatch, first: usize, size: usize) -> Vec<MiniBatch>
     (0..texts.len()).step_by(size).map(mini_batch).collect()
 }
 
-fn of_batch(values: Tensor<2>, texts: &TokenBatch) -> Embeddings {
-    Embeddings { values, spans: texts.spans.clone(), mask: texts.mask.clone(), floor: texts.floor.clone() }
+fn of_batch(values: Tensor<2>, texts: &TokenBatch, precision: Precision) -> Embeddings {
+    let (spans, mask, floor) = (texts.spans.clone(), texts.mask.clone(), texts.floor.clone());
+    Embeddings { values, spans, mask, floor, precision }
 }
 
 /// The number of queries or of documents, whichever is larger.

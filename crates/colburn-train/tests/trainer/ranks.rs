@@ -198,7 +198,8 @@ impl Ranks for Thread {
             mask.extend(of_mask);
             floor.extend(of_floor);
         }
-        Ok(Embeddings { values: Tensor::cat(values, 0), spans: Spans::from_lengths(&lengths), mask, floor })
+        let (values, spans) = (Tensor::cat(values, 0), Spans::from_lengths(&lengths));
+        Ok(Embeddings { values, spans, mask, floor, precision: embeddings.precision })
     }
     fn broadcast(&self, model: ColBert) -> Result<ColBert> {
         Ok(self.exchange(model)[0].clone())

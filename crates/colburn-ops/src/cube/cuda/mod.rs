@@ -11,7 +11,7 @@ pub(crate) mod task;
 mod tests;
 
 use burn::tensor::DType;
-use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{CubeDevice, tensor::CubeTensor};
 
 pub(crate) use self::stream::OnStream;
 
@@ -28,6 +28,11 @@ pub(crate) use with_common;
 pub(crate) fn takes(array: &CubeTensor) -> bool {
     let aligned = array.handle.offset_start.is_none_or(|first| first.is_multiple_of(16));
     matches!(array.dtype, DType::F32 | DType::BF16) && aligned
+}
+
+/// The compute capability of a device of CUDA, times ten: 90 is Hopper. CubeCL has it in the name of what it compiles for.
+pub(crate) fn capability(device: &CubeDevice) -> Option<u32> {
+    device.client().properties().identity.fingerprint.strip_prefix("ptx_sm")?.parse().ok()
 }
 
 /// The define BF16 of the common functions, for a matrix that [`takes`] lets pass.

@@ -9,6 +9,7 @@ use std::ffi::{CStr, c_void};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::BufferBinding;
+use cudarc::driver::result::memset_d8_async;
 
 use crate::cube::room::Room;
 
@@ -105,6 +106,18 @@ impl Task {
         }
         let handle = self.new[place].add(like, sizes.iter().product::<usize>() * dtype.size());
         CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), sizes.into(), handle, dtype)
+    }
+
+    /// As [`Task::empty`], of zeros, in memory of its own.
+    pub fn zeros<const D: usize>(&mut self, like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
+        let array = self.empty(Room::Own, like, sizes, dtype);
+        let (place, bytes) = (self.another(&array), sizes.iter().product::<usize>() * dtype.size());
+        self.step(move |at| {
+            // SAFETY: the array has so many bytes, and the task keeps it.
+            let done = unsafe { memset_d8_async(at.address(place), 0, bytes, at.stream) };
+            done.map_err(|error| format!("CUDA: {error}"))
+        });
+        array
     }
 
     /// Adds a step.

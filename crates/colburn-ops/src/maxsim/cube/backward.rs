@@ -187,7 +187,7 @@ fn by_documents_kernel<N: Size>(
 }
 
 /// The gradient by the queries.
-pub(super) fn by_queries(
+pub(crate) fn by_queries(
     plan: &Plan,
     queries: &CubeTensor,
     documents: &CubeTensor,
@@ -223,7 +223,7 @@ pub(super) fn by_queries(
 }
 
 /// The gradient by the documents.
-pub(super) fn by_documents(
+pub(crate) fn by_documents(
     plan: &Plan,
     queries: &CubeTensor,
     documents: &CubeTensor,

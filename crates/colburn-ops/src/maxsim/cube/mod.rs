@@ -1,8 +1,8 @@
 //! MaxSim on CubeCL devices.
 
-mod backward;
+pub(crate) mod backward;
 mod forward;
-mod plan;
+pub(crate) mod plan;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 mod tests;

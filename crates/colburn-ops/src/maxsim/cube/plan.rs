@@ -7,23 +7,23 @@ use crate::embeddings::Embeddings;
 use crate::maxsim::mask_rule::{MaskRule, least};
 
 /// The mark of a row that is not, and of a maximum that is not a product.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Integers of a document's record.
-pub(super) const RECORD: u32 = 6;
+pub(crate) const RECORD: u32 = 6;
 
 /// Places in a document's record: its first token among those that count, its first row, the first query token that it meets, the number of
 /// those, the place of their maxima, and 1 if no maximum is below 0. The first two are also those of the end of the document before.
-pub(super) const TOKENS: u32 = 0;
-pub(super) const ROWS: u32 = 1;
-pub(super) const FIRST: u32 = 2;
-pub(super) const MET: u32 = 3;
-pub(super) const MAXIMA: u32 = 4;
-pub(super) const FLOOR: u32 = 5;
+pub(crate) const TOKENS: u32 = 0;
+pub(crate) const ROWS: u32 = 1;
+pub(crate) const FIRST: u32 = 2;
+pub(crate) const MET: u32 = 3;
+pub(crate) const MAXIMA: u32 = 4;
+pub(crate) const FLOOR: u32 = 5;
 
 /// The plan of a call.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// All lists, one behind the other.
     pub lists: CubeTensor,
     /// Where each of them begins.
@@ -44,7 +44,7 @@ pub(super) struct Plan {
 
 /// The beginnings of the lists.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     /// The row of each query token that counts. It begins at 0.
     /// The query of each of them.
     pub queries: u32,
