@@ -1,7 +1,5 @@
 //! The errors of this crate.
 
-use crate::precision::Precision;
-
 /// An error of an operation on packed sequences.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,12 +33,12 @@ pub enum Error {
         documents: usize,
     },
     /// Queries and documents that were prepared for products of different precision.
-    #[error("queries are prepared in {queries:?} and documents in {documents:?}; scores need the same precision")]
+    #[error("queries are prepared in {queries} and documents in {documents}; scores need the same precision")]
     Precisions {
         /// Precision of the queries.
-        queries: Precision,
+        queries: String,
         /// Precision of the documents.
-        documents: Precision,
+        documents: String,
     },
     /// Documents that do not divide into one group a query.
     #[error("{documents} documents cannot be shared out evenly to {queries} queries")]

@@ -11,7 +11,8 @@ use crate::cpu::bf16;
 #[cfg(feature = "flex")]
 use crate::device::{Backend, backend};
 
-/// The precision of the matrix products of linear layers. Weights, activations, norms, softmax and losses are f32 in any case.
+/// The precision of the matrix products of linear layers, and of MaxSim where tensor cores compute it
+/// ([`Embeddings::precision`](crate::Embeddings::precision)). Weights, activations, norms, softmax and losses are f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// f32.

@@ -9,6 +9,7 @@ mod cuda;
 mod flex;
 mod mask_rule;
 mod prepared;
+mod scores;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 pub(crate) mod tests;
@@ -17,9 +18,9 @@ use burn::tensor::Tensor;
 
 pub use self::mask_rule::MaskRule;
 pub use self::prepared::{PreparedDocuments, PreparedQueries};
+use self::scores::scores;
 use crate::embeddings::Embeddings;
 use crate::error::Result;
-use crate::implementation::Implementation;
 
 /// MaxSim of every query with every document.
 ///
@@ -46,24 +47,4 @@ pub fn maxsim_pairs(queries: &Embeddings, documents: &Embeddings, rule: MaskRule
     Embeddings::check_pair(queries, documents)?;
     let group = Embeddings::group_size(queries, documents)?;
     Ok(scores(queries, documents, rule, Some(group)))
-}
-
-/// The scores of every query with every document, or with the documents of its own group, of so many.
-fn scores(queries: &Embeddings, documents: &Embeddings, rule: MaskRule, group: Option<usize>) -> Tensor<2> {
-    if queries.spans.tokens() == 0 || documents.spans.tokens() == 0 {
-        let columns = group.unwrap_or(documents.len());
-        return Tensor::zeros([queries.len(), columns], &queries.values.device());
-    }
-    match Implementation::of_all([&queries.values, &documents.values]) {
-        #[cfg(feature = "flex")]
-        Implementation::Flex if queries.dim() > 0 => flex::maxsim(queries, documents, rule, group.is_some()),
-        #[cfg(feature = "cuda")]
-        Implementation::Cube if queries.dim() > 0 && cuda::serves(queries, documents, group.is_some()) => {
-            cuda::maxsim(queries, documents, rule, group.is_some())
-        }
-        #[cfg(feature = "cube")]
-        Implementation::Cube if queries.dim() > 0 => cube::maxsim(queries, documents, rule, group.is_some()),
-        _ if group.is_some() => composed::maxsim_pairs(queries, documents, rule),
-        _ => composed::maxsim(queries, documents, rule),
-    }
 }

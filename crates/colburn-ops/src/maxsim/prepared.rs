@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 #[cfg(feature = "cuda")]
 use super::cuda;
 use super::mask_rule::MaskRule;
-use super::scores;
+use super::scores::scores;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
@@ -78,8 +78,10 @@ impl PreparedQueries {
         if queries != dim {
             return Err(Error::Dimensions { queries, documents: dim });
         }
-        if self.queries.precision != documents.precision {
-            return Err(Error::Precisions { queries: self.queries.precision, documents: documents.precision });
+        let precisions = [self.queries.precision, documents.precision];
+        if precisions[0] != precisions[1] {
+            let [queries, documents] = precisions.map(|precision| format!("{precision:?}"));
+            return Err(Error::Precisions { queries, documents });
         }
         match &documents.form {
             #[cfg(feature = "cuda")]

@@ -6,7 +6,7 @@ use std::num::NonZero;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::LEAST_FOUND;
+use super::found::LEAST_FOUND;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::linear::product;

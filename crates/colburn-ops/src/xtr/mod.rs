@@ -6,6 +6,7 @@
 mod composed;
 #[cfg(feature = "cube")]
 mod cube;
+mod found;
 #[cfg(test)]
 #[cfg(feature = "flex")]
 mod tests;
@@ -15,9 +16,6 @@ use burn::tensor::Tensor;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::implementation::Implementation;
-
-/// The least number of query tokens that found something, for it is divided by.
-const LEAST_FOUND: f32 = 1e-3;
 
 /// XTR score of every query with every document (`pylate.scores.xtr_scores`).
 ///

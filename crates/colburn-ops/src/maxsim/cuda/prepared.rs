@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 use burn_cubecl::{CubeBackend, CubeDevice, kernel::into_contiguous};
 
 use super::factors::Factors;
+use super::limits::{LONGEST, takes};
+use super::pair::{Pair, scores};
 use super::plan::Plan;
 use super::rows::{Halves, Rows};
-use super::{LONGEST, Pair, scores, takes};
 use crate::cube::array::cube_device;
 use crate::cube::cuda::task::Task;
 use crate::embeddings::Embeddings;

@@ -9,7 +9,7 @@ use super::select::{Best, is_nan};
 use crate::cube::array::{empty, len, sizes};
 use crate::cube::launches::counted;
 use crate::maxsim::cube::plan::{FIRST, MAXIMA, Plan, RECORD};
-use crate::xtr::LEAST_FOUND;
+use crate::xtr::found::LEAST_FOUND;
 
 /// The scores, and the numbers that they were divided by, both `[queries, documents]`, or of a group.
 pub(super) fn scores(plan: &Plan, best: &Best) -> [CubeTensor; 2] {
