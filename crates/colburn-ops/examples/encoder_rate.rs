@@ -5,7 +5,7 @@
 //! cargo run --release -p colburn-ops --features cuda --example encoder_rate -- cuda bf16 12 768 3072 12 32
 //! ```
 //!
-//! The arguments: device, precision (`f32`, `tf32` or `bf16`), layers, hidden size, inner size, heads, and queries in a batch, each with two
+//! The arguments: device, precision (`f32`, `tf32`, `bf16` or `f16`), layers, hidden size, inner size, heads, and queries in a batch, each with two
 //! documents.
 #![expect(clippy::print_stdout, reason = "the result of a measurement")]
 
@@ -89,7 +89,7 @@ impl Model {
             add(AnyTensor::new(weight.clone().inner()), AnyTensor::new(gradient), zeros);
         }
         let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
-        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0 };
+        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0, unscale: 1.0 };
         let mut updated = adamw_all(settings, &clip, updates).into_iter();
         for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.matrices).chain([&mut self.head]) {
             let Some((new, moments)) = updated.next() else { return };
@@ -149,7 +149,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "f32" => Precision::F32,
         "tf32" => Precision::Tf32,
         "bf16" => Precision::Bf16,
-        other => return Err(format!("unknown precision {other}: f32, tf32 or bf16").into()),
+        "f16" => Precision::F16,
+        other => return Err(format!("unknown precision {other}: f32, tf32, bf16 or f16").into()),
     };
     let sizes: Vec<usize> = sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?;
     let &[layers, hidden, inner, heads, queries] = sizes.as_slice() else {

@@ -5,6 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use crate::cube::array::{cube_device, len};
 use crate::device;
+use crate::precision::Precision;
 use crate::testing::{close, random};
 
 /// The device that kernels are tested on: that of `BURN_DEVICE` if it is one of CubeCL, else the default one of wgpu.
@@ -17,6 +18,25 @@ pub(crate) fn device() -> Device {
 /// True if the device computes in bf16.
 pub(crate) fn has_bf16() -> bool {
     device::name(&device()) == "cuda"
+}
+
+/// The precisions of the device whose factors are shorter than f32.
+pub(crate) fn short_precisions() -> Vec<Precision> {
+    [Precision::Bf16, Precision::F16].into_iter().filter(|precision| precision.is_on(&device())).collect()
+}
+
+/// The types of their factors.
+pub(crate) fn short_types() -> Vec<DType> {
+    short_precisions().into_iter().map(|precision| precision.element(&cube_device(&device()))).collect()
+}
+
+/// The nearest number of a type.
+pub(crate) fn rounded(x: f32, dtype: DType) -> f32 {
+    match dtype {
+        DType::BF16 => half::bf16::from_f32(x).to_f32(),
+        DType::F16 => half::f16::from_f32(x).to_f32(),
+        _ => x,
+    }
 }
 
 /// The same numbers on the device of the kernels.

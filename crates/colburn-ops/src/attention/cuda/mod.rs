@@ -1,5 +1,6 @@
 //! Packed attention on the tensor cores of NVIDIA's GPUs from Hopper on, in CUDA C++: CubeCL's matrix instructions keep their results where an online
-//! softmax cannot reach them. The source, `attention.cu`, says what the kernels take. It is compiled for q, k and v in bf16, side by side.
+//! softmax cannot reach them. The source, `attention.cu`, says what the kernels take. It is compiled for q, k and v in bf16 or f16, side by
+//! side.
 
 mod work;
 
@@ -62,7 +63,7 @@ fn warps(head_dim: usize) -> [usize; 2] {
 /// True if the kernels take heads of this size in this type, on this device.
 pub(crate) fn serves(device: &Device, head_dim: usize, dtype: DType, options: &AttentionOptions) -> bool {
     let device = cube_device(device);
-    dtype == DType::BF16
+    matches!(dtype, DType::BF16 | DType::F16)
         && [32, 64, 128].contains(&head_dim)
         && options.bias.is_none()
         && device.runtime() == RuntimeId::Cuda
@@ -153,7 +154,7 @@ impl TensorCores {
         by_qkv
     }
 
-    /// Adds a kernel. `arrays` are its leading arguments but for the seeds, which follow.
+    /// Adds a kernel. `arrays` are its leading arguments but for the seeds, which follow; the first is q, k and v, whose type others share.
     fn queue(
         &self,
         task: &mut Task,
@@ -163,6 +164,7 @@ impl TensorCores {
         tokens: usize,
         arrays: &[Option<&CubeTensor>],
     ) {
+        let dtype = arrays[0].map_or(DType::BF16, |qkv| qkv.dtype);
         let masks = self.masks.as_ref();
         let scale = masks.map_or(1.0, |masks| masks.scale);
         let seeds = masks.map(|masks| &*masks.seeds);
@@ -178,14 +180,15 @@ impl TensorCores {
             Argument::F32(if pass == Pass::Forward { scale } else { scale.log2() }),
         ]);
         // SAFETY: the arguments are those of the kernel by its source; the lists name rows that there are.
-        unsafe { task.kernel(self.code(pass), name, launch, arguments) };
+        unsafe { task.kernel(self.code(pass, dtype), name, launch, arguments) };
     }
 
-    /// The source with its defines.
-    fn code(&self, pass: Pass) -> &'static Code {
+    /// The source with its defines, for arrays of this type.
+    fn code(&self, pass: Pass, dtype: DType) -> &'static Code {
         let [forward, backward] = warps(self.head_dim);
         SOURCE.with(&[
             ("HEAD_DIM", self.head_dim as u32),
+            ("HALF", u32::from(dtype == DType::F16)),
             ("WINDOW", u32::from(self.window.is_some())),
             ("DROPOUT", u32::from(self.masks.is_some())),
             ("FORWARD_WARPS", forward as u32),

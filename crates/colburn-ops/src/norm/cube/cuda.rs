@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 use crate::cube::terms::Terms as Input;
 
 static SOURCE: Source = Source::new(with_common!("norm.cu"), &[]);
@@ -99,7 +99,7 @@ pub(super) fn backward(
 
 fn code(input: &Input) -> &'static Code {
     let [_, width] = input.sizes();
-    let defines = [("BF16", bf16(&input.x)), ("WIDTH", width as u32), ("DROPOUT", u32::from(input.masks.is_some()))];
+    let defines = [low(input.x.dtype), ("WIDTH", width as u32), ("DROPOUT", u32::from(input.masks.is_some()))];
     SOURCE.with(&defines)
 }
 

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::cube::copy::cast;
 use crate::cube::masks::on_device;
 use crate::cube::queue::alone;
-use crate::cube::testing::{agree, array, device, has_bf16, moved, numbers_of, values};
+use crate::cube::testing::{agree, array, device, moved, numbers_of, short_types, values};
 use crate::dropout;
 use crate::masks::{Dropout, RowMasks};
 use crate::spans::Spans;
@@ -190,12 +190,15 @@ fn a_row_with_nan_between_whole_vectors_is_nan_alone() {
 }
 
 #[test]
-fn bf16_is_that_of_its_f32() {
-    if !has_bf16() {
-        return;
+fn short_types_are_those_of_their_f32() {
+    for dtype in short_types() {
+        is_that_of_its_f32(dtype);
     }
+}
+
+fn is_that_of_its_f32(dtype: DType) {
     let [x, residual, w, b] = inputs([200, 768]);
-    let x = cast(&array(x), DType::BF16);
+    let x = cast(&array(x), dtype);
     let masks = on_device(&masks(200), &mut batch(200));
     let (residual, x_bias) = (Some(array(residual)), Some(array(flat(random([1, 768], 5)))));
     let low = Input { x: x.clone(), x_bias, residual, masks: Some(masks) };
@@ -203,8 +206,8 @@ fn bf16_is_that_of_its_f32() {
     let (w, b) = (array(flat(w)), array(flat(b)));
     let (low_norms, norms) = (forward(&low, &w, &b, 1e-5), forward(&wide, &w, &b, 1e-5));
     assert!(numbers_of(&low_norms.y) == numbers_of(&norms.y));
-    let round = |x: &_| numbers_of(&cast(&cast(x, DType::BF16), DType::F32));
-    assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in bf16");
+    let round = |x: &_| numbers_of(&cast(&cast(x, dtype), DType::F32));
+    assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in {dtype:?}");
     let gradient = array(random([200, 768], 6));
     let found = backward(&low, &w, &low_norms.statistics, &gradient);
     let expected = backward(&wide, &w, &norms.statistics, &gradient);
