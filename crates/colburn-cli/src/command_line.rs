@@ -12,7 +12,7 @@ use colburn::search::Dtype;
 
 pub use self::texts::{PromptArguments, PromptsArguments, TextArguments};
 use crate::data::arguments::DataArguments;
-use crate::error::Result;
+use crate::error::Error;
 
 /// Train, encode with, evaluate and search with ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
@@ -365,7 +365,7 @@ impl PrecisionArgument {
     ///
     /// # Errors
     /// When its device does not compute so.
-    pub fn of(&self, model: ColBert) -> Result<ColBert> {
+    pub fn of(&self, model: ColBert) -> Result<ColBert, Error> {
         if !self.bf16 {
             return Ok(model);
         }
