@@ -12,6 +12,7 @@ use colburn::search::Dtype;
 
 pub use self::texts::{PromptArguments, PromptsArguments, TextArguments};
 use crate::data::arguments::DataArguments;
+use crate::error::Error;
 
 /// Train, encode with, evaluate and search with ColBERT (late-interaction) retrieval models.
 #[derive(Parser, Debug)]
@@ -361,8 +362,15 @@ pub struct PrecisionArgument {
 
 impl PrecisionArgument {
     /// The model, computing so.
-    pub fn of(&self, model: ColBert) -> ColBert {
-        if self.bf16 { model.with_precision(Precision::Bf16) } else { model }
+    ///
+    /// # Errors
+    /// When its device does not compute so.
+    pub fn of(&self, model: ColBert) -> Result<ColBert, Error> {
+        if !self.bf16 {
+            return Ok(model);
+        }
+        Precision::Bf16.check(&model.device())?;
+        Ok(model.with_precision(Precision::Bf16))
     }
 }
 

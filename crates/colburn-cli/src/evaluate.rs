@@ -28,7 +28,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     if let Some(metric) = evaluators.iter().flat_map(|one| one.metrics()).find(|metric| !names.insert(metric.clone())) {
         return Err(Error::SameMetric { metric });
     }
-    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
     say_prompts(arguments, &model);
     evaluators.iter().try_for_each(|evaluator| evaluator.check(&model))?;
     let reports =

@@ -47,7 +47,7 @@ fn create(arguments: &CreateArguments) -> Result<()> {
     let device = by_name(arguments.documents.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.documents.input, &arguments.documents.texts)?;
     let model = ColBert::from_pretrained(&arguments.documents.model, &device)?;
-    let model = arguments.documents.precision.of(model);
+    let model = arguments.documents.precision.of(model)?;
     let options = options(&arguments.documents, &model)?;
     fill(created(arguments, &model, &options)?, documents, &model, (&arguments.documents, &options))
 }
@@ -75,7 +75,7 @@ fn add(arguments: &AddArguments) -> Result<()> {
     let device = by_name(arguments.device.name.as_deref())?;
     let documents = Documents::counted(&arguments.input, &arguments.texts)?;
     refuse_line_numbers(&index, &documents, arguments)?;
-    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
     index.check_model(&model)?;
     let options = options(arguments, &model)?;
     index.check_encoding(&opened::encoding(&model, &options)?)?;

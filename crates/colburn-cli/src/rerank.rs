@@ -27,7 +27,7 @@ pub fn run(arguments: &RerankArguments) -> Result<Outcome> {
     }
     let queries = queries(&candidates, arguments)?;
     let texts = texts(&candidates, arguments)?;
-    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
 
     let prompts = &arguments.prompts;
     let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());

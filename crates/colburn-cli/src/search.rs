@@ -39,7 +39,7 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     }
     let open = |path| Documents::open(path, &arguments.texts);
     let corpus = arguments.documents.corpus.as_deref().map(open).transpose()?;
-    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
     let prompts = prompts(arguments, &model)?;
     let options =
         EncodeOptions { batch_size: arguments.batch_size.get(), prompt: prompts.query, ..EncodeOptions::default() };

@@ -6,7 +6,7 @@
 //! cargo run --release -p colburn-ops --features cuda --example encoder_rate -- cuda bf16 22 768 1152 12 32 modernbert 512
 //! ```
 //!
-//! The arguments: device, precision (`f32`, `tf32` or `bf16`), layers, hidden size, inner size, heads, and queries in a batch, each with two
+//! The arguments: device, precision (`f32`, `tf32`, `bf16` or `f16`), layers, hidden size, inner size, heads, and queries in a batch, each with two
 //! documents; then, if they are given, the family (`bert` or `modernbert`), and the tokens of a document, which else are 50 to 120.
 #![expect(clippy::print_stdout, reason = "the result of a measurement")]
 
@@ -99,7 +99,7 @@ impl Model {
             true
         });
         let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
-        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0 };
+        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0, unscale: 1.0 };
         let mut updated = adamw_all(settings, &clip, updates).into_iter();
         for (weight, (new, moments)) in matrices.into_iter().zip(&mut updated) {
             *weight = new.into_tensor().autodiff().require_grad();
@@ -206,7 +206,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "f32" => Precision::F32,
         "tf32" => Precision::Tf32,
         "bf16" => Precision::Bf16,
-        other => return Err(format!("unknown precision {other}: f32, tf32 or bf16").into()),
+        "f16" => Precision::F16,
+        other => return Err(format!("unknown precision {other}: f32, tf32, bf16 or f16").into()),
     };
     let (sizes, further) = sizes.split_at_checked(5).unwrap_or((sizes, &[]));
     let sizes: Vec<usize> = sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?;

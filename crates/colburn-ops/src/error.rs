@@ -72,6 +72,16 @@ pub enum Error {
         /// The number of devices that the backend sees.
         found: usize,
     },
+    /// A precision that a device does not compute in.
+    #[error("the device {device} does not compute in {precision}; it has {available}")]
+    Precision {
+        /// Its name.
+        precision: &'static str,
+        /// The device.
+        device: &'static str,
+        /// The precisions of the device.
+        available: String,
+    },
     /// A name of no known device.
     #[error(
         "unknown device `{name}`; one of flex, ndarray, wgpu, cuda, cuda:N is expected (this build has: {available})"

@@ -90,6 +90,29 @@ pub enum Error {
         /// The last step that was not skipped.
         good: usize,
     },
+    /// A gradient scaler with a number that cannot be.
+    #[error("the `{name}` of the gradient scaler is {value}; {expected} is expected")]
+    GradScaler {
+        /// The field of [`GradScaler`](crate::GradScaler).
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The values that would be right.
+        expected: &'static str,
+    },
+    /// Gradients that are not finite at any scale of the loss. No step has changed a weight since they were.
+    #[error(
+        "step {step}: the gradient norm is {norm}, though the loss was multiplied by {scale} only; lower `learning_rate`, or train with `bf16` \
+         in place of `fp16` (steps whose gradients are not finite were skipped: weights and checkpoints are those of before)"
+    )]
+    ScaleExhausted {
+        /// The optimizer step, counted from 1.
+        step: usize,
+        /// The norm.
+        norm: f64,
+        /// The scale of the loss.
+        scale: f64,
+    },
     /// A checkpoint that cannot be resumed.
     #[error("the checkpoint {} cannot be used: {message}", path.display())]
     Checkpoint {

@@ -32,6 +32,7 @@ pub use colburn_report::push::PushOutput;
 pub use colburn_report::{HubStrategy, LogEntry, ReporterKind, TRAINER_STATE_NAME, TrainerState};
 pub use error::{Error, Result};
 pub use optim::adamw::{AdamW, AdamWConfig, decays};
+pub use optim::grad_scaler::GradScaler;
 pub use optim::optimizer::{DeferredOptimizer, Optimizer};
 pub use optim::schedule::{LearningRate, Schedule, ScheduleCurve, Slope};
 pub use ranks::Ranks;

@@ -13,7 +13,7 @@ use colburn_report::{NonFatal, Reporter};
 use crate::data::datasets::Datasets;
 use crate::run::parts::TrainerParts;
 use crate::run::{evaluation, setup};
-use crate::{Alone, Callback, LearningRate, Optimizer, Ranks, Result, TrainOutput, TrainingArguments};
+use crate::{Alone, Callback, GradScaler, LearningRate, Optimizer, Ranks, Result, TrainOutput, TrainingArguments};
 
 /// Trains a model.
 ///
@@ -61,6 +61,7 @@ impl Trainer {
             reporters: Vec::new(),
             optimizer: None,
             schedule: None,
+            grad_scaler: None,
             ranks: Arc::new(Alone),
             handle_interrupt: true,
             quiet: false,
@@ -136,6 +137,14 @@ impl Trainer {
     #[must_use]
     pub fn scheduler(mut self, schedule: impl LearningRate + 'static) -> Self {
         self.parts.schedule = Some(Box::new(schedule));
+        self
+    }
+
+    /// Scales the loss so, whatever the precision. By default a run in f16 has the scaler of PyTorch's defaults, and others have none. (With
+    /// accelerate these are `GradScalerKwargs`.)
+    #[must_use]
+    pub fn grad_scaler(mut self, scaler: GradScaler) -> Self {
+        self.parts.grad_scaler = Some(scaler);
         self
     }
 

@@ -39,7 +39,7 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
     {
         return Err(Error::Texts { path: target.path, message: safetensors::too_many() });
     }
-    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?);
+    let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
     let kind = Kind::from(arguments.kind);
     let prompt = Asked::new(arguments.prompt.prompt.as_ref(), arguments.prompt.prompt_name.as_ref());
     say_left_out(&model, &[("the texts", prompt, Some("--prompt"))]);

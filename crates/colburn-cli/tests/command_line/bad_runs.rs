@@ -155,7 +155,7 @@ fn arguments_that_cannot_be() {
         ),
         (
             "training.fp16=true",
-            "training argument `fp16` is true; there is no scaling of the loss, which f16 needs; `bf16` needs none",
+            "training argument `fp16` is true; the device flex does not compute in f16; it has f32, bf16",
         ),
         (
             "training.lr_scheduler_kwargs.num_cycles=2",

@@ -45,14 +45,22 @@ pub enum Clip {
         numbers: Tensor<1>,
         /// The largest norm.
         max_norm: f64,
+        /// The factor that takes the scale of the loss out of the gradients and their norm before anything else; 1 for none.
+        unscale: f64,
     },
 }
 
 impl Clip {
     /// The factor of a norm that is known. Source: `torch.nn.utils.clip_grad_norm_`.
     pub fn factor(norm: f64, max_norm: f64) -> f64 {
+        Self::factor_of_scaled(norm, max_norm, 1.0)
+    }
+
+    /// The same of the norm of scaled gradients, with `unscale` as in [`Clip::ToNorm`].
+    pub fn factor_of_scaled(norm: f64, max_norm: f64, unscale: f64) -> f64 {
+        let norm = norm * unscale;
         let coefficient = max_norm / (norm + 1e-6);
-        if max_norm > 0.0 && coefficient < 1.0 { coefficient } else { 1.0 }
+        if max_norm > 0.0 && coefficient < 1.0 { coefficient * unscale } else { unscale }
     }
 }
 
@@ -74,11 +82,11 @@ impl Clip {
     pub(super) fn read(&self) -> Option<f64> {
         match self {
             Self::By(factor) => Some(*factor),
-            Self::ToNorm { numbers, max_norm } => {
+            Self::ToNorm { numbers, max_norm, unscale } => {
                 let numbers = LateNumbers::new(numbers.clone()).read().expect("the numbers of a step");
                 let finite = numbers.iter().all(|number| number.is_finite());
                 let squared = f64::from(*numbers.last()?);
-                finite.then(|| Self::factor(squared.sqrt(), *max_norm))
+                finite.then(|| Self::factor_of_scaled(squared.sqrt(), *max_norm, *unscale))
             }
         }
     }

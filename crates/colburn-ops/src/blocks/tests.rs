@@ -6,7 +6,7 @@ use super::{AttentionWeights, FeedForwardWeights, LinearWeights, PostNorm, atten
 use crate::activation::Activation;
 use crate::attention::{AttentionOptions, RelativeBias};
 use crate::batch::Batch;
-use crate::cube::testing::{agree, all_near, gradients, has_bf16, moved, near_in_bf16, values};
+use crate::cube::testing::{agree, all_near, gradients, moved, near_in, short_precisions, values};
 use crate::masks::Dropout;
 use crate::precision::Precision;
 use crate::spans::Spans;
@@ -122,10 +122,7 @@ fn cube_attention_with_a_bias_agrees_with_its_twin() {
 
 /// Texts that fill a group of the kernels in CUDA C++ alone and together, and one that is too long for those that take a bias.
 #[test]
-fn cube_attention_with_a_bias_in_bf16_stays_near_f32_for_texts_of_any_size() {
-    if !has_bf16() {
-        return;
-    }
+fn cube_attention_with_a_bias_in_short_types_stays_near_f32_for_texts_of_any_size() {
     for lengths in [&[170, 5, 0, 60][..], &[192], &[200, 7]] {
         let spans = Spans::from_lengths(lengths);
         let [_, rest @ ..] = attention_inputs(128);
@@ -142,7 +139,10 @@ fn cube_attention_with_a_bias_in_bf16_stays_near_f32_for_texts_of_any_size() {
             }
         };
         let exact = gradients(inputs.clone(), block(Precision::F32));
-        near_in_bf16(&gradients(inputs.map(moved), block(Precision::Bf16)), &exact, &format!("{lengths:?}"));
+        for precision in short_precisions() {
+            let found = gradients(inputs.clone().map(moved), block(precision));
+            near_in(precision, &found, &exact, &format!("{lengths:?}"));
+        }
     }
 }
 
@@ -158,37 +158,39 @@ fn cube_feed_forward_agrees_with_its_twin() {
 }
 
 #[test]
-fn cube_blocks_in_bf16_stay_near_f32() {
-    if !has_bf16() {
-        return;
-    }
-    for dropout in [0.0, 0.1] {
-        let attention = attention_inputs(128);
-        let exact = gradients(attention.clone(), |inputs| attended(inputs, dropout, Precision::F32));
-        near_in_bf16(
-            &gradients(attention.clone().map(moved), |inputs| attended(inputs, dropout, Precision::Bf16)),
-            &exact,
-            "attention",
-        );
-        // Less peaked weights: the bias comes on top.
-        let [x, q, k, v, rest @ ..] = attention;
-        let [q_bias, k_bias, v_bias, output, output_bias, weight, bias] = rest;
-        let (table, q, k) = (random([17, 4], 12), q * 0.5, k * 0.5);
-        let biased = [table, x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, weight, bias];
-        let block = |precision| move |inputs| attended_with_bias(inputs, dropout, precision);
-        let exact = gradients(biased.clone(), block(Precision::F32));
-        near_in_bf16(&gradients(biased.map(moved), block(Precision::Bf16)), &exact, "attention with a bias");
-        let inputs = feed_forward_inputs(128, 256);
-        let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, dropout, precision);
-        let exact = gradients(inputs.clone(), block(Precision::F32));
-        near_in_bf16(&gradients(inputs.map(moved), block(Precision::Bf16)), &exact, "feed-forward");
+fn cube_blocks_in_short_types_stay_near_f32() {
+    for precision in short_precisions() {
+        for dropout in [0.0, 0.1] {
+            let attention = attention_inputs(128);
+            let exact = gradients(attention.clone(), |inputs| attended(inputs, dropout, Precision::F32));
+            let found = gradients(attention.clone().map(moved), |inputs| attended(inputs, dropout, precision));
+            near_in(precision, &found, &exact, "attention");
+            // Less peaked weights: the bias comes on top.
+            let [x, q, k, v, rest @ ..] = attention;
+            let [q_bias, k_bias, v_bias, output, output_bias, weight, bias] = rest;
+            let (table, q, k) = (random([17, 4], 12), q * 0.5, k * 0.5);
+            let biased = [table, x, q, k, v, q_bias, k_bias, v_bias, output, output_bias, weight, bias];
+            let block = |precision| move |inputs| attended_with_bias(inputs, dropout, precision);
+            let exact = gradients(biased.clone(), block(Precision::F32));
+            let found = gradients(biased.map(moved), block(precision));
+            near_in(precision, &found, &exact, "attention with a bias");
+            let inputs = feed_forward_inputs(128, 256);
+            let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, dropout, precision);
+            let exact = gradients(inputs.clone(), block(Precision::F32));
+            near_in(precision, &gradients(inputs.map(moved), block(precision)), &exact, "feed-forward");
+        }
     }
 }
 
 /// A block takes the result of the one before in the type of factors, where that is at hand. It gives what a cast would give.
 #[test]
 fn cube_blocks_in_a_row_are_those_one_by_one() {
-    let precision = if has_bf16() { Precision::Bf16 } else { Precision::F32 };
+    for precision in short_precisions().into_iter().chain([Precision::F32]) {
+        are_those_one_by_one(precision);
+    }
+}
+
+fn are_those_one_by_one(precision: Precision) {
     let attention = attention_inputs(128).map(moved);
     let run = |between: fn(Tensor<2>) -> Tensor<2>, weights: [Tensor<2>; 7]| {
         let mut batch = Batch::new(&spans(), Dropout::seeded(9), &weights[0].device());
@@ -209,7 +211,7 @@ fn cube_blocks_in_a_row_are_those_one_by_one() {
 /// NaN in a row of the input reaches the whole text in attention, and its own row in feed-forward.
 #[test]
 fn cube_blocks_pass_nan_on() {
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in short_precisions().into_iter().chain([Precision::F32]) {
         let mut x = crate::testing::numbers(spans().tokens() * 128, 1);
         x[7 * 128 + 5] = f32::NAN;
         let x = crate::cube::testing::tensor(x, [spans().tokens(), 128]);
@@ -229,11 +231,12 @@ fn cube_blocks_pass_nan_on() {
 /// The same run twice gives the same bits.
 #[test]
 fn cube_blocks_repeat_to_the_bit() {
-    let precision = if has_bf16() { Precision::Bf16 } else { Precision::F32 };
-    let inputs = attention_inputs(64).map(moved);
-    let run = || gradients(inputs.clone(), |inputs| attended(inputs, 0.1, precision));
-    assert!(run() == run());
-    let inputs = feed_forward_inputs(64, 256).map(moved);
-    let run = || gradients(inputs.clone(), |inputs| fed_forward(inputs, Activation::Gelu, 0.1, precision));
-    assert!(run() == run());
+    for precision in short_precisions().into_iter().chain([Precision::F32]) {
+        let inputs = attention_inputs(64).map(moved);
+        let run = || gradients(inputs.clone(), |inputs| attended(inputs, 0.1, precision));
+        assert!(run() == run(), "{precision:?}");
+        let inputs = feed_forward_inputs(64, 256).map(moved);
+        let run = || gradients(inputs.clone(), |inputs| fed_forward(inputs, Activation::Gelu, 0.1, precision));
+        assert!(run() == run(), "{precision:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Arrays of kernels: contiguous tensors of f32 or bf16, and lists of integers.
+//! Arrays of kernels: contiguous tensors of f32, bf16 or f16, and lists of integers.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -129,9 +129,9 @@ pub(crate) fn vector_size(sizes: &[usize], most: usize) -> usize {
     [8, 4, 2].into_iter().find(divides).unwrap_or(1)
 }
 
-/// Number of elements that a unit loads at once: 16 bytes.
+/// Number of elements that a unit loads at once: 16 bytes, or less on a device with shorter vectors.
 pub(crate) fn widest(x: &CubeTensor) -> usize {
-    16 / x.dtype.size()
+    (16 / x.dtype.size()).min(x.client.properties().hardware.max_vector_size)
 }
 
 /// So many cubes, in two dimensions if they are more than one may have. The last ones may have nothing to do.

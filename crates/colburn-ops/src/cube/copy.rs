@@ -36,7 +36,7 @@ pub(crate) fn copied(x: &CubeTensor, first: usize, count: usize, dtype: DType) -
     if count == 0 {
         return out;
     }
-    let vector = vector_size(&[first, count], 8);
+    let vector = vector_size(&[first, count], 8.min(x.client.properties().hardware.max_vector_size));
     let (client, units) = (&x.client, count / vector);
     let dim = CubeDim::new(client, units);
     // SAFETY: each unit writes the vector of its number, if there is one, and reads the one `first` further on, which x has.

@@ -5,6 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use crate::cube::array::{cube_device, len};
 use crate::device;
+use crate::precision::Precision;
 use crate::testing::{close, random};
 
 /// The device that kernels are tested on: that of `BURN_DEVICE` if it is one of CubeCL, else the default one of wgpu.
@@ -17,6 +18,25 @@ pub(crate) fn device() -> Device {
 /// True if the device computes in bf16.
 pub(crate) fn has_bf16() -> bool {
     device::name(&device()) == "cuda"
+}
+
+/// The precisions of the device whose factors are shorter than f32.
+pub(crate) fn short_precisions() -> Vec<Precision> {
+    [Precision::Bf16, Precision::F16].into_iter().filter(|precision| precision.is_on(&device())).collect()
+}
+
+/// The types of their factors.
+pub(crate) fn short_types() -> Vec<DType> {
+    short_precisions().into_iter().map(|precision| precision.element(&cube_device(&device()))).collect()
+}
+
+/// The nearest number of a type.
+pub(crate) fn rounded(x: f32, dtype: DType) -> f32 {
+    match dtype {
+        DType::BF16 => half::bf16::from_f32(x).to_f32(),
+        DType::F16 => half::f16::from_f32(x).to_f32(),
+        _ => x,
+    }
 }
 
 /// The same numbers on the device of the kernels.
@@ -95,15 +115,17 @@ pub(crate) fn gradients<const N: usize>(
     gradients
 }
 
-/// Holds values and gradients in bf16 to those in f32: within the rounding of bf16, 8 bits of a factor, over a few products.
-pub(crate) fn near_in_bf16(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+/// Holds values and gradients in a short type to those in f32: within the rounding of a few products, whose factors have 8 bits in bf16 and 11 in
+/// f16.
+pub(crate) fn near_in(precision: Precision, found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    let most = if precision == Precision::F16 { 3e-3 } else { 2e-2 };
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert_eq!(found.len(), expected.len(), "a gradient that is not there, at {place}, {what}");
         let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         let difference: Vec<f32> = found.iter().zip(expected).map(|(found, expected)| found - expected).collect();
         let relative = norm(&difference) / norm(expected).max(1e-9);
         // The gradient by a bias of the keys is 0 but for rounding.
-        assert!(relative < 2e-2 || norm(expected) < 1e-3, "{relative} at {place}, {what}");
+        assert!(relative < most || norm(expected) < 1e-3, "{relative} at {place} in {precision:?}, {what}");
     }
 }
 

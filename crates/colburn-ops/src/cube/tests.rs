@@ -9,7 +9,7 @@ use super::copy::{cast, copy_into, side_by_side};
 use super::parts::{equal_parts, rows_of};
 use super::queue::alone;
 use super::sums::column_sums;
-use super::testing::{array, has_bf16, numbers_of};
+use super::testing::{array, numbers_of, rounded, short_types};
 use crate::testing::{close, numbers, random};
 
 fn sums_of(x: &CubeTensor) -> CubeTensor {
@@ -95,29 +95,28 @@ fn copies_go_into_columns() {
 fn a_change_of_type_rounds_and_keeps_nan() {
     let x = array(random([9, 40], 1));
     assert_eq!(numbers_of(&cast(&x, DType::F32)), numbers_of(&x));
-    if !has_bf16() {
-        return;
+    for dtype in short_types() {
+        let mut host = numbers(360, 1);
+        host[7] = f32::NAN;
+        // Above all numbers of f16, and below half of the smallest of them.
+        (host[8], host[9]) = (-65_520.0, 2e-8);
+        let x = array(super::testing::tensor(host.clone(), [9, 40]));
+        let low = cast(&x, dtype);
+        assert_eq!((low.dtype, len(&low)), (dtype, 360));
+        let found = numbers_of(&cast(&low, DType::F32));
+        let right = |(found, host): (&f32, &f32)| *found == rounded(*host, dtype) || found.is_nan() && host.is_nan();
+        assert!(found.iter().zip(&host).all(right), "{dtype:?}");
+        let joined = side_by_side(&[&x, &x], dtype);
+        assert_eq!(numbers_of(&cast(&part(&joined, 0, 1), DType::F32))[..7], found[..7]);
+        let sums = numbers_of(&sums_of(&part(&low, 1, 8)));
+        close(&sums, &columns(&found[40..], 40), 1e-5, "sums of a short type");
     }
-    let mut host = numbers(360, 1);
-    host[7] = f32::NAN;
-    let x = array(super::testing::tensor(host.clone(), [9, 40]));
-    let low = cast(&x, DType::BF16);
-    assert_eq!((low.dtype, len(&low)), (DType::BF16, 360));
-    let found = numbers_of(&cast(&low, DType::F32));
-    let right =
-        |(found, host): (&f32, &f32)| *found == half::bf16::from_f32(*host).to_f32() || found.is_nan() && host.is_nan();
-    assert!(found.iter().zip(&host).all(right));
-    let joined = side_by_side(&[&x, &x], DType::BF16);
-    assert_eq!(numbers_of(&cast(&part(&joined, 0, 1), DType::F32))[..7], found[..7]);
-    close(&numbers_of(&sums_of(&part(&low, 1, 8))), &columns(&found[40..], 40), 1e-5, "sums of bf16");
 }
 
 #[test]
 fn casts_together_are_those_one_by_one() {
     together(DType::F32);
-    if has_bf16() {
-        together(DType::BF16);
-    }
+    short_types().into_iter().for_each(together);
 }
 
 fn together(dtype: DType) {

@@ -9,6 +9,7 @@ pub(super) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, p
     let y = match precision {
         Precision::F32 | Precision::Tf32 => x.matmul(weight),
         Precision::Bf16 => x.cast(DType::BF16).matmul(weight.cast(DType::BF16)).cast(DType::F32),
+        Precision::F16 => x.cast(DType::F16).matmul(weight.cast(DType::F16)).cast(DType::F32),
     };
     match bias {
         Some(bias) => y + bias.unsqueeze(),

@@ -1,7 +1,7 @@
 //! Linear layers on the CubeCL backends: a product forward, two backward. Several layers of one input, such as the projections to queries, keys
 //! and values, write their results side by side.
 //!
-//! In bf16 the input, the weights and the gradient are rounded once, and the rounded input and weights are kept for the backward pass. Results
+//! In bf16 and f16 the input, the weights and the gradient are rounded once, and the rounded input and weights are kept for the backward pass. Results
 //! are f32.
 
 use burn::tensor::{DType, Tensor};

@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::composed;
-use crate::cube::testing::{agree, has_bf16, moved, values};
+use crate::cube::array::cube_device;
+use crate::cube::testing::{agree, device, moved, rounded, short_precisions, values};
 use crate::precision::Precision;
 use crate::testing::random;
 
@@ -45,19 +46,19 @@ fn three_layers_on_cube_agree_with_their_twin() {
     }
 }
 
-/// The products of bf16 are those of rounded factors, summed in f32.
+/// The products of short types are those of rounded factors, summed in f32.
 #[test]
-fn in_bf16_on_cube_factors_are_rounded() {
-    if !has_bf16() {
-        return;
+fn in_short_types_on_cube_factors_are_rounded() {
+    for precision in short_precisions() {
+        let dtype = precision.element(&cube_device(&device()));
+        let [x, w, b] = inputs([70, 64, 48]);
+        let short = |x: Tensor<2>| {
+            let numbers = values(x.clone()).into_iter().map(|x| rounded(x, dtype)).collect::<Vec<f32>>();
+            Tensor::from_data(burn::tensor::TensorData::new(numbers, x.dims()), &x.device())
+        };
+        let bias = b.clone().reshape([48]);
+        let expected = values(composed::linear(short(x.clone()), short(w.clone()), Some(bias), Precision::F32));
+        let found = values(super::linear(moved(x), moved(w), Some(moved(b).reshape([48])), precision));
+        crate::testing::close(&found, &expected, 1e-5, precision.name());
     }
-    let [x, w, b] = inputs([70, 64, 48]);
-    let rounded = |x: Tensor<2>| {
-        let numbers = values(x.clone()).into_iter().map(|x| half::bf16::from_f32(x).to_f32()).collect::<Vec<f32>>();
-        Tensor::from_data(burn::tensor::TensorData::new(numbers, x.dims()), &x.device())
-    };
-    let expected =
-        values(composed::linear(rounded(x.clone()), rounded(w.clone()), Some(b.clone().reshape([48])), Precision::F32));
-    let found = values(super::linear(moved(x), moved(w), Some(moved(b).reshape([48])), Precision::Bf16));
-    crate::testing::close(&found, &expected, 1e-5, "a product of bf16");
 }

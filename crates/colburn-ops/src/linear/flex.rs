@@ -9,6 +9,7 @@ use crate::cpu::array::Array;
 use crate::cpu::bf16;
 use crate::cpu::matrix::{self, Matrix};
 use crate::cpu::parallel::{by_rows, rows_of_part};
+use crate::cpu::rounded;
 use crate::kernel::Kernel;
 use crate::kernel::flex::{apply_2, apply_3, apply_4, apply_7};
 use crate::precision::Precision;
@@ -53,6 +54,7 @@ impl Linear {
         match self.0 {
             Precision::F32 | Precision::Tf32 => matrix::product,
             Precision::Bf16 => bf16::product,
+            Precision::F16 => rounded::product_of_f16,
         }
     }
 

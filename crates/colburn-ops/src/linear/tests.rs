@@ -1,7 +1,7 @@
-//! The kernels against their twins, and products in bf16.
+//! The kernels against their twins, and products in bf16 and f16.
 
 use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData, f16};
 
 use super::flex::Linear;
 use super::{composed, flex};
@@ -75,11 +75,16 @@ fn three_layers_agree_with_their_twin() {
 }
 
 #[test]
-fn in_bf16_all_three_products_have_rounded_factors() {
+fn in_short_types_all_three_products_have_rounded_factors() {
+    rounds(Precision::Bf16, bf16::round, 1e-3);
+    rounds(Precision::F16, |x| f16::from_f32(x).to_f32(), 1e-4);
+}
+
+fn rounds(precision: Precision, round: fn(f32) -> f32, least: f32) {
     let [tokens, from, to] = [50, 40, 70];
     let [x, weight, gradient] = [[tokens, from], [from, to], [tokens, to]].map(|shape| {
         let values = numbers(shape[0] * shape[1], shape[1] as u64);
-        [values.iter().map(|&value| bf16::round(value)).collect(), values].map(|values| Array::new(values, shape))
+        [values.iter().map(|&value| round(value)).collect(), values].map(|values| Array::new(values, shape))
     });
     let results = |precision, rounded: usize| {
         let (value, saved) =
@@ -88,9 +93,19 @@ fn in_bf16_all_three_products_have_rounded_factors() {
             Kernel::<Flex, 2>::backward(&Linear(precision), saved, gradient[1 - rounded].clone(), [true; 2]);
         [Some(value)].into_iter().chain(gradients).map(|result| result.unwrap().to_vec()).collect::<Vec<_>>()
     };
-    let [bf16, rounded, f32] = [results(Precision::Bf16, 0), results(Precision::F32, 1), results(Precision::F32, 0)];
-    for ((bf16, rounded), f32) in bf16.iter().zip(&rounded).zip(&f32) {
-        close(bf16, rounded, 1e-6, "a result in bf16");
-        assert!(bf16.iter().zip(f32).any(|(bf16, f32)| (bf16 - f32).abs() > 1e-3));
+    let [short, rounded, f32] = [results(precision, 0), results(Precision::F32, 1), results(Precision::F32, 0)];
+    for ((short, rounded), f32) in short.iter().zip(&rounded).zip(&f32) {
+        close(short, rounded, 1e-6, precision.name());
+        assert!(short.iter().zip(f32).any(|(short, f32)| (short - f32).abs() > least), "{precision:?}");
     }
+}
+
+/// A factor above 65,504 is infinite in f16, and one below half of its smallest number is 0.
+#[test]
+fn f16_ends_where_its_numbers_end() {
+    let device = Device::flex();
+    // 65,520 lies in the middle between the largest number and the next that there would be.
+    let x = Tensor::<2>::from_data([[65_519.0f32], [65_520.0], [2e-8], [4e-8]], &device);
+    let y = flex::linear(x, Tensor::ones([1, 1], &device), None, Precision::F16).into_data();
+    assert_eq!(y, TensorData::from([[65_504.0], [f32::INFINITY], [0.0], [2f32.powi(-24)]]));
 }

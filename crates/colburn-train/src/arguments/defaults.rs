@@ -39,6 +39,8 @@ impl Default for TrainingArguments {
             max_grad_norm: 1.0,
             fp16: false,
             bf16: false,
+            fp16_full_eval: false,
+            bf16_full_eval: false,
             tf32: None,
             logging_strategy: IntervalStrategy::Steps,
             logging_steps: 500.0,

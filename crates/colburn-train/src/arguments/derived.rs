@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use colburn_ops::{Precision, device};
+use colburn_ops::Precision;
 use colburn_report::ReporterKind;
 
 use super::names::IntervalStrategy;
@@ -16,18 +16,20 @@ impl TrainingArguments {
     /// The precision of linear layers on a device; none if the arguments leave it to the model.
     ///
     /// # Errors
-    /// [`Error::Argument`] when `tf32` is true and the device is not CUDA.
+    /// [`Error::Argument`] when the device does not compute in it.
     pub fn precision(&self, device: &Device) -> Result<Option<Precision>> {
         let tf32 = self.tf32 == Some(true);
-        if tf32 && device::name(device) != "cuda" {
-            let expected = format!("only cuda has TF32, and the device is {}; leave it out", device::name(device));
-            return Err(Error::Argument { key: "tf32", value: "true".to_owned(), expected: expected.into() });
-        }
-        Ok(match (self.bf16, tf32) {
-            (true, _) => Some(Precision::Bf16),
-            (false, true) => Some(Precision::Tf32),
-            (false, false) => None,
-        })
+        let asked = [("fp16", self.fp16, Precision::F16), ("bf16", self.bf16, Precision::Bf16)];
+        first_on(device, asked.into_iter().chain([("tf32", tf32, Precision::Tf32)]))
+    }
+
+    /// The precision of linear layers in evaluations on a device; none if it is that of the training.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the device does not compute in it.
+    pub fn eval_precision(&self, device: &Device) -> Result<Option<Precision>> {
+        let fp16 = ("fp16_full_eval", self.fp16_full_eval, Precision::F16);
+        first_on(device, [fp16, ("bf16_full_eval", self.bf16_full_eval, Precision::Bf16)])
     }
 
     /// Number of warmup steps of a run of `max_steps` steps.
@@ -107,6 +109,24 @@ impl TrainingArguments {
         let (id, revision) = (self.hub_model_id.as_deref(), self.hub_revision.as_deref());
         Ok(colburn_report::push::repository(id, &self.output_dir, revision)?)
     }
+}
+
+/// The first precision whose argument is true; the device must have all of those.
+fn first_on(
+    device: &Device,
+    asked: impl IntoIterator<Item = (&'static str, bool, Precision)>,
+) -> Result<Option<Precision>> {
+    let mut first = None;
+    for (key, _, precision) in asked.into_iter().filter(|(_, asked, _)| *asked) {
+        let refused = |error: colburn_ops::Error| Error::Argument {
+            key,
+            value: "true".to_owned(),
+            expected: error.to_string().into(),
+        };
+        precision.check(device).map_err(refused)?;
+        first = first.or(Some(precision));
+    }
+    Ok(first)
 }
 
 /// A number of steps as an argument gives it: from 1 on it is that number, below 1 a share of all steps, rounded up.

@@ -98,11 +98,17 @@ pub struct TrainingArguments {
     pub adam_epsilon: f64,
     /// The global gradient norm is clipped to this; 0 means no clipping.
     pub max_grad_norm: f64,
-    /// f16 is not available, because the loss is not scaled: an error when true.
+    /// True if the products of linear layers are computed with factors rounded to f16. Everything else is f32, also the weights that are trained and
+    /// saved. The loss is scaled by [`GradScaler`](crate::GradScaler): a step whose gradients overflow is skipped. GPUs alone have it.
     pub fp16: bool,
     /// True if the products of linear layers are computed with factors rounded to bf16. Everything else is f32, also the weights that are
-    /// trained and saved. Evaluations during the training compute in the same precision.
+    /// trained and saved. Evaluations compute in the same precision, unless an argument gives them their own.
     pub bf16: bool,
+    /// True if evaluations compute the products of linear layers in f16, also those during a training in another precision. (Hugging Face's
+    /// trainer looks at it outside of a training only, and rounds all weights.)
+    pub fp16_full_eval: bool,
+    /// The same in bf16.
+    pub bf16_full_eval: bool,
     /// True if the products of linear layers may round factors to 10 bits of their fraction (TF32), which tensor cores of NVIDIA's GPUs from
     /// Ampere on take. Not given, as false: true f32.
     pub tf32: Option<bool>,
@@ -212,7 +218,7 @@ mod tests {
         "lr_scheduler_kwargs": null, "warmup_ratio": null, "warmup_steps": 0, "log_level": "passive", "log_level_replica": "warning",
         "log_on_each_node": true, "logging_dir": null, "logging_strategy": "steps", "logging_first_step": false, "logging_steps": 500,
         "logging_nan_inf_filter": true, "save_strategy": "steps", "save_steps": 500, "save_total_limit": null, "save_safetensors": true,
-        "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "tf32": null, "push_to_hub": false,
+        "save_on_each_node": false, "seed": 42, "auto_find_batch_size": false, "fp16": false, "bf16": false, "fp16_full_eval": false, "bf16_full_eval": false, "tf32": null, "push_to_hub": false,
         "hub_model_id": null, "hub_strategy": "every_save", "hub_private_repo": null, "hub_always_push": false, "hub_revision": null, "load_best_model_at_end": false,
         "metric_for_best_model": null, "greater_is_better": null, "run_name": null, "dataloader_drop_last": false,
         "train_sampling_strategy": "random", "multi_dataset_batch_sampler": "proportional", "prompts": null, "learning_rate_mapping": {}, "resume_from_checkpoint": null}"#;

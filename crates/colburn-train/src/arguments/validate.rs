@@ -101,8 +101,8 @@ impl TrainingArguments {
     fn validate_together(&self) -> Result<()> {
         let precisions = "at most one of `fp16` and `bf16` can be true";
         check("fp16", self.fp16, !(self.fp16 && self.bf16), precisions)?;
-        let fp16 = "there is no scaling of the loss, which f16 needs; `bf16` needs none";
-        check("fp16", self.fp16, !self.fp16, fp16)?;
+        let precisions = "at most one of `fp16_full_eval` and `bf16_full_eval` can be true";
+        check("fp16_full_eval", self.fp16_full_eval, !(self.fp16_full_eval && self.bf16_full_eval), precisions)?;
         self.validate_hub()?;
         let safetensors = "only safetensors are written; leave `save_safetensors` out";
         check("save_safetensors", self.save_safetensors, self.save_safetensors, safetensors)?;
@@ -242,8 +242,10 @@ mod tests {
     fn an_unsupported_feature_is_refused() {
         let args = TrainingArguments::default;
         assert!(TrainingArguments { bf16: true, ..args() }.validate().is_ok());
-        assert!(refused(TrainingArguments { fp16: true, ..args() }).ends_with("`bf16` needs none"));
+        assert!(TrainingArguments { fp16: true, bf16_full_eval: true, ..args() }.validate().is_ok());
         assert!(refused(TrainingArguments { fp16: true, bf16: true, ..args() }).contains("at most one of"));
+        let both = TrainingArguments { fp16_full_eval: true, bf16_full_eval: true, ..args() };
+        assert!(refused(both).ends_with("at most one of `fp16_full_eval` and `bf16_full_eval` can be true"));
         let uploading = TrainingArguments { push_to_hub: true, hub_model_id: Some("a b".to_owned()), ..args() };
         let key = if cfg!(feature = "hub") { "`hub_model_id` is \"a b\"; " } else { "`push_to_hub` is true; " };
         assert!(refused(uploading).contains(key));

@@ -37,8 +37,9 @@ pub(crate) struct Checkpoint<'a> {
     pub model: &'a ColBert,
     /// The optimizer, for its state.
     pub optimizer: &'a dyn Optimizer,
-    /// The learning rates.
+    /// The learning rates, and the step of theirs that comes next.
     pub schedule: &'a dyn LearningRate,
+    pub schedule_step: usize,
     /// The state of the run.
     pub state: &'a TrainerState,
     /// The arguments of the run.
@@ -84,7 +85,7 @@ impl Checkpoint<'_> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         self.model.save_pretrained_with(dir, self.card)?;
         self.optimizer.save(self.model, &dir.join(OPTIMIZER))?;
-        let step = self.state.global_step;
+        let step = self.schedule_step;
         let scheduler = json!({"schedule": self.schedule.describe(), "step": step, "rate": self.schedule.rate(step)});
         files::write_json(&dir.join(SCHEDULER), &scheduler)?;
         files::write_json(&dir.join(ARGUMENTS), self.args)?;

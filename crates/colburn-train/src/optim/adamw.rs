@@ -440,7 +440,8 @@ mod golden {
             let mut gradients = GradientsParams::new();
             gradients.register(w, Tensor::<2>::ones([1, 2], &device));
             let before = toy.w.val().into_data();
-            let clip = Clip::ToNorm { numbers: Tensor::from_data([0.5, squares], &device), max_norm: 1.0 };
+            let clip =
+                Clip::ToNorm { numbers: Tensor::from_data([0.5, squares], &device), max_norm: 1.0, unscale: 1.0 };
             toy = optimizer.step_clipped_by(toy, gradients, &clip, 0.1);
             if !squares.is_finite() {
                 assert_eq!(toy.w.val().into_data(), before);

@@ -1,9 +1,10 @@
 //! Optimizers and learning rates: the trait [`Optimizer`](crate::Optimizer), the list of those that `optim` names, the schedules of the learning
-//! rate, and the gradients that optimizers work on.
+//! rate, the scale of the loss, and the gradients that optimizers work on.
 
 pub(crate) mod adamw;
 mod adamw_state;
 mod burn_optimizer;
+pub(crate) mod grad_scaler;
 pub(crate) mod gradients;
 pub(crate) mod learning_rates;
 pub(crate) mod optimizer;

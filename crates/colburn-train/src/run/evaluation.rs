@@ -8,6 +8,7 @@ use std::time::Instant;
 use colburn_eval::{Evaluator, SequentialEvaluator};
 use colburn_loss::Loss;
 use colburn_model::ColBert;
+use colburn_ops::Precision;
 use colburn_report::{Console, TrainerState};
 
 use super::burn_train::LearnerEvents;
@@ -27,6 +28,8 @@ pub(crate) struct Evaluation {
     losses: Arc<[Arc<dyn Loss>]>,
     /// All evaluators as one.
     evaluator: Option<Box<dyn Evaluator>>,
+    /// The precision of linear layers, if it is another than that of the model.
+    precision: Option<Precision>,
 }
 
 /// The run of which an evaluation is a part.
@@ -46,6 +49,7 @@ impl Evaluation {
         sets: Vec<EvalSet>,
         losses: Arc<[Arc<dyn Loss>]>,
         mut evaluators: Vec<Box<dyn Evaluator>>,
+        precision: Option<Precision>,
     ) -> Result<Self> {
         let of_sets = sets.iter().map(|set| set.metric("loss"));
         let metrics = of_sets.chain(evaluators.iter().flat_map(|evaluator| evaluator.metrics()).map(prefixed));
@@ -59,7 +63,7 @@ impl Evaluation {
             0 | 1 => evaluators.pop(),
             _ => Some(Box::new(SequentialEvaluator::new(evaluators)?) as Box<dyn Evaluator>),
         };
-        Ok(Self { sets, losses, evaluator })
+        Ok(Self { sets, losses, evaluator, precision })
     }
 
     /// True if there is neither a dataset nor an evaluator.
@@ -121,6 +125,7 @@ impl Evaluation {
         mut during: Option<DuringRun<'_>>,
     ) -> Result<Vec<(String, f64)>> {
         let started = Instant::now();
+        let model = &self.in_precision(model);
         let mut metrics = Vec::new();
         for set in &self.sets {
             let started = Instant::now();
@@ -152,6 +157,7 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Preflight`] with the description of the dataset whose batch fails.
     pub fn try_first_batches(&self, model: &ColBert) -> Result<()> {
+        let model = &self.in_precision(model);
         for set in &self.sets {
             let first = set.batches.batches(0..1).next();
             let result = first.map_or(Ok(()), |batch| {
@@ -162,6 +168,11 @@ impl Evaluation {
                 .map_err(|error: Error| Error::Preflight { of: set.description.clone(), message: error.to_string() })?;
         }
         Ok(())
+    }
+
+    /// The model in the precision of evaluations; it shares its weights.
+    fn in_precision(&self, model: &ColBert) -> ColBert {
+        model.clone().with_precision(self.precision.unwrap_or(model.precision()))
     }
 
     /// The mean loss over the rows of an eval dataset, as in Hugging Face's trainer: the loss of each batch is weighted by its rows.
@@ -203,7 +214,8 @@ pub(crate) fn evaluate(model: &ColBert, parts: &TrainerParts) -> Result<Vec<(Str
     datasets.check_losses()?;
     datasets.check_names()?;
     let sets = datasets.eval_sets(args, model.tokenizer())?;
-    let evaluation = Evaluation::new(sets, datasets.losses().into(), parts.boxed_evaluators())?;
+    let precision = args.eval_precision(&model.device())?;
+    let evaluation = Evaluation::new(sets, datasets.losses().into(), parts.boxed_evaluators(), precision)?;
     if evaluation.is_empty() {
         return Err(Error::NothingToEvaluate { key: "Trainer::evaluate" });
     }

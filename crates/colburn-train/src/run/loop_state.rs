@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use colburn_report::TrainerState;
 
+use crate::GradScaler;
+
 /// Its key in `stateful_callbacks`.
 pub(crate) const KEY: &str = "LoopState";
 
@@ -41,9 +43,12 @@ pub(crate) struct LoopState {
     /// The number of steps whose loss or gradient was not finite, and that changed no weight.
     #[serde(default)]
     pub skipped: usize,
-    /// The number of those since the last step that was finite.
+    /// The number of those since the last step that was finite, or whose gradient alone was not and may be so at another scale of the loss.
     #[serde(default)]
     pub skipped_in_a_row: usize,
+    /// The scaler of the loss after the last step, if the loss is scaled.
+    #[serde(default)]
+    pub grad_scaler: Option<GradScaler>,
     /// The number of texts of a mini-batch, if it was found by trial and differs from the arguments.
     #[serde(default)]
     pub mini_batch_size: Option<usize>,
@@ -91,7 +96,21 @@ impl LoopState {
             self.loss_since_log.add(loss);
         }
         self.skipped += usize::from(skipped);
-        self.skipped_in_a_row = if skipped { self.skipped_in_a_row + 1 } else { 0 };
+        let overflowed = self.grad_scaler.is_some() && loss.is_finite();
+        self.skipped_in_a_row = if skipped && !overflowed { self.skipped_in_a_row + 1 } else { 0 };
+        if let Some(scaler) = &mut self.grad_scaler {
+            scaler.update(skipped);
+        }
+    }
+
+    /// The factor that takes the scale of the loss out of the gradients of the step that is under way; 1 if it is not scaled.
+    pub fn unscale(&self) -> f64 {
+        self.grad_scaler.as_ref().map_or(1.0, GradScaler::unscale)
+    }
+
+    /// The step of the schedule, after so many steps: it does not count those that an overflow in f16 has skipped.
+    pub fn schedule_step(&self, steps: usize) -> usize {
+        steps.saturating_sub(self.grad_scaler.map_or(0, |scaler| scaler.skipped_steps))
     }
 
     /// Starts the counts since the last log anew.

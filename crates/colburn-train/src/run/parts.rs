@@ -9,7 +9,7 @@ use colburn_report::Reporter;
 use crate::callback::Callback;
 use crate::data::datasets::Datasets;
 use crate::ranks::Ranks;
-use crate::{LearningRate, Optimizer, TrainingArguments};
+use crate::{GradScaler, LearningRate, Optimizer, TrainingArguments};
 
 /// The parts of a run, except for the model, of which the loop must be the only owner.
 pub(crate) struct TrainerParts {
@@ -23,6 +23,8 @@ pub(crate) struct TrainerParts {
     pub optimizer: Option<Box<dyn Optimizer>>,
     /// The learning rates in place of those of the arguments.
     pub schedule: Option<Box<dyn LearningRate>>,
+    /// The scaler of the loss in place of that of f16.
+    pub grad_scaler: Option<GradScaler>,
     pub ranks: Arc<dyn Ranks>,
     pub handle_interrupt: bool,
     pub quiet: bool,

@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use colburn_loss::Loss;
 use colburn_model::ColBert;
+use colburn_ops::Precision;
 #[cfg(feature = "hub")]
 use colburn_report::Reporter;
 use colburn_report::card::{CardInput, EvaluatorInfo, NamedExamples, RunCard};
@@ -33,7 +34,7 @@ use crate::checkpoint::folder;
 use crate::data::loader::Loader;
 use crate::data::plan::Plan;
 use crate::optim::{self, learning_rates, schedule::Schedule};
-use crate::{Error, LearningRate, Optimizer, Result, TrainingArguments};
+use crate::{Error, GradScaler, LearningRate, Optimizer, Result, TrainingArguments};
 
 /// The most steps whose learning rate is looked at before the run.
 const LOOKED_AT: usize = 1000;
@@ -41,19 +42,22 @@ const LOOKED_AT: usize = 1000;
 /// Trains a model, from the parts of a trainer to the files that the run leaves.
 pub(crate) fn train(model: ColBert, mut parts: TrainerParts) -> Result<TrainOutput> {
     parts.args.validate()?;
-    let training_precision = parts.args.precision(&model.device())?;
+    let precision = model.precision();
+    let training_precision = parts.args.precision(&model.device())?.unwrap_or(precision);
+    let grad_scaler = grad_scaler(&parts, training_precision)?;
     parts.datasets.check_losses()?;
     let data = RunData::new(&model, &parts)?;
     let schedule = schedule(&model, &mut parts, &data.plan)?;
     let _lock = lock_output(&parts)?;
     let console = console(&parts, &data.plan);
     let mut reports = Reports::new(&model, &mut parts, &data, &console)?;
-    let start = Start::new(model, &parts, &data, &mut reports.callbacks)?;
+    let mut start = Start::new(model, &parts, &data, &mut reports.callbacks)?;
+    let earlier = start.loop_state.grad_scaler;
+    start.loop_state.grad_scaler = grad_scaler.map(|scaler| earlier.map_or(scaler, |earlier| scaler.resumed(&earlier)));
     let optimizer = optimizer(&mut parts, &start)?;
     announce(&parts, &data, &start, &console);
 
-    let precision = start.model.precision();
-    let model = start.model.with_precision(training_precision.unwrap_or(precision)).train();
+    let model = start.model.with_precision(training_precision).train();
     let mini_batch_size = preflight(&parts, &data, &model, &start.loop_state)?;
     // From here on files of the run are changed.
     let written = match &start.checkpoint {
@@ -128,7 +132,8 @@ impl RunData {
         let losses: Arc<[_]> = datasets.losses().into();
         let plan = Plan::new(args, batches.batches_per_epoch());
         args.validate_steps(plan.max_steps)?;
-        let evaluation = Evaluation::new(eval_sets, losses.clone(), parts.boxed_evaluators())?;
+        let precision = args.eval_precision(&model.device())?;
+        let evaluation = Evaluation::new(eval_sets, losses.clone(), parts.boxed_evaluators(), precision)?;
         evaluation.check(args)?;
         evaluation.check_model(model)?;
         let inputs = RunInputs::new(datasets)?;
@@ -152,6 +157,13 @@ fn schedule(model: &ColBert, parts: &mut TrainerParts, plan: &Plan) -> Result<Bo
     // The model of a checkpoint has the same parameters; errors in the arguments are found before the folder is made.
     learning_rates::check(&parts.args, &model.parameters(), parts.optimizer.is_some())?;
     Ok(schedule)
+}
+
+/// The scaler of the loss: the one that was given, or that of a run in f16.
+fn grad_scaler(parts: &TrainerParts, precision: Precision) -> Result<Option<GradScaler>> {
+    let scaler = parts.grad_scaler.or((precision == Precision::F16).then(GradScaler::default));
+    scaler.iter().try_for_each(GradScaler::validate)?;
+    Ok(scaler)
 }
 
 /// Rank 0 prepares and locks the output folder before another rank looks into it.
@@ -383,7 +395,7 @@ fn preflight(parts: &TrainerParts, data: &RunData, model: &ColBert, loop_state: 
         let batch = data.batches.batch(dataset, &rows, 0).map_err(|error| failed(error.to_string()))?;
         let loss = data.losses[batch.loss].as_ref();
         let (loss, gradients) = mini_batch_size
-            .gradients(model, loss, &batch.batch, options, ranks.as_ref())
+            .gradients(model, loss, &batch.batch, options, ranks.as_ref(), &mut || Ok(1.0))
             .map_err(|error| failed(error.to_string()))?;
         let (loss, norm) = step::read_loss_and_norm(model, &loss, &gradients, 0)?;
         if !(loss.is_finite() && norm.is_finite()) {

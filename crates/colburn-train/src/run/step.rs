@@ -48,23 +48,28 @@ impl ForwardOptions {
     }
 }
 
-/// The loss of a batch, `[1]`, without its graph and on the device, and the gradients of the model's parameters.
+/// The scale of the loss, by which gradients are multiples. It is asked for right before the backward pass, since it depends on the gradients of the
+/// step before, which the device may still be working on while the forward pass is queued.
+pub(crate) type ScaleOfLoss<'a> = &'a mut dyn FnMut() -> Result<f64>;
+
+/// The loss of a batch, `[1]`, without its graph and on the device, and the gradients of the model's parameters, which are multiplied by the scale.
 ///
 /// # Errors
-/// When the loss refuses the batch, or another rank cannot be reached.
+/// When the loss refuses the batch, another rank cannot be reached, or there is no scale.
 pub(crate) fn gradients(
     model: &ColBert,
     loss: &dyn Loss,
     batch: &Batch,
     options: ForwardOptions,
     ranks: &dyn Ranks,
+    scale: ScaleOfLoss<'_>,
 ) -> Result<(Tensor<1>, GradientsParams)> {
     match options.mini_batch_size {
-        Some(size) if size < most_texts(batch) => in_mini_batches(model, loss, batch, options, size, ranks),
+        Some(size) if size < most_texts(batch) => in_mini_batches(model, loss, batch, options, size, ranks, scale),
         _ => {
             let (queries, documents) = embed(model, batch, options.dropout());
             let value = loss_of(loss, queries, documents, batch, ranks)? * options.loss_scale;
-            let gradients = for_backward(&value, batch, ranks).backward();
+            let gradients = for_backward(&value, batch, ranks, scale()?).backward();
             Ok((value.inner(), GradientsParams::from_grads(gradients, model)))
         }
     }
@@ -103,11 +108,12 @@ fn loss_of(
 
 /// The loss for the backward pass. A rank has the gradient through its own embeddings only; the mean over the ranks of `world_size` times these
 /// gradients is the gradient of a loss on the embeddings of all ranks.
-fn for_backward(loss: &Tensor<1>, batch: &Batch, ranks: &dyn Ranks) -> Tensor<1> {
-    match (targets(batch), ranks.world_size()) {
-        (Targets::Positives, 2..) => loss.clone() * ranks.world_size() as f64,
-        _ => loss.clone(),
-    }
+fn for_backward(loss: &Tensor<1>, batch: &Batch, ranks: &dyn Ranks, scale: f64) -> Tensor<1> {
+    let factor = match targets(batch) {
+        Targets::Positives => scale * ranks.world_size() as f64,
+        _ => scale,
+    };
+    if factor == 1.0 { loss.clone() } else { loss.clone() * factor }
 }
 
 /// The targets of the loss.
@@ -125,6 +131,7 @@ fn in_mini_batches(
     options: ForwardOptions,
     size: usize,
     ranks: &dyn Ranks,
+    scale: ScaleOfLoss<'_>,
 ) -> Result<(Tensor<1>, GradientsParams)> {
     let queries = mini_batches(&batch.queries, 0, size);
     let documents = mini_batches(&batch.documents, batch.queries.len(), size);
@@ -140,7 +147,7 @@ fn in_mini_batches(
     let cached_queries = of_batch(embed(&queries), &batch.queries, model.precision());
     let cached_documents = of_batch(embed(&documents), &batch.documents, model.precision());
     let value = loss_of(loss, cached_queries.clone(), cached_documents.clone(), batch, ranks)? * options.loss_scale;
-    let mut cache = for_backward(&value, batch, ranks).backward();
+    let mut cache = for_backward(&value, batch, ranks, scale()?).backward();
     let value = value.inner();
 
     let mut accumulator = GradientsAccumulator::new();
@@ -210,15 +217,16 @@ impl MiniBatchSize {
         batch: &Batch,
         options: ForwardOptions,
         ranks: &dyn Ranks,
+        scale: ScaleOfLoss<'_>,
     ) -> Result<(Tensor<1>, GradientsParams)> {
         loop {
             let options = ForwardOptions { mini_batch_size: self.size, ..options };
             if !self.auto {
-                return gradients(model, loss, batch, options, ranks);
+                return gradients(model, loss, batch, options, ranks, scale);
             }
             // The model is only read, and the results of the pass are lost with it.
             let pass = catch_unwind(AssertUnwindSafe(|| {
-                let found = gradients(model, loss, batch, options, ranks);
+                let found = gradients(model, loss, batch, options, ranks, scale);
                 (found, model.device().sync())
             }));
             let texts = self.size.unwrap_or(usize::MAX).min(most_texts(batch));

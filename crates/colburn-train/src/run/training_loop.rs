@@ -30,7 +30,7 @@ use crate::data::loader::{Batches, Loader, MicroBatch};
 use crate::data::plan::Plan;
 use crate::optim::gradients::spoil;
 use crate::ranks::Ranks;
-use crate::{Error, IntervalStrategy, LearningRate, Optimizer, Result, SaveStrategy, TrainingArguments};
+use crate::{Error, GradScaler, IntervalStrategy, LearningRate, Optimizer, Result, SaveStrategy, TrainingArguments};
 
 /// The number of consecutive steps whose loss or gradient is not finite that ends a run.
 const MOST_SKIPPED: usize = 10;
@@ -200,7 +200,7 @@ impl TrainingLoop {
         let micro_batches = self.plan.micro_batches(self.loop_state.cursor);
         let loss_scale = 1.0 / micro_batches.len() as f64;
         let (mut accumulator, mut losses) = (GradientsAccumulator::new(), Vec::with_capacity(micro_batches.len()));
-        let (mut rows, mut tokens, launched) = (0, 0, kernels::launches());
+        let (mut rows, mut tokens, launched, mut waited) = (0, 0, kernels::launches(), Duration::ZERO);
         for batch in micro_batches {
             // Next batch.
             let MicroBatch { batch, loss, number } = batches.next().ok_or(Error::DataThread { batch })??;
@@ -209,8 +209,12 @@ impl TrainingLoop {
             // Forward and backward.
             let dropout_seed = Some(mix(self.args.seed, number));
             let options = ForwardOptions { mini_batch_size: None, dropout_seed, loss_scale };
-            let (loss, ranks) = (self.losses[loss].as_ref(), self.ranks.as_ref());
-            let (loss, gradients) = self.mini_batch_size.gradients(&model, loss, &batch, options, ranks)?;
+            let (loss, ranks) = (self.losses[loss].clone(), self.ranks.clone());
+            let mut mini_batch_size = self.mini_batch_size;
+            let mut scale = || self.scale_of_loss(&mut waited, events);
+            let (loss, gradients) =
+                mini_batch_size.gradients(&model, loss.as_ref(), &batch, options, ranks.as_ref(), &mut scale)?;
+            self.mini_batch_size = mini_batch_size;
             losses.push(loss);
             accumulator.accumulate(&model, gradients);
         }
@@ -224,17 +228,16 @@ impl TrainingLoop {
         }
         self.ranks.all_reduce(&mut gradients, &self.parameters)?;
         // Clip, or skip what is not finite; step.
-        let rate = self.schedule.rate(self.state.global_step);
-        let mut waited = Duration::ZERO;
+        let rate = self.schedule.rate(self.loop_state.schedule_step(self.state.global_step));
         let numbers = if deferred {
-            let (updated, numbers, wait) = self.step_deferred(model, loss, gradients, rate, events)?;
-            (model, waited) = (updated, wait);
+            let (updated, numbers) = self.step_deferred(model, loss, gradients, rate, &mut waited, events)?;
+            model = updated;
             Numbers::Late(numbers)
         } else {
             let (loss, norm) = step::read_loss_and_norm(&model, &loss, &gradients, self.loop_state.cursor + 1)?;
             let skipped = self.ranks.any(!(loss.is_finite() && norm.is_finite()))?;
             if !skipped {
-                let clip = Clip::factor(norm, self.args.max_grad_norm);
+                let clip = Clip::factor_of_scaled(norm, self.args.max_grad_norm, self.loop_state.unscale());
                 model = self.optimizer.step_clipped(model, gradients, clip, rate);
             }
             Numbers::Known { loss, norm, skipped }
@@ -255,28 +258,36 @@ impl TrainingLoop {
         Ok(model)
     }
 
-    /// Queues the update of a step, and the copy of its numbers, without waiting for them; also the time of waiting for those of the step before. The device has this step to work on by then, so the
-    /// numbers of the step before are there, and are read first: the optimizer has to know whether that step was skipped.
+    /// The scale of the loss of the step that is under way. It depends on whether the step before was skipped. The device has the forward pass of this
+    /// step to work on by then, so that waiting for the numbers of the step before costs it nothing.
+    fn scale_of_loss(&mut self, waited: &mut Duration, events: &mut LearnerEvents) -> Result<f64> {
+        if self.loop_state.grad_scaler.is_some() {
+            self.settle_within(waited, events)?;
+        }
+        Ok(self.loop_state.grad_scaler.map_or(1.0, |scaler| scaler.scale))
+    }
+
+    /// Queues the update of a step, and the copy of its numbers, without waiting for them. The device has this step to work on by then, so the numbers
+    /// of the step before are there, and are read first: the optimizer has to know whether that step was skipped.
     fn step_deferred(
         &mut self,
         model: ColBert,
         loss: Tensor<1>,
         gradients: GradientsParams,
         rate: f64,
+        waited: &mut Duration,
         events: &mut LearnerEvents,
-    ) -> Result<(ColBert, LateNumbers, Duration)> {
+    ) -> Result<(ColBert, LateNumbers)> {
         let numbers = step::loss_and_squares(&model, &loss, &gradients);
         let late = LateNumbers::new(numbers.clone());
-        let started = Instant::now();
-        self.settle(events)?;
-        let waited = started.elapsed();
-        self.check_skipped()?;
-        let clip = Clip::ToNorm { numbers, max_norm: self.args.max_grad_norm };
+        self.settle_within(waited, events)?;
+        let unscale = self.loop_state.unscale();
+        let clip = Clip::ToNorm { numbers, max_norm: self.args.max_grad_norm, unscale };
         let model = match self.optimizer.deferred() {
             Some(optimizer) => optimizer.step_deferred(model, gradients, &clip, rate),
             None => model,
         };
-        Ok((model, late, waited))
+        Ok((model, late))
     }
 
     /// Reads the loss and the norm of the last step, if they were not read yet, and counts them. Whoever looks at the loss, the norm or the skipped
@@ -296,6 +307,14 @@ impl TrainingLoop {
         }
         self.note_numbers(&step, loss, norm, skipped, events);
         Ok(())
+    }
+
+    /// The same within a step, whose time of waiting grows.
+    fn settle_within(&mut self, waited: &mut Duration, events: &mut LearnerEvents) -> Result<()> {
+        let started = Instant::now();
+        self.settle(events)?;
+        *waited += started.elapsed();
+        self.check_skipped()
     }
 
     /// The same between two steps. The time belongs to the last step.
@@ -324,16 +343,24 @@ impl TrainingLoop {
         StepDone { step, rate, work, in_epoch: loop_state.cursor - steps.start, steps: steps.len() }
     }
 
-    /// Counts the loss and the norm of a step, and shows them.
+    /// Counts the loss and the norm of a step, which is that of the scaled gradients, and shows them.
     fn note_numbers(&mut self, step: &StepDone, loss: f64, norm: f64, skipped: bool, events: &mut LearnerEvents) {
         let Self { args, loop_state, .. } = self;
+        let norm = norm * loop_state.unscale();
         loop_state.count_loss(loss, skipped, args.logging_nan_inf_filter);
         loop_state.grad_norm = Some(norm).filter(|norm| norm.is_finite());
         let &StepDone { step, rate, work, in_epoch, steps } = step;
         if skipped {
             let (what, value) = if loss.is_finite() { ("gradient norm", norm) } else { ("loss", loss) };
-            tracing::warn!("step {step} was skipped: the {what} is {value} ({} skipped so far)", loop_state.skipped);
             self.last_skipped = Some((step, what, value));
+            let so_far = loop_state.skipped;
+            match loop_state.grad_scaler {
+                // Every run in f16 has some: the scale is found by trial.
+                Some(GradScaler { scale, .. }) if loss.is_finite() => tracing::info!(
+                    "step {step} was skipped: its gradients overflowed; the scale of the loss is now {scale} ({so_far} skipped so far)"
+                ),
+                _ => tracing::warn!("step {step} was skipped: the {what} is {value} ({so_far} skipped so far)"),
+            }
         }
         let numbers = StepNumbers {
             loss: Some(loss),
@@ -345,17 +372,22 @@ impl TrainingLoop {
         events.step_done(numbers, step, in_epoch, steps);
     }
 
-    /// Ends the run if too many steps in a row were skipped. All ranks call this at the same places.
+    /// Ends the run if too many steps in a row were skipped, or if gradients overflow at the smallest scale of the loss. All ranks call this at the same
+    /// places.
     ///
     /// # Errors
-    /// When they were.
+    /// When it ends.
     fn check_skipped(&self) -> Result<()> {
+        let Some((step, what, value)) = self.last_skipped else { return Ok(()) };
         let skipped = self.loop_state.skipped_in_a_row;
-        match self.last_skipped {
-            Some((step, what, value)) if skipped >= MOST_SKIPPED => {
-                Err(Error::NonFinite { step, what, value, skipped, good: step - skipped })
+        if skipped >= MOST_SKIPPED {
+            return Err(Error::NonFinite { step, what, value, skipped, good: step - skipped });
+        }
+        match self.loop_state.grad_scaler.filter(GradScaler::is_exhausted) {
+            Some(scaler) => {
+                Err(Error::ScaleExhausted { step, norm: value, scale: scaler.scale / scaler.backoff_factor })
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -452,6 +484,7 @@ impl TrainingLoop {
             ("tokens_per_second", numbers.tokens_per_second),
             ("kernel_launches", of_gpu.map(|[launches, _]| launches)),
             ("host_seconds", of_gpu.map(|[_, seconds]| seconds)),
+            ("grad_scale", loop_state.grad_scaler.map(|scaler| scaler.scale)),
             ("skipped_steps", (loop_state.skipped > 0).then_some(loop_state.skipped as f64)),
         ];
         let entry = entry.into_iter().filter_map(|(key, number)| Some((key.to_owned(), number?)));
@@ -486,7 +519,8 @@ impl TrainingLoop {
         callbacks.store(state);
         let (without_graph, optimizer, schedule) = (model.valid(), optimizer.as_ref(), schedule.as_ref());
         let card = card.as_ref().map(|card| card.render(state, state.global_step, false));
-        let checkpoint = Checkpoint { model: &without_graph, optimizer, schedule, state, args, card: card.as_deref() };
+        let (model, schedule_step) = (&without_graph, loop_state.schedule_step(state.global_step));
+        let checkpoint = Checkpoint { model, optimizer, schedule, schedule_step, state, args, card: card.as_deref() };
         let path = checkpoint.save(&args.output_dir)?;
         console.say(&format!("saved {}", path.display()));
         if let Some(limit) = args.save_total_limit {

@@ -90,16 +90,24 @@ fn max_grad_norm() {
     assert_multiple(&mean(whole * 2.0), &mean(0.0), 1.0);
 }
 
+/// GPUs alone have f16. transformers refuses it on a CPU, too.
 #[test]
 fn fp16() {
-    assert!(refused(|args| args.fp16 = true).contains("`fp16` is true; there is no scaling of the loss"));
+    let message = refused(|args| args.fp16 = true);
+    assert!(
+        message.ends_with("`fp16` is true; the device flex does not compute in f16; it has f32, bf16"),
+        "{message}"
+    );
+    assert!(refused(|args| (args.fp16, args.bf16) = (true, true)).contains("at most one of `fp16` and `bf16`"));
 }
 
 /// Only CUDA has TF32, so that another device refuses it, as transformers does.
 #[test]
 fn tf32() {
+    let message = refused(|args| args.tf32 = Some(true));
     assert!(
-        refused(|args| args.tf32 = Some(true)).contains("`tf32` is true; only cuda has TF32, and the device is flex")
+        message.contains("`tf32` is true; the device flex does not compute in tf32; it has f32, bf16"),
+        "{message}"
     );
     let [absent, off] = [None, Some(false)].map(|tf32| train(2, |args| args.tf32 = tf32).logged("loss"));
     assert_eq!(absent, off);

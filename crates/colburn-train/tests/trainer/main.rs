@@ -13,4 +13,5 @@ mod nets;
 mod ranks;
 mod resume;
 mod runs;
+mod scaling;
 mod several;

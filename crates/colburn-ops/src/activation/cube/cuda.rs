@@ -8,7 +8,7 @@ use crate::activation::function::Activation;
 use crate::cube::array::{len, sizes};
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::cuda::{low, takes, vector, with_common};
 use crate::cube::room::Room;
 use crate::cube::sums::{Blocks, LANES, ROWS};
 
@@ -115,7 +115,7 @@ pub(super) fn gated_backward(
 }
 
 fn code(activation: Activation, x: &CubeTensor) -> &'static Code {
-    SOURCE.with(&[("BF16", bf16(x)), ("ACTIVATION", number(activation).unwrap_or_default())])
+    SOURCE.with(&[low(x.dtype), ("ACTIVATION", number(activation).unwrap_or_default())])
 }
 
 /// The number of the function in the source. The identity has none.

@@ -9,7 +9,7 @@ use crate::activation::Activation;
 use crate::cube::array::len;
 use crate::cube::copy::cast;
 use crate::cube::queue::alone;
-use crate::cube::testing::{agree, array, has_bf16, moved, numbers_of, values};
+use crate::cube::testing::{agree, array, moved, numbers_of, short_types, values};
 use crate::testing::{close, random};
 
 const SHAPES: [[usize; 2]; 6] = [[0, 5], [1, 7], [5, 15], [3, 16], [3, 18], [50, 384]];
@@ -145,17 +145,20 @@ fn the_backward_pass_of_gated_units_gives_the_value_and_sums_of_columns() {
 }
 
 #[test]
-fn bf16_is_rounded_once() {
-    if !has_bf16() {
-        return;
+fn short_types_are_rounded_once() {
+    for dtype in short_types() {
+        is_rounded_once(dtype);
     }
-    let x = cast(&array(random([100, 256], 1)), DType::BF16);
-    let gradient = cast(&array(random([100, 256], 2)), DType::BF16);
+}
+
+fn is_rounded_once(dtype: DType) {
+    let x = cast(&array(random([100, 256], 1)), dtype);
+    let gradient = cast(&array(random([100, 256], 2)), dtype);
     let (x_wide, gradient_wide) = (cast(&x, DType::F32), cast(&gradient, DType::F32));
-    let round = |x| numbers_of(&cast(&cast(&x, DType::BF16), DType::F32));
+    let round = |x| numbers_of(&cast(&cast(&x, dtype), DType::F32));
     let wide = |x| numbers_of(&cast(&x, DType::F32));
     let y = forward(Activation::Gelu, &x);
-    assert!(y.dtype == DType::BF16 && wide(y) == round(forward(Activation::Gelu, &x_wide)));
+    assert!(y.dtype == dtype && wide(y) == round(forward(Activation::Gelu, &x_wide)));
     let (by_x, value, _) = backward(Activation::Gelu, &x, &gradient, BOTH);
     let (expected, _, _) = backward(Activation::Gelu, &x_wide, &gradient_wide, BOTH);
     assert!(

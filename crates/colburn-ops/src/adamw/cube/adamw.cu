@@ -119,7 +119,7 @@ __device__ __forceinline__ void step(
     weight = weight * p.keep - mean / denominator * p.rate;
 }
 
-// With numbers, the last of which is the square of the norm: nothing changes unless all are finite, and the norm is clipped.
+// With numbers, the last of which is the square of the norm: nothing changes unless all are finite, and the norm times `factor` is clipped.
 extern "C" __global__ void __launch_bounds__(THREADS)
 update(
     const __grid_constant__ Parameters table, u32 entries, const __grid_constant__ Settings settings, float factor,
@@ -129,8 +129,8 @@ update(
         bool finite = true;
         for (u32 i = 0; i < count_of_numbers; ++i) finite = finite && is_finite(numbers[i]);
         if (!finite) return;
-        double coefficient = max_norm / (sqrt((double)numbers[count_of_numbers - 1]) + 1e-6);
-        if (max_norm > 0.0 && coefficient < 1.0) factor = (float)coefficient;
+        double coefficient = max_norm / (sqrt((double)numbers[count_of_numbers - 1]) * (double)factor + 1e-6);
+        if (max_norm > 0.0 && coefficient < 1.0) factor = (float)(coefficient * (double)factor);
     }
     const Parameter& p = table.all[entry(table, entries)];
     const u32 start = (blockIdx.x - p.first) * CHUNK;

@@ -40,9 +40,9 @@ pub(super) fn adamw_all(
 ) -> Vec<(AnyTensor, [AnyTensor; 2])> {
     let (factor, norm) = match clip {
         Clip::By(factor) => (*factor, None),
-        Clip::ToNorm { numbers, max_norm } => {
+        Clip::ToNorm { numbers, max_norm, unscale } => {
             let numbers = contiguous(AnyTensor::new(numbers.clone()));
-            (1.0, Some(Norm { numbers, max_norm: *max_norm }))
+            (*unscale, Some(Norm { numbers, max_norm: *max_norm }))
         }
     };
     let parameter = |update: ParameterUpdate| {

@@ -17,7 +17,7 @@ pub(super) struct Parameter {
     pub squares: CubeTensor,
 }
 
-/// The norm that gradients are clipped to on the device.
+/// The norm that gradients, times their factor, are clipped to on the device.
 pub(super) struct Norm {
     /// Numbers that must be finite, the last of which is the square of the norm of all gradients.
     pub numbers: CubeTensor,

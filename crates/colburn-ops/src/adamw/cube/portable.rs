@@ -123,7 +123,7 @@ fn update_kernel<N: Size>(
         for at in 0..count_of_numbers {
             finite = finite && is_finite(numbers[at as usize]);
         }
-        let norm = numbers[(count_of_numbers - 1u32) as usize].sqrt();
+        let norm = numbers[(count_of_numbers - 1u32) as usize].sqrt() * factor;
         let coefficient = max_norm / (norm + 1e-6f32);
         if max_norm > 0.0f32 && coefficient < 1.0f32 {
             by *= coefficient;

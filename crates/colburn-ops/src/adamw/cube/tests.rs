@@ -63,12 +63,21 @@ fn the_update_of_all_is_that_of_flex() {
 
 #[test]
 fn the_norm_is_clipped_on_the_device() {
-    for (squared, max_norm) in [(100.0f32, 1.0), (0.25, 1.0), (100.0, 0.0), (0.0, 1.0)] {
-        let clip = |device: &Device| Clip::ToNorm { numbers: Tensor::from_data([3.5, squared], device), max_norm };
+    for (squared, max_norm, unscale) in [
+        (100.0f32, 1.0, 1.0),
+        (0.25, 1.0, 1.0),
+        (100.0, 0.0, 1.0),
+        (0.0, 1.0, 1.0),
+        (100.0, 1.0, 0.25),
+        (100.0, 1.0, 1e-2),
+        (100.0, 0.0, 0.5),
+    ] {
+        let numbers = |device: &Device| Tensor::from_data([3.5, squared], device);
+        let clip = |device: &Device| Clip::ToNorm { numbers: numbers(device), max_norm, unscale };
         let found = adamw_all(SETTINGS, &clip(&device()), parameters(9, moved));
         let expected = adamw_all(SETTINGS, &clip(&Device::flex()), parameters(9, |x| x));
         near(found, expected);
-        let factor = Clip::factor(f64::from(squared).sqrt(), max_norm);
+        let factor = Clip::factor_of_scaled(f64::from(squared).sqrt(), max_norm, unscale);
         near(
             adamw_all(SETTINGS, &clip(&device()), parameters(9, moved)),
             adamw_all(SETTINGS, &Clip::By(factor), parameters(9, |x| x)),
@@ -83,7 +92,7 @@ fn nothing_changes_where_a_number_is_not_finite() {
     };
     for numbers in [[f32::NAN, 1.0], [1.0, f32::NAN], [f32::INFINITY, 1.0], [1.0, f32::INFINITY]] {
         for device in [device(), Device::flex()] {
-            let clip = Clip::ToNorm { numbers: Tensor::from_data(numbers, &device), max_norm: 1.0 };
+            let clip = Clip::ToNorm { numbers: Tensor::from_data(numbers, &device), max_norm: 1.0, unscale: 1.0 };
             let on = |x: Tensor<2>| Tensor::from_data(x.into_data(), &device);
             assert_eq!(all(adamw_all(SETTINGS, &clip, parameters(9, on))), all(before(parameters(9, on))));
         }

@@ -1,5 +1,6 @@
 //! Packed attention on the tensor cores of NVIDIA's GPUs from Hopper on, in CUDA C++: CubeCL's matrix instructions keep their results where an online
-//! softmax cannot reach them. The source, `attention.cu`, says what the kernels take. It is compiled for q, k and v in bf16, side by side.
+//! softmax cannot reach them. The source, `attention.cu`, says what the kernels take. It is compiled for q, k and v in bf16 or f16, side by
+//! side.
 
 mod bias;
 mod work;
@@ -69,7 +70,7 @@ fn warps(head_dim: usize) -> [usize; 2] {
 pub(crate) fn serves(batch: &Batch, head_dim: usize, dtype: DType, options: &AttentionOptions) -> bool {
     let device = cube_device(batch.device());
     let short = || options.window.is_none() && batch.spans().max_length() <= 16 * warps(head_dim)[1];
-    dtype == DType::BF16
+    matches!(dtype, DType::BF16 | DType::F16)
         && [32, 64, 128].contains(&head_dim)
         && (options.bias.is_none() || short())
         && device.runtime() == RuntimeId::Cuda
@@ -116,7 +117,7 @@ impl TensorCores {
         };
         let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
         let arrays = [Some(qkv), Some(&output), Some(&lse), None, slots, starts, items];
-        let bias = self.bias(task, table);
+        let bias = self.bias(task, qkv.dtype, table);
         self.queue(task, Pass::Forward, c"attention_forward", launch, tokens, &arrays, bias.as_ref());
         (output, lse)
     }
@@ -144,12 +145,12 @@ impl TensorCores {
                 shared: (w * (160 * self.head_dim + scores + 320 + 32 * w)) as u32,
             };
             let [slots, starts, items] = [&lists.slots, &lists.starts, &lists.items].map(Some);
-            let bias = self.bias(task, table);
+            let bias = self.bias(task, by_qkv.dtype, table);
             let by_distance = self.distances.as_ref().map(|distances| distances.sums(task, lists));
             let arrays = [qkv, output, gradient, lse, Some(&by_qkv), None, slots, starts, items, by_distance.as_ref()];
             self.queue(task, Pass::Backward, c"attention_backward", launch, tokens, &arrays, bias.as_ref());
             if let (Some(distances), Some(sums), Some(table)) = (&self.distances, by_distance, table) {
-                by_table = Some(distances.by_table(task, self.code(Pass::Backward), &sums, lists, table));
+                by_table = Some(distances.by_table(task, self.code(Pass::Backward, by_qkv.dtype), &sums, lists, table));
             }
         }
         if let Some(tiles) = &self.plan.long {
@@ -169,13 +170,14 @@ impl TensorCores {
         (by_qkv, by_table)
     }
 
-    /// The bias of each distance, if there is one.
-    fn bias(&self, task: &mut Task, table: Option<&CubeTensor>) -> Option<CubeTensor> {
+    /// The bias of each distance, if there is one, for q, k and v of this type.
+    fn bias(&self, task: &mut Task, dtype: DType, table: Option<&CubeTensor>) -> Option<CubeTensor> {
         let (distances, table) = self.distances.as_ref().zip(table)?;
-        Some(distances.spread(task, self.code(Pass::Forward), table, self.heads))
+        Some(distances.spread(task, self.code(Pass::Forward, dtype), table, self.heads))
     }
 
-    /// Adds a kernel. `arrays` are its leading arguments but for the seeds and the bias of each distance, which follow.
+    /// Adds a kernel. `arrays` are its leading arguments but for the seeds and the bias of each distance, which follow; the first is q, k and v, whose
+    /// type others share.
     #[allow(clippy::too_many_arguments, reason = "a launch is described by as many")]
     fn queue(
         &self,
@@ -187,6 +189,7 @@ impl TensorCores {
         arrays: &[Option<&CubeTensor>],
         bias: Option<&CubeTensor>,
     ) {
+        let dtype = arrays[0].map_or(DType::BF16, |qkv| qkv.dtype);
         let masks = self.masks.as_ref();
         let scale = masks.map_or(1.0, |masks| masks.scale);
         let seeds = masks.map(|masks| &*masks.seeds);
@@ -203,14 +206,15 @@ impl TensorCores {
             Argument::F32(if pass == Pass::Forward { scale } else { scale.log2() }),
         ]);
         // SAFETY: the arguments are those of the kernel by its source; the lists name rows that there are.
-        unsafe { task.kernel(self.code(pass), name, launch, arguments) };
+        unsafe { task.kernel(self.code(pass, dtype), name, launch, arguments) };
     }
 
-    /// The source with its defines.
-    fn code(&self, pass: Pass) -> &'static Code {
+    /// The source with its defines, for arrays of this type.
+    fn code(&self, pass: Pass, dtype: DType) -> &'static Code {
         let [forward, backward] = warps(self.head_dim);
         SOURCE.with(&[
             ("HEAD_DIM", self.head_dim as u32),
+            ("HALF", u32::from(dtype == DType::F16)),
             ("WINDOW", u32::from(self.window.is_some())),
             ("DROPOUT", u32::from(self.masks.is_some())),
             ("BIAS", u32::from(self.distances.is_some())),

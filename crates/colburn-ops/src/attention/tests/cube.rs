@@ -7,7 +7,7 @@ use super::nan;
 use crate::attention::cube::Attention;
 use crate::attention::{AttentionOptions, cube};
 use crate::batch::Batch;
-use crate::cube::testing::{agree, device, has_bf16, moved, values};
+use crate::cube::testing::{agree, device, has_bf16, moved, short_types, values};
 use crate::kernel::cube::{apply_1, apply_2, apply_3, apply_4};
 use crate::spans::Spans;
 use crate::testing::random;
@@ -176,15 +176,18 @@ fn infinite_scores_are_nan() {
 }
 
 #[test]
-fn agrees_with_its_twin_in_bf16() {
-    if !has_bf16() {
-        return;
+fn agrees_with_its_twin_in_short_types() {
+    for dtype in short_types() {
+        agrees_in(dtype);
     }
-    for (seed, head_dim) in [8, 20, 32, 64, 128].into_iter().enumerate() {
+}
+
+fn agrees_in(dtype: DType) {
+    for (seed, head_dim) in some(&[8, 20, 32, 64, 128], 1).into_iter().enumerate() {
         let case = Case { head_dim, ..draw(seed as u64, &[0, 3, 32, 65, 180]) };
-        let [q, k, v, table] = case.draw(seed as u64).map(|x| x.cast(DType::BF16).cast(DType::F32));
+        let [q, k, v, table] = case.draw(seed as u64).map(|x| x.cast(dtype).cast(DType::F32));
         let kernel = |[q, k, v, table]: [Tensor<2>; 4]| {
-            let [q, k, v] = [q, k, v].map(|x| x.cast(DType::BF16));
+            let [q, k, v] = [q, k, v].map(|x| x.cast(dtype));
             let table = case.biased.then_some(table);
             let attention = case.attention(table.clone(), MEMORY);
             let value: Tensor<2> = match table {

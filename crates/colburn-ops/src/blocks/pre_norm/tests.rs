@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::attention::AttentionOptions;
 use crate::batch::Batch;
 use crate::blocks::weights::{PreNorm, PreNormAttentionWeights, PreNormFeedForwardWeights, Projection};
-use crate::cube::testing::{agree, all_near, gradients, has_bf16, moved, near_in_bf16, values};
+use crate::cube::testing::{agree, all_near, gradients, has_bf16, moved, near_in, short_precisions, values};
 use crate::masks::Dropout;
 use crate::precision::Precision;
 use crate::spans::Spans;
@@ -135,31 +135,24 @@ fn cube_feed_forward_agrees_with_its_twin() {
 }
 
 #[test]
-fn cube_blocks_in_bf16_stay_near_f32() {
-    if !has_bf16() {
-        return;
-    }
+fn cube_blocks_in_short_types_stay_near_f32() {
     for (biases, dropout, window) in [(false, 0.0, None), (false, 0.0, Some(20)), (true, 0.1, None)] {
-        for norm in [true, false] {
-            let parts = Parts { norm, biases, window, dropout };
-            let attention = inputs(128, 384, 128);
-            let block = |precision| move |inputs| attended(inputs, parts, 2, precision);
-            let exact = gradients(attention.clone(), block(Precision::F32));
-            near_in_bf16(
-                &gradients(attention.map(moved), block(Precision::Bf16)),
-                &exact,
-                &format!("attention, {parts:?}"),
-            );
+        for precision in short_precisions() {
+            for norm in [true, false] {
+                let parts = Parts { norm, biases, window, dropout };
+                let attention = inputs(128, 384, 128);
+                let block = |precision| move |inputs| attended(inputs, parts, 2, precision);
+                let exact = gradients(attention.clone(), block(Precision::F32));
+                let found = gradients(attention.map(moved), block(precision));
+                near_in(precision, &found, &exact, &format!("attention, {parts:?}"));
+            }
+            let parts = Parts { norm: true, biases, window, dropout };
+            let inputs = inputs(128, 512, 256);
+            let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, parts, precision);
+            let exact = gradients(inputs.clone(), block(Precision::F32));
+            let found = gradients(inputs.map(moved), block(precision));
+            near_in(precision, &found, &exact, &format!("feed-forward, {parts:?}"));
         }
-        let parts = Parts { norm: true, biases, window, dropout };
-        let inputs = inputs(128, 512, 256);
-        let block = |precision| move |inputs| fed_forward(inputs, Activation::Gelu, parts, precision);
-        let exact = gradients(inputs.clone(), block(Precision::F32));
-        near_in_bf16(
-            &gradients(inputs.map(moved), block(Precision::Bf16)),
-            &exact,
-            &format!("feed-forward, {parts:?}"),
-        );
     }
 }
 

@@ -18,7 +18,8 @@ mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
 
-use super::matrix::{self, Matrix};
+use super::matrix::Matrix;
+use super::rounded;
 
 /// True if this processor has an instruction for products of bf16.
 pub(crate) fn is_native() -> bool {
@@ -32,7 +33,7 @@ pub(crate) fn is_native() -> bool {
     }
 }
 
-/// As [`matrix::product`], of the operands rounded to bf16.
+/// As [`product`](super::matrix::product) of f32, of the operands rounded to bf16.
 ///
 /// # Panics
 /// When the shapes do not fit together, or `out` is too short.
@@ -46,14 +47,7 @@ pub(crate) fn product(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: 
 
 /// On a processor that lacks the instruction: as fast as f32, and the same numbers up to the order of sums.
 fn elsewhere(out: &mut [f32], width: usize, a: Matrix, b: Matrix, add: bool) {
-    let rounded = |matrix: Matrix| {
-        let [rows, columns] = matrix.shape();
-        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| [row, column]));
-        places.map(|place| round(matrix.at(place))).collect::<Vec<f32>>()
-    };
-    let (left, right) = (rounded(a), rounded(b));
-    let whole = |values, [rows, columns]: [usize; 2]| Matrix::new(values, rows, columns);
-    matrix::product(out, width, whole(&left, a.shape()), whole(&right, b.shape()), add);
+    rounded::product(round, out, width, a, b, add);
 }
 
 /// The nearest number of bf16, that with an even last digit of two.

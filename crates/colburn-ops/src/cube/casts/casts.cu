@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) cast_all(const __grid_cons
     } else {
         for (u32 place = start + threadIdx.x; place < end; place += THREADS) {
             const u64 at = (u64)(place / entry.columns) * entry.width + place % entry.columns;
-#if BF16
+#if LOW
             entry.to[at] = (Low)pair(entry.from[place], 0.0f);
 #else
             entry.to[at] = entry.from[place];

@@ -1,4 +1,4 @@
-//! Casts from f32 to bf16, and copies of f32, on CUDA: many a launch.
+//! Casts from f32 to bf16 or f16, and copies of f32, on CUDA: many a launch.
 
 use burn::tensor::DType;
 
@@ -6,7 +6,7 @@ use super::cast::Cast;
 use crate::cube::array::len;
 use crate::cube::cuda::nvrtc::{self, Launch, Source, argument};
 use crate::cube::cuda::task::Task;
-use crate::cube::cuda::{takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 
 static SOURCE: Source = Source::new(with_common!("casts.cu"), &[]);
 
@@ -40,8 +40,8 @@ struct Entry {
 
 /// Queues the casts.
 pub(super) fn cast_all(task: &mut Task, casts: &[Cast]) {
-    let Some(low) = casts.first().map(|cast| cast.to.dtype) else { return };
-    let code = SOURCE.with(&[("BF16", u32::from(low == DType::BF16))]);
+    let Some(to) = casts.first().map(|cast| cast.to.dtype) else { return };
+    let code = SOURCE.with(&[low(to)]);
     for casts in casts.chunks(ENTRIES) {
         let (mut table, mut blocks) = ([Entry::default(); ENTRIES], 0);
         let mut offsets = [0u64; ENTRIES];
@@ -55,7 +55,7 @@ pub(super) fn cast_all(task: &mut Task, casts: &[Cast]) {
                 vectors: u32::from([columns, width, cast.first].into_iter().all(|size| size.is_multiple_of(VECTOR))),
                 ..Entry::default()
             };
-            *offset = (cast.first * low.size()) as u64;
+            *offset = (cast.first * to.size()) as u64;
             blocks += len(&cast.from).div_ceil(CHUNK) as u32;
         }
         let places: Vec<_> = casts.iter().map(|cast| (task.array(&cast.from), task.array(&cast.to))).collect();

@@ -1,7 +1,7 @@
 // Functions that several sources share; this text stands before theirs. Sums are in f32, and in an order that follows from the shapes alone.
 //
 // Defines
-// BF16: 1 if the type Low, in which the factors of products and the arrays between two kernels are, is bf16; 0 if it is f32.
+// LOW: the type Low, in which the factors of products and the arrays between two kernels are: 0 for f32, 1 for bf16, 2 for f16.
 // DROPOUT: 1 if there are masks; only where a kernel has some.
 
 // Functions that some sources do not need.
@@ -11,7 +11,7 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-#if BF16
+#if LOW
 typedef u16 Low;
 #else
 typedef float Low;
@@ -22,7 +22,27 @@ typedef float Low;
 
 #define DEVICE static __device__ __forceinline__
 
-// The bits of two numbers in bf16, the nearest, the first in the low half.
+// Two numbers of a type of 16 bits, bf16 unless Low is f16, as bits, the first in the low half. `pair` takes the nearest; what f16 cannot hold is
+// infinite.
+#if LOW == 2
+DEVICE u16 half_of(float x) {
+    u16 half;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(x));
+    return half;
+}
+
+DEVICE float wide_of(u16 half) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(half));
+    return x;
+}
+
+DEVICE u32 pair(float first, float second) { return half_of(first) | (u32)half_of(second) << 16; }
+
+DEVICE float first_of(u32 both) { return wide_of((u16)both); }
+
+DEVICE float second_of(u32 both) { return wide_of((u16)(both >> 16)); }
+#else
 DEVICE u32 pair(float first, float second) {
     u32 both;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
@@ -32,6 +52,7 @@ DEVICE u32 pair(float first, float second) {
 DEVICE float first_of(u32 both) { return __uint_as_float(both << 16); }
 
 DEVICE float second_of(u32 both) { return __uint_as_float(both & 0xffff0000u); }
+#endif
 
 // Four numbers that lie together, at a multiple of their size.
 DEVICE void load_four(float (&to)[4], const float* from) {
@@ -54,7 +75,7 @@ DEVICE void store_four(u16* to, const float (&from)[4]) {
 
 // Sixteen bytes of numbers.
 DEVICE void load_vector(float (&to)[VECTOR], const Low* from) {
-#if BF16
+#if LOW
     const uint4 eight = *reinterpret_cast<const uint4*>(from);
     to[0] = first_of(eight.x), to[1] = second_of(eight.x), to[2] = first_of(eight.y), to[3] = second_of(eight.y);
     to[4] = first_of(eight.z), to[5] = second_of(eight.z), to[6] = first_of(eight.w), to[7] = second_of(eight.w);
@@ -64,7 +85,7 @@ DEVICE void load_vector(float (&to)[VECTOR], const Low* from) {
 }
 
 DEVICE void store_vector(Low* to, const float (&from)[VECTOR]) {
-#if BF16
+#if LOW
     *reinterpret_cast<uint4*>(to) =
         make_uint4(pair(from[0], from[1]), pair(from[2], from[3]), pair(from[4], from[5]), pair(from[6], from[7]));
 #else

@@ -24,10 +24,10 @@ macro_rules! with_common {
 
 pub(crate) use with_common;
 
-/// True if kernels behind the common functions take the array: it holds f32 or bf16, and begins at a multiple of 16 bytes.
+/// True if kernels behind the common functions take the array: it holds f32, bf16 or f16, and begins at a multiple of 16 bytes.
 pub(crate) fn takes(array: &CubeTensor) -> bool {
     let aligned = array.handle.offset_start.is_none_or(|first| first.is_multiple_of(16));
-    matches!(array.dtype, DType::F32 | DType::BF16) && aligned
+    matches!(array.dtype, DType::F32 | DType::BF16 | DType::F16) && aligned
 }
 
 /// The compute capability of a device of CUDA, times ten: 90 is Hopper. CubeCL has it in the name of what it compiles for.
@@ -35,9 +35,14 @@ pub(crate) fn capability(device: &CubeDevice) -> Option<u32> {
     device.client().properties().identity.fingerprint.strip_prefix("ptx_sm")?.parse().ok()
 }
 
-/// The define BF16 of the common functions, for a matrix that [`takes`] lets pass.
-pub(crate) fn bf16(array: &CubeTensor) -> u32 {
-    u32::from(array.dtype == DType::BF16)
+/// The define of the common functions for arrays of this type, one that [`takes`] lets pass.
+pub(crate) fn low(dtype: DType) -> (&'static str, u32) {
+    let number = match dtype {
+        DType::BF16 => 1,
+        DType::F16 => 2,
+        _ => 0,
+    };
+    ("LOW", number)
 }
 
 /// Number of elements in 16 bytes.

@@ -7,7 +7,7 @@ use super::blocks::{Blocks, LANES, ROWS};
 use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::cuda::{low, takes, vector, with_common};
 use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("sums.cu"), &[]);
@@ -42,7 +42,7 @@ pub(super) fn partial_sums(task: &mut Task, x: &CubeTensor) -> CubeTensor {
     ];
     let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
     // SAFETY: the arguments are those of the kernel, and the arrays have the sizes that it is told.
-    unsafe { task.kernel(SOURCE.with(&[("BF16", bf16(x))]), c"column_sums", launch, arguments) };
+    unsafe { task.kernel(SOURCE.with(&[low(x.dtype)]), c"column_sums", launch, arguments) };
     partial
 }
 
@@ -55,6 +55,6 @@ pub(super) fn add_partial(task: &mut Task, partial: &CubeTensor) -> CubeTensor {
         [task.argument(partial), task.argument(&out), Argument::U32(blocks as u32), Argument::U32(vectors as u32)];
     let launch = Launch::new(vectors.div_ceil(SECOND_LANES) as u32, (SECOND_LANES * SECOND_ROWS) as u32);
     // SAFETY: as above.
-    unsafe { task.kernel(SOURCE.with(&[("BF16", 0)]), c"add_partial", launch, arguments) };
+    unsafe { task.kernel(SOURCE.with(&[low(DType::F32)]), c"add_partial", launch, arguments) };
     out
 }

@@ -7,7 +7,7 @@ use super::sum::Terms;
 use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("terms.cu"), &[]);
@@ -40,7 +40,7 @@ pub(super) fn sum(task: &mut Task, terms: &Terms) -> CubeTensor {
         Argument::U32(width as u32),
     ];
     arguments.extend(masks::arguments(task, terms.masks.as_ref()));
-    let code = SOURCE.with(&[("BF16", bf16(&terms.x)), ("DROPOUT", u32::from(terms.masks.is_some()))]);
+    let code = SOURCE.with(&[low(terms.x.dtype), ("DROPOUT", u32::from(terms.masks.is_some()))]);
     let launch = Launch::new(vectors.div_ceil(THREADS).min(BLOCKS) as u32, THREADS as u32);
     // SAFETY: the arguments are those of the kernel, and the arrays have as many rows and columns as it is told.
     unsafe { task.kernel(code, c"sum_of_terms", launch, arguments) };

@@ -9,7 +9,7 @@ use crate::cube::masks::RowMasks;
 /// The terms of the sum.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
-    /// `[tokens, width]`, f32 or bf16.
+    /// `[tokens, width]`, f32, bf16 or f16.
     pub x: CubeTensor,
     /// `[width]`, f32.
     pub x_bias: Option<CubeTensor>,

@@ -7,7 +7,7 @@ use super::order::{BLOCK, Order};
 use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("gather.cu"), &[]);
@@ -57,7 +57,7 @@ pub(super) fn sums(task: &mut Task, order: &Order, lists: &CubeTensor, x: &CubeT
 }
 
 fn code() -> &'static Code {
-    SOURCE.with(&[("BF16", 0)])
+    SOURCE.with(&[low(DType::F32)])
 }
 
 /// A thread for each vector of so many rows, and the arguments that say how many there are, and how many of a row.

@@ -95,6 +95,6 @@ impl Factors {
     }
 
     fn defines(self) -> [(&'static str, u32); 4] {
-        [("BF16", 0), ("DIM", self.dim() as u32), ("SPLIT", u32::from(self.split)), ("HOPPER", 0)]
+        [("LOW", 0), ("DIM", self.dim() as u32), ("SPLIT", u32::from(self.split)), ("HOPPER", 0)]
     }
 }

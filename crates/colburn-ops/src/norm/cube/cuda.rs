@@ -7,7 +7,7 @@ use crate::cube::array::sizes;
 use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 use crate::cube::room::Room;
 use crate::cube::terms::Terms as Input;
 
@@ -103,7 +103,7 @@ pub(super) fn backward(
 fn code(input: &Input) -> &'static Code {
     let [_, width] = input.sizes();
     let dropout = u32::from(input.masks.is_some());
-    SOURCE.with(&[("BF16", bf16(&input.x)), ("WIDTH", width as u32), ("DROPOUT", dropout), ("PRE", 0)])
+    SOURCE.with(&[low(input.x.dtype), ("WIDTH", width as u32), ("DROPOUT", dropout), ("PRE", 0)])
 }
 
 /// The norms of an array of f32, which [`serves`] takes, in this type, and the statistics. See `pre_forward`.
@@ -176,9 +176,9 @@ pub(super) fn pre_backward(
 }
 
 /// The code of a norm before a layer, by an array of rows in the type of factors.
-fn pre_code(low: &CubeTensor) -> &'static Code {
-    let [_, width] = sizes(low);
-    SOURCE.with(&[("BF16", bf16(low)), ("WIDTH", width as u32), ("DROPOUT", 0), ("PRE", 1)])
+fn pre_code(factors: &CubeTensor) -> &'static Code {
+    let [_, width] = sizes(factors);
+    SOURCE.with(&[low(factors.dtype), ("WIDTH", width as u32), ("DROPOUT", 0), ("PRE", 1)])
 }
 
 /// The threads of a block, as in the source.

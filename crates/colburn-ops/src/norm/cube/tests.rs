@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::cube::copy::cast;
 use crate::cube::masks::on_device;
 use crate::cube::queue::alone;
-use crate::cube::testing::{agree, array, device, has_bf16, moved, numbers_of, values};
+use crate::cube::testing::{agree, array, device, moved, numbers_of, short_types, values};
 use crate::dropout;
 use crate::masks::{Dropout, RowMasks};
 use crate::spans::Spans;
@@ -181,11 +181,11 @@ fn before_a_layer_agrees_with_the_twin() {
             close(found, expected, tolerance(shape[1]), &format!("gradient {number} of {shape:?}"));
         }
         assert!(run(DType::F32) == (y.clone(), found), "the gradients of {shape:?} differ from run to run");
-        if has_bf16() {
-            let (low, found) = run(DType::BF16);
-            close(&low, &y, 4e-3, "the norm in bf16");
+        for dtype in short_types() {
+            let (low, found) = run(dtype);
+            close(&low, &y, 4e-3, &format!("the norm in {dtype:?}"));
             for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                close(found, expected, 2e-2, &format!("gradient {number} of {shape:?} in bf16"));
+                close(found, expected, 2e-2, &format!("gradient {number} of {shape:?} in {dtype:?}"));
             }
         }
     }
@@ -235,12 +235,15 @@ fn a_row_with_nan_between_whole_vectors_is_nan_alone() {
 }
 
 #[test]
-fn bf16_is_that_of_its_f32() {
-    if !has_bf16() {
-        return;
+fn short_types_are_those_of_their_f32() {
+    for dtype in short_types() {
+        is_that_of_its_f32(dtype);
     }
+}
+
+fn is_that_of_its_f32(dtype: DType) {
     let [x, residual, w, b] = inputs([200, 768]);
-    let x = cast(&array(x), DType::BF16);
+    let x = cast(&array(x), dtype);
     let masks = on_device(&masks(200), &mut batch(200));
     let (residual, x_bias) = (Some(array(residual)), Some(array(flat(random([1, 768], 5)))));
     let low = Input { x: x.clone(), x_bias, residual, masks: Some(masks) };
@@ -248,8 +251,8 @@ fn bf16_is_that_of_its_f32() {
     let (w, b) = (array(flat(w)), array(flat(b)));
     let (low_norms, norms) = (forward(&low, &w, &b, 1e-5), forward(&wide, &w, &b, 1e-5));
     assert!(numbers_of(&low_norms.y) == numbers_of(&norms.y));
-    let round = |x: &_| rounded(x, DType::BF16);
-    assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in bf16");
+    let round = |x: &_| rounded(x, dtype);
+    assert!(low_norms.low.is_none_or(|low| numbers_of(&cast(&low, DType::F32)) == round(&norms.y)), "y in {dtype:?}");
     let gradient = array(random([200, 768], 6));
     let found = backward(&low, &w, &low_norms.statistics, &gradient);
     let expected = backward(&wide, &w, &norms.statistics, &gradient);

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{takes, with_common};
+use crate::cube::cuda::{low, takes, with_common};
 use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("normalize.cu"), &[]);
@@ -47,7 +47,7 @@ pub(super) fn backward(task: &mut Task, value: &CubeTensor, squares: &CubeTensor
 }
 
 fn code() -> &'static Code {
-    SOURCE.with(&[("BF16", 0)])
+    SOURCE.with(&[low(DType::F32)])
 }
 
 fn numbers(rows: usize, width: usize) -> [Argument; 2] {

@@ -11,7 +11,7 @@ use crate::batch::Batch;
 use crate::cube::array::{cube_device, sizes, upload};
 use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
-use crate::cube::cuda::{bf16, with_common};
+use crate::cube::cuda::{low, with_common};
 use crate::cube::texts::Texts;
 use crate::rotary::angles::of_positions;
 
@@ -79,7 +79,7 @@ impl Table {
             Argument::U32(heads as u32),
             Argument::F32(if back { -1.0 } else { 1.0 }),
         ];
-        let code = SOURCE.with(&[("BF16", bf16(qkv)), ("HALF_HEAD", self.head_dim as u32 / 2)]);
+        let code = SOURCE.with(&[low(qkv.dtype), ("HALF_HEAD", self.head_dim as u32 / 2)]);
         let launch = Launch::new(rows.div_ceil(ROWS).min(BLOCKS) as u32, THREADS as u32);
         // SAFETY: the arguments are those of the kernel, the array has so many rows and heads, and each row a text and a position of the table.
         unsafe { task.kernel(code, c"rotate", launch, arguments) };
