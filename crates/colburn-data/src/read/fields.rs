@@ -26,19 +26,19 @@ impl CommonFields {
     }
 
     /// Checks a file after its last row, and warns about the columns that it lacks.
-    pub(crate) fn check_file(&mut self, path: &Path, rows: &dyn Rows) -> Result<()> {
+    pub(crate) fn check_file(&mut self, path: &Path, fields: &[Field]) -> Result<()> {
         self.checked = false;
-        self.check(path, rows.fields())?;
+        self.check(path, fields)?;
         if self.first.as_os_str().is_empty() {
             path.clone_into(&mut self.first);
         }
-        let is_here = |name: &&String| rows.fields().iter().any(|field| field.name == **name);
+        let is_here = |name: &&String| fields.iter().any(|field| field.name == **name);
         let absent: Vec<&String> = self.names.iter().filter(|name| !is_here(name)).collect();
-        if !absent.is_empty() && !rows.fields().is_empty() {
+        if !absent.is_empty() && !fields.is_empty() {
             let (path, first, absent) = (path.display(), self.first.display(), quoted(absent));
             tracing::warn!("{path}: no column {absent}, which {first} or a file after it has; missing in these rows");
         }
-        let new: Vec<String> = rows.fields().iter().map(|field| field.name.clone()).collect();
+        let new: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         self.names.extend(new.into_iter().filter(|name| !self.names.contains(name)).collect::<Vec<_>>());
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::vec::IntoIter;
 
 use crate::error::{Error, Place, Result};
 use crate::read::fields::CommonFields;
+use crate::read::input::Input;
 use crate::read::open;
 use crate::read::rows::Rows;
 use crate::source::Source;
@@ -91,7 +92,8 @@ impl Records {
         loop {
             let Some((path, rows)) = &mut self.current else {
                 let Some(file) = self.files.next() else { return Ok(false) };
-                let rows = open(&file, &self.source)?;
+                let input = Input::open(&file.path, self.source.format)?;
+                let rows = open(input, &file, &self.source)?;
                 self.current = Some((file.path, rows));
                 self.known = 0;
                 continue;
@@ -108,7 +110,7 @@ impl Records {
                 self.common.check_row(path, rows.as_ref())?;
                 return Ok(true);
             }
-            self.common.check_file(path, rows.as_ref())?;
+            self.common.check_file(path, rows.fields())?;
             self.current = None;
         }
     }

@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::roles::columns::Columns;
 use crate::roles::options::RowOptions;
-use crate::roles::scan::Scan;
+use crate::roles::scan::{Scan, has_all_texts};
 use crate::roles::texts::RowTexts;
 use crate::shuffle::{Purpose, permutation};
 
@@ -72,6 +72,9 @@ impl TextRows {
             tracing::warn!("{line}");
         } else {
             tracing::info!("{line}");
+        }
+        if has_all_texts(&data, &columns, options)? {
+            return Ok(Self { data, options, checked: Some(Arc::new(columns)), picks: None });
         }
         let mut scan = Scan::new(data.len());
         for row in 0..data.len() {

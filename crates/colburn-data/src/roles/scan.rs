@@ -7,6 +7,18 @@ use crate::roles::finder::Scores;
 use crate::roles::options::{Missing, Positives, RowOptions, ShortRows};
 use crate::roles::texts::RowTexts;
 
+/// True if it is known without a look at each row that all are kept as they are: every column with a role holds one text a row, and none is
+/// blank.
+pub(super) fn has_all_texts(data: &Dataset, columns: &Columns, options: RowOptions) -> Result<bool> {
+    let documents = columns.documents();
+    let is_plain = *columns.scores() == Scores::None
+        && options.n_negatives.is_none()
+        && columns.positives().len() <= 1
+        && !documents.iter().any(|&column| columns.is_list(column));
+    let roles = || std::iter::once(columns.query()).chain(documents.iter().copied());
+    Ok(is_plain && data.are_texts(&roles().collect::<Vec<_>>())?)
+}
+
 /// The rows that are kept, as far as not all of them are kept as they are.
 pub(super) struct Kept {
     pub rows: Option<Vec<usize>>,

@@ -7,7 +7,7 @@ use crate::table::cells::RowBytes;
 use crate::table::kinds::{ColumnKind, Seen};
 use crate::table::spool::SpoolWriter;
 use crate::table::value::Value;
-use crate::table::{Column, IN_MEMORY, Table};
+use crate::table::{Column, IN_MEMORY, Rows, Table};
 
 /// A table under construction.
 pub(crate) struct TableBuilder {
@@ -92,7 +92,7 @@ impl TableBuilder {
         Ok(Table {
             columns,
             left_out,
-            rows: self.spool.finish()?,
+            rows: Rows::Spool(self.spool.finish()?),
             len: self.rows,
             files: self.files,
             starts: self.starts,
