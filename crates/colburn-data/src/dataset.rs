@@ -73,7 +73,7 @@ impl Dataset {
     /// rows, and when two files have no common column. The message names the file and the place in it. Damage within the values of a
     /// Parquet or Arrow file is an error when they are read.
     pub fn from_source(source: &Source) -> Result<Self> {
-        Ok(Self::all_of(read::table(source)?))
+        Ok(Self::of_table(read::table(source)?))
     }
 
     /// Text columns from rows in memory, for small sets and tests.
@@ -122,10 +122,11 @@ impl Dataset {
             }
             table.push(|column| values[column].clone(), || Place::Memory { row })?;
         }
-        Ok(Self::all_of(table.finish()?))
+        Ok(Self::of_table(table.finish()?))
     }
 
-    fn all_of(table: Table) -> Self {
+    /// All rows of a table.
+    pub(crate) fn of_table(table: Table) -> Self {
         let rows = Rows::Run(0..table.rows());
         Self { table: Arc::new(table), rows, roles: None }
     }

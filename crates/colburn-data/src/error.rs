@@ -344,6 +344,17 @@ pub enum Error {
     /// A batch of no rows.
     #[error("batch_size = 0; expected at least 1")]
     BatchSize,
+    /// A shuffle buffer of no rows.
+    #[error("buffer_size = 0; expected at least 1")]
+    BufferSize,
+    /// An order of the rows that a source that is streamed cannot have.
+    #[error(
+        "{data}: streamed, so that its rows are not known beforehand; expected a sampling of \"random\" or \"sequential\""
+    )]
+    Streamed {
+        /// The data set.
+        data: String,
+    },
     /// The tokenizer refused a text.
     #[error(transparent)]
     Tokenizer(#[from] colburn_model::Error),

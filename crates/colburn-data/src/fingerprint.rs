@@ -19,7 +19,7 @@
 use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
 use crate::error::Result;
-use crate::examples::Examples;
+use crate::examples::{Examples, KnownRows};
 use crate::hash::hash;
 use crate::roles::mapping::Roles;
 use crate::roles::options::{Positives, RowOptions, ShortRows};
@@ -40,6 +40,8 @@ impl Examples {
     /// content of up to 1,000 evenly spaced rows, the first and the last among them. Of a distillation data set the texts
     /// and scores of those rows count, wherever the three tables have them. It is the same for the same values in another
     /// file format, on any machine and in any version of this crate. A number in a CSV file is a text, and so another value.
+    ///
+    /// Of a stream the rows of its head count, as if they were all.
     ///
     /// A data set of more than 1,000 rows can change without another fingerprint: rows between the samples are not read.
     /// Columns of other types than text, number and list do not count.
@@ -62,15 +64,15 @@ impl Examples {
         let mut fields = Fields::default();
         fields.push(VERSION);
         fields.push(&(self.len() as u64).to_le_bytes());
-        match self {
-            Examples::Texts(rows) => {
+        match self.known() {
+            KnownRows::Texts(rows) => {
                 for column in rows.dataset().table().columns() {
                     fields.push(column.name.as_bytes());
                     fields.push(column.kind.name().as_bytes());
                 }
                 push_choice(&mut fields, rows)?;
             }
-            Examples::Distillation(data) => {
+            KnownRows::Distillation(data) => {
                 let ways = data.ways();
                 for (name, kind) in [
                     (KdProcessing::QUERY, "text".to_owned()),
@@ -83,15 +85,15 @@ impl Examples {
             }
         }
         for row in sampled(self.len()) {
-            let row = match self {
-                Examples::Texts(rows) => {
+            let row = match self.known() {
+                KnownRows::Texts(rows) => {
                     let mut fields = cells(rows.dataset(), row)?;
                     if rows.has_picks() {
                         fields.push(&(rows.pick(row) as u64).to_le_bytes());
                     }
                     fields
                 }
-                Examples::Distillation(data) => texts_and_scores(data, row)?,
+                KnownRows::Distillation(data) => texts_and_scores(data, row)?,
             };
             fields.push(&row.hash().to_le_bytes());
         }

@@ -49,6 +49,11 @@ impl Scan {
         Self { rows, same: 0, changed: None, missing: 0, first_missing: None, several: 0, short: 0, documents: None }
     }
 
+    /// A scan of rows behind others, whose rows have so many documents.
+    pub(super) fn behind(rows: usize, documents: usize) -> Self {
+        Self { documents: Some(documents), ..Self::new(rows) }
+    }
+
     /// Looks at a row, after those before it.
     pub(super) fn add(&mut self, data: &Dataset, row: usize, columns: &Columns, options: RowOptions) -> Result<()> {
         let texts = RowTexts::read(data, row, columns)?;
@@ -144,7 +149,7 @@ impl Scan {
     }
 
     /// The number of rows that are kept.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.changed.as_ref().map_or(self.same, |(kept, _)| kept.len())
     }
 

@@ -45,8 +45,10 @@ pub(crate) struct Table {
     rows: Rows,
     len: usize,
     files: Vec<PathBuf>,
-    /// The first row of each file.
+    /// The first row of each file in the table.
     starts: Vec<usize>,
+    /// The number of that row in its file.
+    firsts: Vec<usize>,
 }
 
 /// The place of the values.
@@ -90,8 +92,9 @@ impl Table {
             starts.push(start);
             start + file.rows
         });
+        let firsts = vec![0; files.len()];
         let files = files.into_iter().map(|file| file.path).collect();
-        Ok(Self { columns, left_out, len: blocks.rows(), rows: Rows::Blocks(blocks), files, starts })
+        Ok(Self { columns, left_out, len: blocks.rows(), rows: Rows::Blocks(blocks), files, starts, firsts })
     }
 
     /// True if these columns are known to have a text with more than white space in each of these rows; false if they may have others.
@@ -181,10 +184,17 @@ impl Table {
     /// The file of a row and its place in there.
     pub(crate) fn place(&self, row: usize) -> Place {
         let file = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
-        match (self.files.get(file), self.starts.get(file)) {
-            (Some(path), Some(start)) => Place::Row { path: path.clone(), row: row - start },
+        match (self.files.get(file), self.starts.get(file), self.firsts.get(file)) {
+            (Some(path), Some(start), Some(first)) => Place::Row { path: path.clone(), row: row - start + first },
             _ => Place::Memory { row },
         }
+    }
+
+    /// The names and kinds of all columns in the order of their cells, for tables of further rows with the same numbers of columns.
+    pub(crate) fn layout(&self) -> Vec<(String, ColumnKind)> {
+        let mut columns: Vec<&Column> = self.columns.iter().chain(&self.left_out).collect();
+        columns.sort_by_key(|column| column.cell);
+        columns.into_iter().map(|column| (column.name.clone(), column.kind.clone())).collect()
     }
 
     /// All columns with their types, for messages: `query (text), label (number)`.
