@@ -132,7 +132,7 @@ impl Collator {
     fn tokenize(&self, texts: &Texts<'_>) -> Result<Batch> {
         let has_scores = match &self.input {
             CollatorInput::Texts { columns, .. } => *columns.scores() != Scores::None,
-            CollatorInput::Distillation(_) => true,
+            CollatorInput::Distillation(data) => data.has_scores(),
         };
         Ok(Batch {
             queries: self.tokenizer.tokenize(&texts.queries, Kind::Query)?,

@@ -347,10 +347,8 @@ pub enum Error {
     /// A shuffle buffer of no rows.
     #[error("buffer_size = 0; expected at least 1")]
     BufferSize,
-    /// An order of the rows that a source that is streamed cannot have.
-    #[error(
-        "{data}: streamed, so that its rows are not known beforehand; expected a sampling of \"random\" or \"sequential\""
-    )]
+    /// A sampler of rows that are streamed.
+    #[error("{data}; a sampler needs the number of the rows, and data that is not streamed is expected")]
     Streamed {
         /// The data set.
         data: String,

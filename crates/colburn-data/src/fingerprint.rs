@@ -6,8 +6,9 @@
 //! little-endian bytes, then its bytes.
 //!
 //! - The fields of the header are [`VERSION`], the number of rows, and the name and the type of each column. The columns
-//!   of a distillation data set are `query`, `documents` and `scores`, with `n_ways` in the type of the last two. Roles that are
-//!   given, `positives` and `n_negatives` add fields of their own, and each row then the place of its positive if each makes a row.
+//!   of a distillation data set are `query`, `documents` and, if there is a teacher, `scores`, with `n_ways` in the type of the last two. Roles that are
+//!   given, `positives` and `n_negatives` add fields of their own, and each row then the place of its positive if each makes a row. A stream
+//!   adds `streamed` and the size of its buffer.
 //! - A field follows for each sampled row: the hash of the row's own fields. Row `i * (rows - 1) / (SAMPLES - 1)`,
 //!   rounded down, is sampled for each `i` below [`SAMPLES`], which includes the first and the last row. All rows are
 //!   sampled where there are no more than that.
@@ -41,7 +42,7 @@ impl Examples {
     /// and scores of those rows count, wherever the three tables have them. It is the same for the same values in another
     /// file format, on any machine and in any version of this crate. A number in a CSV file is a text, and so another value.
     ///
-    /// Of a stream the rows of its head count, as if they were all.
+    /// Of a stream the rows of its head count, and the size of its buffer.
     ///
     /// A data set of more than 1,000 rows can change without another fingerprint: rows between the samples are not read.
     /// Columns of other types than text, number and list do not count.
@@ -79,10 +80,16 @@ impl Examples {
                     (KdProcessing::DOCUMENTS, format!("{ways} texts")),
                     ("scores", format!("{ways} scores")),
                 ] {
-                    fields.push(name.as_bytes());
-                    fields.push(kind.as_bytes());
+                    if name != "scores" || data.has_scores() {
+                        fields.push(name.as_bytes());
+                        fields.push(kind.as_bytes());
+                    }
                 }
             }
+        }
+        if let Examples::Stream(rows) = self {
+            fields.push(b"streamed");
+            fields.push(&(rows.buffer_size() as u64).to_le_bytes());
         }
         for row in sampled(self.len()) {
             let row = match self.known() {

@@ -102,6 +102,11 @@ impl StreamRows {
         StreamBatches { rows: self.clone(), batch_size, shuffle, drop_last, seed, pass: 0, current: None }
     }
 
+    /// The number of rows of the shuffle buffer.
+    pub fn buffer_size(&self) -> usize {
+        self.0.buffer_size
+    }
+
     pub(crate) fn columns(&self) -> &Arc<Columns> {
         &self.0.columns
     }
