@@ -1,6 +1,7 @@
 //! The columns of several files. They may differ, and what a file lacks is missing in its rows; but files without a common column are
 //! no one data set.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, quoted};
@@ -52,4 +53,17 @@ impl CommonFields {
             format!("no column in common with {}; found {here}, expected some of {there}", self.first.display());
         Err(Error::Schema { path: path.to_owned(), reason })
     }
+}
+
+/// Checks that the columns of a file have names of their own.
+pub(super) fn check_names(path: &Path, fields: &[Field]) -> Result<()> {
+    let mut names = HashSet::new();
+    match fields.iter().find(|field| !names.insert(field.name.as_str())) {
+        None => Ok(()),
+        Some(field) => Err(Error::Schema { path: path.to_owned(), reason: named_twice(&field.name) }),
+    }
+}
+
+pub(crate) fn named_twice(name: &str) -> String {
+    format!("two columns are named \"{name}\"; every column needs a name of its own")
 }

@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use super::arrow_blocks::ArrowBlocks;
 use super::arrow_values::Values;
-use super::check_names;
 use super::decoded::fields_of;
-use super::fields::CommonFields;
+use super::fields::{CommonFields, check_names};
 use super::folder_columns::added_to;
 use super::input::Input;
 use super::parquet::{self, ParquetFile};
@@ -36,7 +35,7 @@ pub(super) fn table(files: &[DataFile], first: &Input, source: &Source) -> Resul
         };
         let Some(reader) = Reader::open(input)? else { return Ok(None) };
         let fields = reader.fields()?;
-        check_names(file, &fields)?;
+        check_names(&file.path, &fields)?;
         let added = added_to(&fields, &file.columns);
         let names = added.iter().map(|(name, _)| Field::untyped(name)).chain(fields.iter().cloned());
         common.check_file(&file.path, &names.collect::<Vec<_>>())?;

@@ -21,13 +21,12 @@ pub(crate) mod records;
 mod rows;
 mod text;
 
-use std::collections::HashSet;
-
-use self::fields::CommonFields;
+pub(crate) use self::fields::named_twice;
+use self::fields::{CommonFields, check_names};
 use self::folder_columns::WithFolderColumns;
 use self::input::Input;
-use self::rows::{Field, Rows};
-use crate::error::{Error, Result};
+use self::rows::Rows;
+use crate::error::Result;
 use crate::source::find::{DataFile, find};
 use crate::source::{Format, Source};
 use crate::table::Table;
@@ -81,18 +80,6 @@ fn open(input: Input, file: &DataFile, source: &Source) -> Result<Box<dyn Rows>>
         Format::Csv => Box::new(csv::CsvRows::open(input, source)?),
         Format::Text => Box::new(text::TextRows::open(input, source)?),
     };
-    check_names(file, rows.fields())?;
+    check_names(&file.path, rows.fields())?;
     Ok(WithFolderColumns::around(rows, &file.columns))
-}
-
-fn check_names(file: &DataFile, fields: &[Field]) -> Result<()> {
-    let mut names = HashSet::new();
-    match fields.iter().find(|field| !names.insert(field.name.as_str())) {
-        None => Ok(()),
-        Some(field) => Err(Error::Schema { path: file.path.clone(), reason: named_twice(&field.name) }),
-    }
-}
-
-pub(crate) fn named_twice(name: &str) -> String {
-    format!("two columns are named \"{name}\"; every column needs a name of its own")
 }

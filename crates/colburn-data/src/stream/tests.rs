@@ -1,3 +1,5 @@
+//! Streams of rows: the order of passes, batches that are skipped, columns that change, and bad rows.
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
