@@ -44,19 +44,13 @@ pub fn run(arguments: &EvaluateArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Says which texts get no prompt of a model that has some; there is no option for those of triplets.
+/// Says which texts get no prompt of a model that has some.
 fn say_prompts(arguments: &EvaluateArguments, model: &ColBert) {
     let prompts = &arguments.prompts;
-    let mut encoded = Vec::new();
-    if !arguments.nano.is_empty() || !arguments.beir.is_empty() {
-        let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());
-        let document = Asked::new(prompts.corpus_prompt.as_ref(), prompts.corpus_prompt_name.as_ref());
-        encoded.push(("the queries", query, Some("--query-prompt")));
-        encoded.push(("the documents", document, Some("--corpus-prompt")));
-    }
-    if arguments.triplets.is_some() {
-        encoded.push(("the triplets", Asked::default(), None));
-    }
+    let query = Asked::new(prompts.query_prompt.as_ref(), prompts.query_prompt_name.as_ref());
+    let document = Asked::new(prompts.corpus_prompt.as_ref(), prompts.corpus_prompt_name.as_ref());
+    let encoded =
+        [("the queries", query, Some("--query-prompt")), ("the documents", document, Some("--corpus-prompt"))];
     say_left_out(model, &encoded);
 }
 
@@ -65,7 +59,7 @@ fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> 
     let batch_size = arguments.batch_size.get();
     let mut evaluators: Vec<Box<dyn Evaluator>> = Vec::new();
     if let Some(triplets) = &arguments.triplets {
-        evaluators.push(Box::new(TripletEvaluator::new(&Dataset::load(triplets)?)?.batch_size(batch_size)));
+        evaluators.push(Box::new(of_triplets(&Dataset::load(triplets)?, arguments)?.batch_size(batch_size)));
     }
     let options = RetrievalOptions {
         batch_size,
@@ -95,6 +89,25 @@ fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> 
         evaluators.push(Box::new(InformationRetrievalEvaluator::new(collection).options(options.clone())?));
     }
     Ok(evaluators)
+}
+
+/// The evaluator of triplets, with the prompts that were asked for.
+fn of_triplets(rows: &Dataset, arguments: &EvaluateArguments) -> Result<TripletEvaluator> {
+    let mut evaluator = TripletEvaluator::new(rows)?;
+    let prompts = arguments.prompts.clone();
+    if let Some(prompt) = prompts.query_prompt {
+        evaluator = evaluator.query_prompt(prompt);
+    }
+    if let Some(name) = prompts.query_prompt_name {
+        evaluator = evaluator.query_prompt_name(name);
+    }
+    if let Some(prompt) = prompts.corpus_prompt {
+        evaluator = evaluator.corpus_prompt(prompt);
+    }
+    if let Some(name) = prompts.corpus_prompt_name {
+        evaluator = evaluator.corpus_prompt_name(name);
+    }
+    Ok(evaluator)
 }
 
 /// A folder, or a name of NanoBEIR's where there is no such folder.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, TextRows};
+use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, StreamRows, TextRows};
 use colburn::eval::{Evaluator, EvaluatorContext};
 
 use crate::Result;
@@ -23,6 +23,12 @@ impl Rows {
         let (mut train, mut eval) = (Vec::new(), Vec::new());
         if run.training.trains() || run.data.test_size.is_some() {
             for dataset in &run.data.train {
+                if let Some(buffer_size) = dataset.streaming {
+                    let roles = dataset.roles.clone();
+                    let rows = StreamRows::open(&dataset.source(), roles, dataset.options, buffer_size)?;
+                    train.push((dataset.name.clone(), rows.into()));
+                    continue;
+                }
                 let rows = files.load(&dataset.source())?;
                 // The rows are split before a row becomes several, so that all of them are on one side.
                 let (rows, held_out) = match run.data.test_size {

@@ -14,6 +14,7 @@ use crate::roles::columns::Columns;
 use crate::roles::finder::Scores;
 use crate::roles::rows::TextRows;
 use crate::roles::texts::{Document, RowTexts};
+use crate::stream::{StreamBatch, StreamRows};
 
 /// The tokens of some rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,12 @@ pub struct Collator {
 
 #[derive(Clone)]
 enum CollatorInput {
-    Texts { rows: TextRows, columns: Arc<Columns> },
+    /// The rows of a stream are those of its head.
+    Texts {
+        rows: TextRows,
+        columns: Arc<Columns>,
+        stream: Option<StreamRows>,
+    },
     Distillation(KdProcessing),
 }
 
@@ -87,6 +93,7 @@ impl Collator {
     /// The rows of the batches.
     pub fn examples(&self) -> Examples {
         match &self.input {
+            CollatorInput::Texts { stream: Some(stream), .. } => stream.clone().into(),
             CollatorInput::Texts { rows, .. } => rows.clone().into(),
             CollatorInput::Distillation(data) => data.clone().into(),
         }
@@ -111,15 +118,26 @@ impl Collator {
     /// # Errors
     /// When there is no such row, or the tokenizer fails.
     pub fn collate_in_epoch(&self, rows: &[usize], epoch: u64) -> Result<Batch> {
-        let texts = self.input.texts(rows, &self.prompts, self.seed, epoch)?;
+        self.tokenize(&self.input.texts(rows, &self.prompts, self.seed, epoch)?)
+    }
+
+    /// Tokenizes a batch of a stream. The negatives that are drawn follow from the seed, the pass and the number of the row.
+    ///
+    /// # Errors
+    /// When the tokenizer fails, or the collator was made for rows of another kind.
+    pub fn collate_stream(&self, batch: &StreamBatch) -> Result<Batch> {
+        self.tokenize(&self.input.texts_of_stream(batch, &self.prompts, self.seed)?)
+    }
+
+    fn tokenize(&self, texts: &Texts<'_>) -> Result<Batch> {
         let has_scores = match &self.input {
             CollatorInput::Texts { columns, .. } => *columns.scores() != Scores::None,
-            CollatorInput::Distillation(_) => true,
+            CollatorInput::Distillation(data) => data.has_scores(),
         };
         Ok(Batch {
             queries: self.tokenizer.tokenize(&texts.queries, Kind::Query)?,
             documents: self.tokenizer.tokenize(&texts.documents, Kind::Document)?,
-            scores: has_scores.then_some(texts.scores),
+            scores: has_scores.then(|| texts.scores.clone()),
         })
     }
 }
@@ -130,7 +148,11 @@ impl CollatorInput {
             Examples::Texts(rows) => {
                 let rows = rows.checked()?;
                 let columns = rows.columns()?;
-                Ok(CollatorInput::Texts { rows, columns })
+                Ok(CollatorInput::Texts { rows, columns, stream: None })
+            }
+            Examples::Stream(stream) => {
+                let (rows, columns) = (stream.head().clone(), stream.columns().clone());
+                Ok(CollatorInput::Texts { rows, columns, stream: Some(stream) })
             }
             Examples::Distillation(data) => {
                 data.check()?;
@@ -141,7 +163,7 @@ impl CollatorInput {
 
     fn check_prompts(&self, prompts: &Prompts) -> Result<()> {
         match self {
-            CollatorInput::Texts { rows, columns } => {
+            CollatorInput::Texts { rows, columns, .. } => {
                 let names = rows.dataset().columns();
                 let texts = std::iter::once(columns.query()).chain(columns.documents().iter().copied());
                 prompts.check(&rows.dataset().origin(), &texts.map(|column| names[column]).collect::<Vec<_>>())
@@ -156,16 +178,10 @@ impl CollatorInput {
     fn texts(&self, rows: &[usize], prompts: &Prompts, seed: u64, epoch: u64) -> Result<Texts<'_>> {
         let mut texts = Texts::default();
         match self {
-            CollatorInput::Texts { rows: all, columns } => {
+            CollatorInput::Texts { rows: all, columns, .. } => {
                 let names = all.dataset().columns();
-                let prompt = |column: usize| prompts.of(names[column]);
                 for &row in rows {
-                    let RowTexts { query, documents, .. } = all.texts(row, columns, seed, epoch)?;
-                    texts.queries.push(prompted(prompt(columns.query()), query));
-                    for Document { column, text, score } in documents {
-                        texts.documents.push(prompted(prompt(column), text));
-                        texts.scores.extend(score);
-                    }
+                    texts.add(all.texts(row, columns, seed, epoch)?, columns, |column| prompts.of(names[column]));
                 }
             }
             CollatorInput::Distillation(data) => {
@@ -179,6 +195,30 @@ impl CollatorInput {
             }
         }
         Ok(texts)
+    }
+
+    fn texts_of_stream<'a>(&self, batch: &'a StreamBatch, prompts: &Prompts, seed: u64) -> Result<Texts<'a>> {
+        let mut texts = Texts::default();
+        if let CollatorInput::Texts { rows, columns, .. } = self {
+            let names = rows.dataset().columns();
+            for row in &batch.rows {
+                let (chunk, within) = row.place();
+                let found = chunk.texts_of(within, columns, (seed, batch.pass(), row.number))?;
+                texts.add(found, columns, |column| prompts.of(names[column]));
+            }
+        }
+        Ok(texts)
+    }
+}
+
+impl<'a> Texts<'a> {
+    /// Adds a row of texts, each with the prompt of its column.
+    fn add<'p>(&mut self, row: RowTexts<'a>, columns: &Columns, prompt: impl Fn(usize) -> &'p str) {
+        self.queries.push(prompted(prompt(columns.query()), row.query));
+        for Document { column, text, score } in row.documents {
+            self.documents.push(prompted(prompt(column), text));
+            self.scores.extend(score);
+        }
     }
 }
 

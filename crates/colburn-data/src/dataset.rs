@@ -17,6 +17,9 @@ use crate::table::spool::SpoolWriter;
 use crate::table::value::Value;
 use crate::table::{ColumnKind, IN_MEMORY, Table};
 
+/// So many rows touch about all parts of a large data set.
+const FEW: usize = 10_000;
+
 /// Rows of texts, numbers and lists, read from disk on demand. Cheap to clone; can be read from several threads.
 ///
 /// ```
@@ -57,15 +60,20 @@ impl Dataset {
     /// Loads all rows of a source.
     ///
     /// Columns of texts, of numbers (integers, floats, booleans) and of lists of either are kept, in the order in which the files
-    /// name them. A value may be missing; that is an error for those who need it. All values are copied to an unlinked temporary
-    /// file and read from there, so memory holds neither the file nor its texts; the environment variable `TMPDIR` names the
-    /// directory. [`Records`](crate::Records) reads the same rows one after the other, and copies nothing.
+    /// name them. A value may be missing; that is an error for those who need it.
+    ///
+    /// Memory holds neither the files nor their texts. Parquet files, and Arrow files without dictionaries, stay as they are: only their
+    /// footers are read here. The values of a column in some thousand consecutive rows are decoded when one of them is first read, and kept in
+    /// an unlinked temporary file from then on. Files of other formats are read here, and all their values are copied to such a file. The
+    /// environment variable `TMPDIR` names its directory. [`Records`](crate::Records) reads the same rows one after the other, and copies
+    /// nothing.
     ///
     /// # Errors
     /// When nothing matches or the name is ambiguous, when a file is of another kind, incomplete or malformed, when there are no
-    /// rows, and when two files have no common column. The message names the file and the place in it.
+    /// rows, and when two files have no common column. The message names the file and the place in it. Damage within the values of a
+    /// Parquet or Arrow file is an error when they are read.
     pub fn from_source(source: &Source) -> Result<Self> {
-        Ok(Self::all_of(read::table(source)?))
+        Ok(Self::of_table(read::table(source)?))
     }
 
     /// Text columns from rows in memory, for small sets and tests.
@@ -114,10 +122,11 @@ impl Dataset {
             }
             table.push(|column| values[column].clone(), || Place::Memory { row })?;
         }
-        Ok(Self::all_of(table.finish()?))
+        Ok(Self::of_table(table.finish()?))
     }
 
-    fn all_of(table: Table) -> Self {
+    /// All rows of a table.
+    pub(crate) fn of_table(table: Table) -> Self {
         let rows = Rows::Run(0..table.rows());
         Self { table: Arc::new(table), rows, roles: None }
     }
@@ -286,6 +295,16 @@ impl Dataset {
     /// The length of a text in bytes; the text is not read.
     pub(crate) fn text_length(&self, row: usize, column: usize) -> Result<usize> {
         self.table.text_length(self.table_row(row)?, column)
+    }
+
+    /// True if these columns are known to hold a text with more than white space in every row, see [`Table::are_texts`].
+    pub(crate) fn are_texts(&self, columns: &[usize]) -> Result<bool> {
+        match &self.rows {
+            Rows::Run(run) => self.table.are_texts(columns, run.clone()),
+            // A few rows are faster read one by one than all others with them.
+            Rows::Picked(picked) if picked.len() < FEW => Ok(false),
+            Rows::Picked(_) => self.table.are_texts(columns, 0..self.table.rows()),
+        }
     }
 
     pub(crate) fn table(&self) -> &Table {

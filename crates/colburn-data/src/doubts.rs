@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::error::Result;
-use crate::examples::Examples;
+use crate::examples::{Examples, KnownRows};
 use crate::roles::finder::Scores;
 use crate::roles::rows::TextRows;
 use crate::roles::texts::Document;
@@ -15,7 +15,7 @@ const SAMPLES: usize = 200;
 impl Examples {
     /// One line for each sign that nothing can be learned from these rows: all documents are the same, each query is its own positive, all
     /// rows have one positive, labels of 0 stand beside positives, or a teacher gives all documents of a row one score. Up to 200 evenly
-    /// spaced rows are looked at.
+    /// spaced rows are looked at, of a stream those of its head.
     ///
     /// ```
     /// use colburn_data::{Dataset, Examples};
@@ -35,9 +35,9 @@ impl Examples {
             return Ok(Vec::new());
         }
         let rows: Vec<usize> = (0..self.len()).step_by(self.len().div_ceil(SAMPLES)).collect();
-        let (origin, doubts) = match self {
-            Examples::Texts(data) => (data.dataset().origin(), of_texts(data, &rows)?),
-            Examples::Distillation(data) => {
+        let (origin, doubts) = match self.known() {
+            KnownRows::Texts(data) => (data.dataset().origin(), of_texts(data, &rows)?),
+            KnownRows::Distillation(data) => {
                 let scores = rows.iter().map(|&row| data.scores(row)).collect::<Result<Vec<_>>>()?;
                 (data.tables()[0].origin(), of_scores(&scores).into_iter().collect())
             }

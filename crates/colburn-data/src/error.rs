@@ -344,6 +344,15 @@ pub enum Error {
     /// A batch of no rows.
     #[error("batch_size = 0; expected at least 1")]
     BatchSize,
+    /// A shuffle buffer of no rows.
+    #[error("buffer_size = 0; expected at least 1")]
+    BufferSize,
+    /// A sampler of rows that are streamed.
+    #[error("{data}; a sampler needs the number of the rows, and data that is not streamed is expected")]
+    Streamed {
+        /// The data set.
+        data: String,
+    },
     /// The tokenizer refused a text.
     #[error(transparent)]
     Tokenizer(#[from] colburn_model::Error),

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::hash;
 use crate::roles::rows::TextRows;
 use crate::roles::texts::RowTexts;
+use crate::stream::StreamRows;
 
 /// The length limit of a text in bytes: about 500 tokens of English, where most encoders truncate.
 const LONGEST: usize = 2048;
@@ -30,6 +31,17 @@ pub enum Examples {
     Texts(TextRows),
     /// Rows with the ids of a query and of documents, and a teacher's scores.
     Distillation(KdProcessing),
+    /// Rows with a query and its documents that are read while they are trained on.
+    Stream(StreamRows),
+}
+
+/// The rows of [`Examples`] that can be read by their number.
+#[derive(Clone, Copy, Debug)]
+pub enum KnownRows<'a> {
+    /// Rows with a query and its documents; of a stream those of its head.
+    Texts(&'a TextRows),
+    /// Rows with the ids of a query and of documents, and a teacher's scores.
+    Distillation(&'a KdProcessing),
 }
 
 impl From<Dataset> for Examples {
@@ -64,13 +76,34 @@ impl From<&KdProcessing> for Examples {
     }
 }
 
+impl From<StreamRows> for Examples {
+    fn from(rows: StreamRows) -> Self {
+        Examples::Stream(rows)
+    }
+}
+
 impl Examples {
-    /// Number of rows.
+    /// Number of rows that are known: of a stream those of its head.
     pub fn len(&self) -> usize {
         match self {
             Examples::Texts(rows) => rows.len(),
             Examples::Distillation(data) => data.len(),
+            Examples::Stream(rows) => rows.head().len(),
         }
+    }
+
+    /// The rows that can be read by their number.
+    pub fn known(&self) -> KnownRows<'_> {
+        match self {
+            Examples::Texts(rows) => KnownRows::Texts(rows),
+            Examples::Distillation(data) => KnownRows::Distillation(data),
+            Examples::Stream(rows) => KnownRows::Texts(rows.head()),
+        }
+    }
+
+    /// Number of rows; none of a stream, which does not know it.
+    pub fn rows(&self) -> Option<usize> {
+        (!matches!(self, Examples::Stream(_))).then(|| self.len())
     }
 
     /// True if there are no rows.
@@ -83,6 +116,7 @@ impl Examples {
         match self {
             Examples::Texts(rows) => rows.description(),
             Examples::Distillation(data) => data.description(),
+            Examples::Stream(rows) => rows.description(),
         }
     }
 
@@ -91,6 +125,7 @@ impl Examples {
         match self {
             Examples::Texts(rows) => rows.dataset().files().to_vec(),
             Examples::Distillation(data) => data.tables().iter().flat_map(|table| table.files()).cloned().collect(),
+            Examples::Stream(rows) => rows.files().to_vec(),
         }
     }
 
@@ -110,6 +145,7 @@ impl Examples {
             Examples::Distillation(data) => {
                 (0..data.len()).map(|row| data.text_lengths(row).map(|lengths| total(lengths.into_iter()))).collect()
             }
+            Examples::Stream(rows) => Err(Error::Streamed { data: rows.description() }),
         }
     }
 
@@ -137,6 +173,7 @@ impl Examples {
                     hashes.end_row();
                 }
             }
+            Examples::Stream(rows) => return Err(Error::Streamed { data: rows.description() }),
         }
         Ok(hashes)
     }

@@ -6,8 +6,9 @@
 //! little-endian bytes, then its bytes.
 //!
 //! - The fields of the header are [`VERSION`], the number of rows, and the name and the type of each column. The columns
-//!   of a distillation data set are `query`, `documents` and `scores`, with `n_ways` in the type of the last two. Roles that are
-//!   given, `positives` and `n_negatives` add fields of their own, and each row then the place of its positive if each makes a row.
+//!   of a distillation data set are `query`, `documents` and, if there is a teacher, `scores`, with `n_ways` in the type of the last two. Roles that are
+//!   given, `positives` and `n_negatives` add fields of their own, and each row then the place of its positive if each makes a row. A stream
+//!   adds `streamed` and the size of its buffer.
 //! - A field follows for each sampled row: the hash of the row's own fields. Row `i * (rows - 1) / (SAMPLES - 1)`,
 //!   rounded down, is sampled for each `i` below [`SAMPLES`], which includes the first and the last row. All rows are
 //!   sampled where there are no more than that.
@@ -19,7 +20,7 @@
 use crate::dataset::Dataset;
 use crate::distillation::KdProcessing;
 use crate::error::Result;
-use crate::examples::Examples;
+use crate::examples::{Examples, KnownRows};
 use crate::hash::hash;
 use crate::roles::mapping::Roles;
 use crate::roles::options::{Positives, RowOptions, ShortRows};
@@ -40,6 +41,8 @@ impl Examples {
     /// content of up to 1,000 evenly spaced rows, the first and the last among them. Of a distillation data set the texts
     /// and scores of those rows count, wherever the three tables have them. It is the same for the same values in another
     /// file format, on any machine and in any version of this crate. A number in a CSV file is a text, and so another value.
+    ///
+    /// Of a stream the rows of its head count, and the size of its buffer.
     ///
     /// A data set of more than 1,000 rows can change without another fingerprint: rows between the samples are not read.
     /// Columns of other types than text, number and list do not count.
@@ -62,36 +65,42 @@ impl Examples {
         let mut fields = Fields::default();
         fields.push(VERSION);
         fields.push(&(self.len() as u64).to_le_bytes());
-        match self {
-            Examples::Texts(rows) => {
+        match self.known() {
+            KnownRows::Texts(rows) => {
                 for column in rows.dataset().table().columns() {
                     fields.push(column.name.as_bytes());
                     fields.push(column.kind.name().as_bytes());
                 }
                 push_choice(&mut fields, rows)?;
             }
-            Examples::Distillation(data) => {
+            KnownRows::Distillation(data) => {
                 let ways = data.ways();
                 for (name, kind) in [
                     (KdProcessing::QUERY, "text".to_owned()),
                     (KdProcessing::DOCUMENTS, format!("{ways} texts")),
                     ("scores", format!("{ways} scores")),
                 ] {
-                    fields.push(name.as_bytes());
-                    fields.push(kind.as_bytes());
+                    if name != "scores" || data.has_scores() {
+                        fields.push(name.as_bytes());
+                        fields.push(kind.as_bytes());
+                    }
                 }
             }
         }
+        if let Examples::Stream(rows) = self {
+            fields.push(b"streamed");
+            fields.push(&(rows.buffer_size() as u64).to_le_bytes());
+        }
         for row in sampled(self.len()) {
-            let row = match self {
-                Examples::Texts(rows) => {
+            let row = match self.known() {
+                KnownRows::Texts(rows) => {
                     let mut fields = cells(rows.dataset(), row)?;
                     if rows.has_picks() {
                         fields.push(&(rows.pick(row) as u64).to_le_bytes());
                     }
                     fields
                 }
-                Examples::Distillation(data) => texts_and_scores(data, row)?,
+                KnownRows::Distillation(data) => texts_and_scores(data, row)?,
             };
             fields.push(&row.hash().to_le_bytes());
         }

@@ -10,6 +10,7 @@
 //!   of the 128-bit product of `n` and a 64-bit draw (little-endian from the stream); draws whose low half is below
 //!   `2^64 mod n` are rejected.
 //! - The order is Fisher-Yates from the back: for `i` from `n - 1` down to 1, swap `i` with a number below `i + 1`.
+//! - The numbers of a shuffle buffer are drawn one after the other from the stream of the pass.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -24,6 +25,10 @@ pub(crate) enum Purpose {
     Datasets,
     /// The negatives of a row in the epoch with this number; the stream is the row.
     Negatives(u64),
+    /// The files of a pass over a source that is streamed.
+    Files,
+    /// The shuffle buffer of such a pass.
+    Buffer,
 }
 
 impl Purpose {
@@ -41,23 +46,42 @@ impl Purpose {
                 tag[8..].copy_from_slice(&epoch.to_le_bytes());
                 tag
             }
+            Purpose::Files => *b"colburn.files\0\0\0",
+            Purpose::Buffer => *b"colburn.buffer\0\0",
         }
     }
 }
 
 /// The numbers `0..count` in random order.
 pub(crate) fn permutation(count: usize, purpose: Purpose, seed: u64, stream: u64) -> Vec<usize> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&stream.to_le_bytes());
-    key[16..].copy_from_slice(&purpose.tag());
-    let mut generator = ChaCha8Rng::from_seed(key);
     let mut order: Vec<usize> = (0..count).collect();
-    for i in (1..count).rev() {
-        let j = below(&mut || generator.next_u64(), i as u64 + 1);
-        order.swap(i, j as usize);
-    }
+    Draws::new(purpose, seed, stream).shuffle(&mut order);
     order
+}
+
+/// Random numbers, one after the other.
+pub(crate) struct Draws(ChaCha8Rng);
+
+impl Draws {
+    pub(crate) fn new(purpose: Purpose, seed: u64, stream: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&stream.to_le_bytes());
+        key[16..].copy_from_slice(&purpose.tag());
+        Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// A number below `count`, which is at least 1.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        below(&mut || self.0.next_u64(), count as u64) as usize
+    }
+
+    /// Brings values into random order.
+    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
+        for i in (1..values.len()).rev() {
+            values.swap(i, self.below(i + 1));
+        }
+    }
 }
 
 fn below(draw: &mut impl FnMut() -> u64, count: u64) -> u64 {
@@ -126,6 +150,8 @@ mod tests {
             Purpose::Datasets,
             Purpose::Negatives(0),
             Purpose::Negatives(1),
+            Purpose::Files,
+            Purpose::Buffer,
         ] {
             for seed in [0, 1, 2, u64::MAX] {
                 orders.extend((0..4).map(|stream| permutation(100, purpose, seed, stream)));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use colburn_data::{Dataset, Examples, TextRows};
+use colburn_data::{Dataset, Examples, KnownRows, TextRows};
 
 use crate::error::{Error, Result};
 use crate::evaluator::Evaluator;
@@ -19,9 +19,9 @@ pub enum EvalRows {
 
 impl From<&Examples> for EvalRows {
     fn from(examples: &Examples) -> Self {
-        match examples {
-            Examples::Texts(_) => Self::Texts,
-            Examples::Distillation(_) => Self::Scores,
+        match examples.known() {
+            KnownRows::Texts(_) => Self::Texts,
+            KnownRows::Distillation(_) => Self::Scores,
         }
     }
 }

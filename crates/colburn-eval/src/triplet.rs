@@ -26,6 +26,25 @@ pub struct TripletEvaluator {
     triplets: TextRows,
     name: String,
     batch_size: usize,
+    query: Prompt,
+    corpus: Prompt,
+}
+
+/// The text before each text of one kind; without one, the model's own prompt if it has a `default_prompt_name`.
+#[derive(Clone, Debug, Default)]
+struct Prompt {
+    text: Option<String>,
+    /// The name under which the model keeps it.
+    name: Option<String>,
+}
+
+impl Prompt {
+    fn of(&self, model: &ColBert) -> Result<Option<String>> {
+        Ok(match (&self.text, &self.name) {
+            (None, Some(name)) => Some(model.prompt(name)?.to_owned()),
+            (text, _) => text.clone(),
+        })
+    }
 }
 
 impl TripletEvaluator {
@@ -42,7 +61,8 @@ impl TripletEvaluator {
         if triplets.documents(0)?.len() < 2 {
             return Err(data(format!("{}; query, positive and negative are expected", triplets.description())));
         }
-        Ok(Self { triplets, name: String::new(), batch_size: 32 })
+        let (query, corpus) = (Prompt::default(), Prompt::default());
+        Ok(Self { triplets, name: String::new(), batch_size: 32, query, corpus })
     }
 
     /// Gives the evaluator a name, which becomes part of its file name and, so that several can be told apart, of its metric:
@@ -58,6 +78,30 @@ impl TripletEvaluator {
         self
     }
 
+    /// Puts a text before every query.
+    pub fn query_prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.query.text = Some(prompt.into());
+        self
+    }
+
+    /// The same with a prompt of the model, by its name.
+    pub fn query_prompt_name(mut self, name: impl Into<String>) -> Self {
+        self.query.name = Some(name.into());
+        self
+    }
+
+    /// Puts a text before every positive and negative.
+    pub fn corpus_prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.corpus.text = Some(prompt.into());
+        self
+    }
+
+    /// The same with a prompt of the model, by its name.
+    pub fn corpus_prompt_name(mut self, name: impl Into<String>) -> Self {
+        self.corpus.name = Some(name.into());
+        self
+    }
+
     /// The metric's name.
     fn metric(&self) -> String {
         named(&self.name, "accuracy")
@@ -70,8 +114,12 @@ impl TripletEvaluator {
             let texts = std::iter::once(self.triplets.query(row)?.into()).chain(self.triplets.documents(row)?);
             columns.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
         }
-        let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
         let encode = |what: &str, texts: &[Cow<'_, str>], kind: Kind| {
+            let prompt = match kind {
+                Kind::Query => self.query.of(model)?,
+                Kind::Document => self.corpus.of(model)?,
+            };
+            let options = EncodeOptions { batch_size: self.batch_size, prompt, ..Default::default() };
             let encoded = model.encode(texts, kind, &options)?;
             check_finite(&encoded, |at| Ok(format!("{what} of triplet {} (counted from 0)", rows.start + at)))?;
             Ok::<_, Error>(encoded)
@@ -99,6 +147,12 @@ impl Evaluator for TripletEvaluator {
 
     fn primary_metric(&self) -> Option<String> {
         Some(self.metric())
+    }
+
+    fn check(&self, model: &ColBert) -> Result<()> {
+        self.query.of(model)?;
+        self.corpus.of(model)?;
+        Ok(())
     }
 
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
@@ -134,6 +188,14 @@ pub struct TripletSettings {
     pub path: Option<String>,
     /// Texts that are encoded at once.
     pub batch_size: Option<usize>,
+    /// Put before every query.
+    pub query_prompt: Option<String>,
+    /// The same by the name under which the model keeps it.
+    pub query_prompt_name: Option<String>,
+    /// Put before every positive and negative.
+    pub corpus_prompt: Option<String>,
+    /// The same by the name under which the model keeps it.
+    pub corpus_prompt_name: Option<String>,
 }
 
 impl Configured for TripletSettings {
@@ -146,7 +208,9 @@ impl Configured for TripletSettings {
     }
 
     fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
-        let evaluator = TripletEvaluator::new(context.texts(self.path.as_deref())?)?;
+        let mut evaluator = TripletEvaluator::new(context.texts(self.path.as_deref())?)?;
+        evaluator.query = Prompt { text: self.query_prompt, name: self.query_prompt_name };
+        evaluator.corpus = Prompt { text: self.corpus_prompt, name: self.corpus_prompt_name };
         Ok(Arc::new(evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size))))
     }
 }

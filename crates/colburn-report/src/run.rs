@@ -49,8 +49,8 @@ pub struct DatasetInfo {
     pub name: String,
     /// Its source, rows and columns, as [`Examples::description`](colburn_data::Examples::description) says.
     pub description: String,
-    /// The number of its rows.
-    pub rows: usize,
+    /// The number of its rows; none where they are streamed.
+    pub rows: Option<usize>,
 }
 
 /// A run when a reporter is called.

@@ -26,7 +26,7 @@ impl Run {
             model: "models/bert".to_owned(),
             parameters: 1_234_567,
             loss: vec!["Contrastive".to_owned()],
-            train: vec![DatasetInfo { name: String::new(), description: "train.parquet".to_owned(), rows: 80 }],
+            train: vec![DatasetInfo { name: String::new(), description: "train.parquet".to_owned(), rows: Some(80) }],
             evaluators: vec!["triplet".to_owned()],
             device: "flex".to_owned(),
             ..RunInfo::default()

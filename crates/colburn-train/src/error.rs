@@ -40,6 +40,14 @@ pub enum Error {
         /// The batch size.
         batch_size: usize,
     },
+    /// A dataset that is streamed where one has to be read whole.
+    #[error("{data}: {problem}; a dataset that is not streamed is expected")]
+    Streamed {
+        /// The dataset.
+        data: String,
+        /// The reason.
+        problem: &'static str,
+    },
     /// A second run in the output folder of the first.
     #[error(
         "{}: another run is writing into this folder; wait until it is over, or give another `output_dir`",

@@ -2,6 +2,7 @@
 //! distillation; several are `[[data.train]]` or `[[data.eval]]`, each with its name and, where it needs one, its own loss.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use colburn::data::{Roles, RowOptions, ShortRows, Source};
 use colburn::eval::EvalRows;
@@ -37,6 +38,8 @@ pub struct DatasetConfig {
     pub roles: Option<Roles>,
     /// The texts that its rows name by id, if it is the data of a distillation.
     pub tables: Option<Tables>,
+    /// The number of rows of the shuffle buffer, if its rows are streamed.
+    pub streaming: Option<usize>,
     pub loss: Option<LossConfig>,
 }
 
@@ -54,6 +57,9 @@ const COLUMNS: &str = "columns";
 const FORMAT: &[&str] = &["format", "delimiter", "column_names", "split"];
 const OPTIONS: &[&str] = &["positives", "n_negatives", "short_rows", "missing"];
 const TABLES: &[&str] = &["queries", "documents", "n_ways"];
+const STREAM: &[&str] = &["streaming", "buffer_size"];
+/// The rows of a shuffle buffer if their number is not given, as in `datasets`.
+const BUFFER_SIZE: usize = 1000;
 /// The keys of `[data]` and of a dataset's own table alone.
 const OWN_OF_DATA: &[&str] = &["train", "eval", "test_size"];
 const OWN_OF_DATASET: &[&str] = &["name", "path", "loss"];
@@ -82,6 +88,14 @@ struct TableKeys {
     n_ways: Option<usize>,
 }
 
+/// The keys of rows that are streamed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StreamKeys {
+    streaming: bool,
+    buffer_size: Option<NonZeroUsize>,
+}
+
 /// The keys that a dataset has, in `[data]` or in a table of its own.
 #[derive(Clone, Debug, Default)]
 struct SharedKeys {
@@ -89,6 +103,7 @@ struct SharedKeys {
     options: RowOptions,
     roles: Option<Roles>,
     tables: Option<Tables>,
+    streaming: Option<usize>,
 }
 
 impl DataConfig {
@@ -99,13 +114,15 @@ impl DataConfig {
     pub fn read(section: &Section, caching: &mut Vec<Caching>) -> Result<Self> {
         let DataKeys { test_size } = section.read(&without(OWN_OF_DATA, &["test_size"]))?;
         let has_tables = section.get("train").is_some_and(|train| train.get_ref().as_str().is_none());
-        let shared = [FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat();
+        let shared = [FORMAT, OPTIONS, TABLES, STREAM, &[COLUMNS]].concat();
         if let (Some(key), true) = (shared.iter().find(|key| section.get(key).is_some()), has_tables) {
             let message = "the datasets have tables of their own, [[data.train]]; give it in those that need it";
             return Err(section.wrong(key, message));
         }
         let shared = SharedKeys::read(section, OWN_OF_DATA)?;
         let train = datasets(section, "train", &shared, caching)?;
+        // An evaluation reads its rows whole.
+        let shared = SharedKeys { streaming: None, ..shared };
         let eval = datasets(section, "eval", &shared, caching)?;
         let config = Self { train, eval, test_size };
         config.check(section)?;
@@ -114,7 +131,7 @@ impl DataConfig {
 
     /// True if `[data]` has a key.
     pub fn has_key(key: &str) -> bool {
-        [OWN_OF_DATA, FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat().contains(&key)
+        [OWN_OF_DATA, FORMAT, OPTIONS, TABLES, STREAM, &[COLUMNS]].concat().contains(&key)
     }
 
     /// The kinds of the datasets that are evaluated on: those of `eval`, or the rows that are held out.
@@ -130,6 +147,20 @@ impl DataConfig {
     fn check(&self, section: &Section) -> Result<()> {
         if self.test_size.is_some() && !self.eval.is_empty() {
             return Err(section.wrong("test_size", "there is eval, too; keep one of them"));
+        }
+        let streams = |dataset: &DatasetConfig| dataset.streaming.is_some();
+        if self.eval.iter().any(streams) {
+            return Err(
+                section.wrong("eval", "streaming is given for it, but an evaluation reads all rows; leave it out")
+            );
+        }
+        if self.test_size.is_some() && self.train.iter().any(streams) {
+            let message = "it holds rows out of a dataset, but that is streamed; give eval instead";
+            return Err(section.wrong("test_size", message));
+        }
+        if self.train.len() > 1 && self.train.iter().any(streams) {
+            let message = "streaming is given for one of several; their batches are mixed by their numbers of rows, so leave it out";
+            return Err(section.wrong("train", message));
         }
         if self.test_size.is_some() && self.train.len() > 1 {
             let message = "it holds rows out of one dataset, and there are several; give eval instead";
@@ -151,7 +182,7 @@ impl DataConfig {
 
 /// The names of all keys of a dataset but those of one part, which are read apart.
 fn without(own: &[&'static str], part: &[&str]) -> Vec<&'static str> {
-    let all = [own, FORMAT, OPTIONS, TABLES, &[COLUMNS]].concat();
+    let all = [own, FORMAT, OPTIONS, TABLES, STREAM, &[COLUMNS]].concat();
     all.into_iter().filter(|key| !part.contains(key)).collect()
 }
 
@@ -180,15 +211,25 @@ impl SharedKeys {
                 "it is about rows that hold their texts, but with queries and documents the rows name them by ids";
             return Err(section.wrong(key, message));
         }
+        let StreamKeys { streaming, buffer_size } = section.read(&without(own, STREAM))?;
+        if let (Some(_), true) = (&tables, streaming) {
+            let message =
+                "the rows name their texts by ids, which are looked up in tables that are read whole; leave it out";
+            return Err(section.wrong("streaming", message));
+        }
+        if buffer_size.is_some() && !streaming {
+            return Err(section.wrong("buffer_size", "it goes with streaming = true"));
+        }
+        let streaming = streaming.then(|| buffer_size.map_or(BUFFER_SIZE, NonZeroUsize::get));
         if options.short_rows != ShortRows::Error && options.n_negatives.is_none() {
             return Err(section.wrong("short_rows", "it goes with n_negatives, the number of negatives of each row"));
         }
-        Ok(Self { format, options, roles, tables })
+        Ok(Self { format, options, roles, tables, streaming })
     }
 
     fn dataset(self, name: String, path: String, loss: Option<LossConfig>) -> DatasetConfig {
-        let Self { format, options, roles, tables } = self;
-        DatasetConfig { name, path, format, options, roles, tables, loss }
+        let Self { format, options, roles, tables, streaming } = self;
+        DatasetConfig { name, path, format, options, roles, tables, streaming, loss }
     }
 }
 
@@ -276,7 +317,6 @@ mod tests {
     use super::*;
     use crate::file_format::FormatName;
     use colburn::data::{Format, Missing, Positives};
-    use std::num::NonZeroUsize;
 
     fn read(toml: &str) -> Result<DataConfig> {
         let run_text = run_text(toml);
@@ -299,6 +339,30 @@ mod tests {
         let data = read("train = \"a\"\neval = \"b\"\nqueries = \"q\"\ndocuments = \"d\"\nn_ways = 8").unwrap();
         let tables = Some(Tables { queries: "q".to_owned(), documents: "d".to_owned(), n_ways: Some(8) });
         assert_eq!((&data.train[0].tables, &data.eval[0].tables), (&tables, &tables));
+    }
+
+    #[test]
+    fn rows_for_training_are_streamed() {
+        let streaming = |toml: &str| read(toml).unwrap().train[0].streaming;
+        assert_eq!(streaming("train = \"a\""), None);
+        assert_eq!(streaming("train = \"a\"\nstreaming = true"), Some(1000));
+        assert_eq!(streaming("[[train]]\npath = \"a\"\nstreaming = true\nbuffer_size = 5"), Some(5));
+        let data = read("train = \"a\"\neval = \"b\"\nstreaming = true").unwrap();
+        assert_eq!((data.train[0].streaming, data.eval[0].streaming), (Some(1000), None));
+        for (toml, expected) in [
+            ("train = \"a\"\nbuffer_size = 5", "it goes with streaming = true"),
+            ("train = \"a\"\nstreaming = true\nbuffer_size = 0", "buffer_size"),
+            ("train = \"a\"\nstreaming = true\ntest_size = 0.1", "but that is streamed; give eval instead"),
+            ("train = \"a\"\nqueries = \"q\"\ndocuments = \"d\"\nstreaming = true", "tables that are read whole"),
+            ("train = \"a\"\n[[eval]]\npath = \"b\"\nstreaming = true", "an evaluation reads all rows"),
+            (
+                "[[train]]\nname = \"a\"\npath = \"a\"\nstreaming = true\n[[train]]\nname = \"b\"\npath = \"b\"",
+                "streaming is given for one of several",
+            ),
+        ] {
+            let message = error(toml);
+            assert!(message.contains(expected), "{message}\nexpected: {expected}");
+        }
     }
 
     #[test]

@@ -25,4 +25,5 @@ mod search;
 #[path = "../../../../tests/hub/server/mod.rs"]
 mod server;
 mod situations;
+mod streaming;
 mod workspace;

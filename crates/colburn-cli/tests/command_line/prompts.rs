@@ -160,3 +160,35 @@ fn evaluate_puts_prompts_before_texts() {
         "{message}"
     );
 }
+
+#[test]
+fn triplets_have_prompts_too() {
+    let workspace = workspace(None);
+    let row = |query: &str, positive: &str, negative: &str| {
+        format!("{}\n", serde_json::json!({"query": query, "positive": positive, "negative": negative}))
+    };
+    let rows = [("a river", "the river runs", "music"), ("music", "the river runs", "music plays")];
+    let plain: String = rows.iter().map(|(query, positive, negative)| row(query, positive, negative)).collect();
+    let document = |text: &str| format!("search_document: {text}");
+    let prompted: String = rows
+        .iter()
+        .map(|(query, positive, negative)| {
+            row(&format!("search_query: {query}"), &document(positive), &document(negative))
+        })
+        .collect();
+    workspace.write("triplets.jsonl", plain);
+    workspace.write("prompted.jsonl", prompted);
+    let evaluate = |file: &str, more: &str| {
+        let (_, said) =
+            workspace.succeed_and_say(&format!("evaluate --model model --triplets {file} --output out.json {more}"));
+        (workspace.json("out.json")["accuracy"].as_f64().unwrap(), said)
+    };
+    let (named, said) = evaluate("triplets.jsonl", "--query-prompt-name query --corpus-prompt-name document");
+    assert!(!said.contains(SAVED), "{said}");
+    let (expected, said) = evaluate("prompted.jsonl", "");
+    assert_eq!(named, expected);
+    assert!(said.contains(&format!("{SAVED} the queries and the documents; ")), "{said}");
+    let message =
+        workspace.fail("evaluate --model model --triplets triplets.jsonl --output no.json --query-prompt-name querry");
+    assert!(message.contains("\"querry\" is no saved prompt"), "{message}");
+}

@@ -14,9 +14,34 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) fn new(name: &'static str, id: &'static str, expected: &'static str, data: Dataset) -> Result<Self> {
+    /// The table of queries.
+    pub(super) fn queries(data: Dataset) -> Result<Self> {
+        let ids = &["query_id", "qid", "_id", "id"];
+        Self::new("queries", ids, &["text", "query"], "query_id (integer or text) and text (text)", data)
+    }
+
+    /// The table of documents.
+    pub(super) fn documents(data: Dataset) -> Result<Self> {
+        let ids = &["document_id", "doc_id", "docid", "pid", "passage_id", "_id", "id"];
+        let texts = &["text", "passage", "document", "contents"];
+        Self::new("documents", ids, texts, "document_id (integer or text) and text (text)", data)
+    }
+
+    /// A table of which the first of these names that there is names the column.
+    fn new(
+        name: &'static str,
+        ids: &[&'static str],
+        texts: &[&'static str],
+        expected: &'static str,
+        data: Dataset,
+    ) -> Result<Self> {
+        let named = |names: &[&'static str]| {
+            let found = names.iter().find(|name| data.columns().contains(name));
+            found.or(names.first()).copied().unwrap_or_default()
+        };
         let table = TableRole { name, data: &data, expected };
-        let (column, text) = (table.column(id, TableRole::is_id)?, table.column("text", TableRole::is_text)?);
+        let (id, text) = (named(ids), named(texts));
+        let (column, text) = (table.column(id, TableRole::is_id)?, table.column(text, TableRole::is_text)?);
         let (index, repeated) = IdIndex::new(&data, column)?;
         if repeated > 0 {
             tracing::warn!("{}: {repeated} rows repeat the {id} of another; the last of them counts", data.origin());
@@ -41,8 +66,9 @@ impl Lookup {
     /// Checks that a row has a text.
     pub(super) fn check_text(&self, row: usize) -> Result<()> {
         if self.is_missing(row)? {
+            let column = self.data.columns()[self.text];
             let problem =
-                "column \"text\" is empty; expected a text of each query and document that a row names".to_owned();
+                format!("column \"{column}\" is empty; expected a text of each query and document that a row names");
             return Err(Error::Example { place: self.data.place(row), problem });
         }
         Ok(())

@@ -4,19 +4,18 @@
 
 pub(crate) mod ids;
 mod lookup;
+mod named_rows;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::lookup::{Lookup, TableRole};
+use self::lookup::Lookup;
+use self::named_rows::NamedRows;
 use crate::dataset::Dataset;
 use crate::distillation::ids::Id;
 use crate::error::{Error, Result};
-use crate::table::lists::List;
-use crate::table::numbers::whole;
-use crate::table::{ColumnKind, ListItems};
 
 /// PyLate's default of `n_ways`.
 const N_WAYS: usize = 32;
@@ -30,6 +29,10 @@ const N_WAYS: usize = 32;
 ///
 /// The first `n_ways` documents of a row are kept, in their order. [`n_ways`](Self::n_ways) sets this number, and every row needs at least
 /// as many. Where it is not given, all rows need the same number of documents, of which the first 32 are kept, as in PyLate.
+///
+/// Rows without a teacher are triples of ids: `query_id`, `positive_id` and `negative_id` (or `qid`, `pid`, `nid`), with any number of negatives
+/// in columns `negative_id_1`, `negative_id_2`, …. So MS MARCO's `qidpidtriples.train.full.2.tsv` goes with its `queries.train.tsv` and
+/// `collection.tsv`.
 ///
 /// Clones and selections of rows are cheap: they share the tables.
 ///
@@ -52,19 +55,12 @@ const N_WAYS: usize = 32;
 #[derive(Clone)]
 pub struct KdProcessing {
     train: Dataset,
-    columns: TrainColumns,
+    columns: NamedRows,
     queries: Arc<Lookup>,
     documents: Arc<Lookup>,
     n_ways: usize,
     /// True if `n_ways` was given.
     is_given: bool,
-}
-
-#[derive(Clone, Copy)]
-struct TrainColumns {
-    query_id: usize,
-    document_ids: usize,
-    scores: usize,
 }
 
 impl KdProcessing {
@@ -80,27 +76,15 @@ impl KdProcessing {
     /// ones. When an id is missing, or is a number but not an integer of 64 bits. When the first row has no list of at least
     /// 2 documents.
     pub fn new(train: Dataset, queries: Dataset, documents: Dataset) -> Result<Self> {
-        let table = TableRole {
-            name: "train rows",
-            data: &train,
-            expected: "query_id (integer or text), document_ids (list of integers or texts) and scores (list of numbers), where a list may be a text such as \"[1, 2]\"",
-        };
-        let columns = TrainColumns {
-            query_id: table.column("query_id", TableRole::is_id)?,
-            document_ids: table
-                .column("document_ids", |kind| matches!(kind, ColumnKind::List(_) | ColumnKind::Text))?,
-            scores: table.column("scores", |kind| {
-                matches!(kind, ColumnKind::List(ListItems::Numbers | ListItems::Unknown) | ColumnKind::Text)
-            })?,
-        };
-        let queries = Lookup::new("queries", "query_id", "query_id (integer or text) and text (text)", queries)?;
-        let documents =
-            Lookup::new("documents", "document_id", "document_id (integer or text) and text (text)", documents)?;
+        let columns = NamedRows::find(&train)?;
+        let queries = Lookup::queries(queries)?;
+        let documents = Lookup::documents(documents)?;
         let (queries, documents) = (Arc::new(queries), Arc::new(documents));
         let mut data = Self { train, columns, queries, documents, n_ways: N_WAYS, is_given: false };
         if !data.is_empty() {
-            data.n_ways = data.ids(0)?.len().min(N_WAYS);
-            if data.n_ways < 2 {
+            let ids = data.ids(0)?.len();
+            data.n_ways = if data.has_scores() { ids.min(N_WAYS) } else { ids };
+            if data.has_scores() && data.n_ways < 2 {
                 let problem = format!("{} document_ids; expected at least 2 to compare", data.n_ways);
                 return Err(data.problem(0, problem));
             }
@@ -127,6 +111,11 @@ impl KdProcessing {
         self.n_ways = n_ways;
         self.is_given = true;
         Ok(self)
+    }
+
+    /// True if a teacher scored the documents; false for triples of ids.
+    pub fn has_scores(&self) -> bool {
+        self.columns.has_scores()
     }
 
     /// The number of documents of a row.
@@ -162,12 +151,12 @@ impl KdProcessing {
         self.document_rows(row)?.into_iter().map(text).collect()
     }
 
-    /// The teacher's scores of the row's documents, `n_ways` of them.
+    /// The teacher's scores of the row's documents, `n_ways` of them; none without a teacher.
     ///
     /// # Errors
     /// When there is no such row, or it has no list of scores, not one for each document, or a score is NaN or infinite.
     pub fn scores(&self, row: usize) -> Result<Vec<f32>> {
-        self.scores_of(row, self.ids(row)?.len())
+        self.columns.scores(&self.train, row, self.ids(row)?.len(), self.n_ways)
     }
 
     /// Checks that every row has a query that exists, enough documents, as many as the others unless `n_ways` is given, and a finite score
@@ -182,8 +171,8 @@ impl KdProcessing {
         for row in 0..self.len() {
             self.queries.check_text(self.query_row(row)?)?;
             let count = self.ids(row)?.len();
-            self.scores_of(row, count)?;
-            if !self.is_given && count.min(N_WAYS) != self.n_ways {
+            self.columns.scores(&self.train, row, count, self.n_ways)?;
+            if !self.is_given && count != self.n_ways && !(self.has_scores() && count.min(N_WAYS) == self.n_ways) {
                 return Err(self.unlike(row, count));
             }
             let documents = self.document_rows(row)?;
@@ -288,7 +277,7 @@ impl KdProcessing {
     }
 
     fn query_id(&self, row: usize) -> Result<Id<'_>> {
-        Id::of(&self.train, row, self.columns.query_id)
+        self.columns.query(&self.train, row)
     }
 
     fn query_row(&self, row: usize) -> Result<usize> {
@@ -315,18 +304,7 @@ impl KdProcessing {
     }
 
     fn ids(&self, row: usize) -> Result<Vec<Id<'_>>> {
-        match self.train.list(row, self.columns.document_ids)? {
-            List::Integers(ids) => Ok(ids.into_iter().map(Id::Integer).collect()),
-            List::Texts(ids) => Ok(ids.into_iter().map(Id::text).collect()),
-            List::Floats(ids) => ids
-                .into_iter()
-                .map(|id| {
-                    whole(id).map(Id::Integer).ok_or_else(|| {
-                        self.problem(row, format!("document_ids holds {id}; expected integers or texts"))
-                    })
-                })
-                .collect(),
-        }
+        self.columns.ids(&self.train, row)
     }
 
     /// The error about a row with another number of documents than the first one.
@@ -342,26 +320,8 @@ impl KdProcessing {
         )
     }
 
-    fn scores_of(&self, row: usize, documents: usize) -> Result<Vec<f32>> {
-        let scores = self.train.list(row, self.columns.scores)?.into_floats();
-        let scores = scores.ok_or_else(|| self.problem(row, "scores holds texts; expected numbers".to_owned()))?;
-        if scores.len() != documents {
-            let found = scores.len();
-            let problem = format!("{documents} document_ids but {found} scores; expected a score for each document");
-            return Err(self.problem(row, problem));
-        }
-        let scores = &scores[..scores.len().min(self.n_ways)];
-        if let Some(at) = scores.iter().position(|score| !(*score as f32).is_finite()) {
-            let problem =
-                format!("score {at} (counted from 0) is {:e}; expected a finite number of 32 bits", scores[at]);
-            return Err(self.problem(row, problem));
-        }
-        Ok(scores.iter().map(|&score| score as f32).collect())
-    }
-
     fn problem(&self, row: usize, problem: String) -> Error {
-        let id = self.query_id(row).map_or_else(|error| error.to_string(), |id| id.to_string());
-        Error::Example { place: self.train.place(row), problem: format!("query_id {id}: {problem}") }
+        self.columns.problem(&self.train, row, problem)
     }
 }
 

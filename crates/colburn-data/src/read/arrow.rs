@@ -19,7 +19,7 @@ use super::rows::{Field, Rows};
 use crate::error::{Error, Place, Result};
 use crate::table::value::Value;
 
-const FILE: &[u8] = b"ARROW1";
+pub(super) const FILE: &[u8] = b"ARROW1";
 
 /// The rows of an Arrow file or stream.
 pub(super) struct ArrowRows {
@@ -122,7 +122,7 @@ impl Rows for ArrowRows {
     }
 }
 
-fn incomplete(path: &Path, reason: &str) -> Error {
+pub(super) fn incomplete(path: &Path, reason: &str) -> Error {
     let reason = format!("not a complete Arrow file ({reason}); copy or write it again");
     Error::Unreadable { path: path.to_owned(), reason }
 }

@@ -13,13 +13,31 @@ const ROOM: u64 = 4 << 30;
 const RATIO: u64 = 64;
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
+/// A message that was checked.
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    pub(super) start: u64,
+    end: u64,
+    pub(super) kind: MessageKind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum MessageKind {
+    /// The rows of a record batch.
+    Rows(usize),
+    Dictionary,
+    Other,
+}
+
 /// Checks all messages of a stream, which begins at the start of the file.
-pub(super) fn check_stream<R: BufRead + Seek>(reader: &mut R, length: u64) -> PolarsResult<()> {
-    let (mut at, mut message) = (0, Vec::new());
+pub(super) fn check_stream<R: BufRead + Seek>(reader: &mut R, length: u64) -> PolarsResult<Vec<Message>> {
+    let (mut at, mut buffer, mut messages) = (0, Vec::new(), Vec::new());
     while !is_end(reader, at)? {
-        at = check(reader, at, length, &mut message)?;
+        let message = check(reader, at, length, &mut buffer)?;
+        at = message.end;
+        messages.push(message);
     }
-    Ok(())
+    Ok(messages)
 }
 
 /// True if the stream ends here: at the end of the file, or at a message of no length.
@@ -38,8 +56,13 @@ fn message_length<R: Read>(reader: &mut R) -> PolarsResult<u64> {
     u64::try_from(i32::from_le_bytes(length)).map_err(|_| wrong("a length below 0"))
 }
 
-/// Checks the message at this offset, and returns the offset after it.
-pub(super) fn check<R: Read + Seek>(reader: &mut R, at: u64, length: u64, message: &mut Vec<u8>) -> PolarsResult<u64> {
+/// Checks the message at this offset.
+pub(super) fn check<R: Read + Seek>(
+    reader: &mut R,
+    at: u64,
+    length: u64,
+    message: &mut Vec<u8>,
+) -> PolarsResult<Message> {
     if at >= length {
         return Err(wrong("a message beyond the end of the file"));
     }
@@ -49,13 +72,17 @@ pub(super) fn check<R: Read + Seek>(reader: &mut R, at: u64, length: u64, messag
     reader.by_ref().take(message_length).read_to_end(message)?;
     let found = MessageRef::read_as_root(message).map_err(|_| wrong("a message that cannot be read"))?;
     let body = found.body_length().ok().and_then(|body| u64::try_from(body).ok());
-    let claims = match found.header() {
-        Ok(Some(MessageHeaderRef::RecordBatch(batch))) => Some(Claims::of(batch)?),
+    let (claims, kind) = match found.header() {
+        Ok(Some(MessageHeaderRef::RecordBatch(batch))) => {
+            let claims = Claims::of(batch)?;
+            let rows = usize::try_from(claims.rows).map_err(|_| wrong("more rows than its values can be"))?;
+            (Some(claims), MessageKind::Rows(rows))
+        }
         Ok(Some(MessageHeaderRef::DictionaryBatch(dictionary))) => match dictionary.data() {
-            Ok(Some(batch)) => Some(Claims::of(batch)?),
+            Ok(Some(batch)) => (Some(Claims::of(batch)?), MessageKind::Dictionary),
             _ => return Err(wrong("a dictionary without values")),
         },
-        Ok(Some(_)) => None,
+        Ok(Some(_)) => (None, MessageKind::Other),
         _ => return Err(wrong("a message without a kind")),
     };
     let start = reader.stream_position()?;
@@ -66,7 +93,7 @@ pub(super) fn check<R: Read + Seek>(reader: &mut R, at: u64, length: u64, messag
     if let Some(claims) = claims {
         claims.check(reader, start, body)?;
     }
-    Ok(end)
+    Ok(Message { start: at, end, kind })
 }
 
 /// The lengths of a batch.

@@ -28,15 +28,7 @@ impl Decoded {
     /// # Errors
     /// When there is no column that is kept.
     pub(super) fn new<'a>(path: &Path, fields: impl Iterator<Item = &'a ArrowField>) -> Result<Self> {
-        let field = |of: &ArrowField| Field { name: of.name.to_string(), kind: Some(kind_of(&of.dtype)) };
-        let fields: Vec<Field> = fields.map(field).collect();
-        let empty = |reason| Err(Error::Empty { path: path.to_owned(), reason });
-        if fields.is_empty() {
-            return empty("no columns");
-        }
-        if !fields.iter().any(is_kept) {
-            return empty("no column of texts, numbers or lists of either");
-        }
+        let fields = fields_of(path, fields)?;
         Ok(Self { path: path.to_owned(), fields, values: Vec::new(), first: 0, rows: 0, row: None })
     }
 
@@ -90,6 +82,23 @@ impl Decoded {
     pub(super) fn place(&self) -> Place {
         Place::Row { path: self.path.clone(), row: self.first + self.row.unwrap_or(0) }
     }
+}
+
+/// The columns of a file.
+///
+/// # Errors
+/// When there is no column that is kept.
+pub(super) fn fields_of<'a>(path: &Path, fields: impl Iterator<Item = &'a ArrowField>) -> Result<Vec<Field>> {
+    let field = |of: &ArrowField| Field { name: of.name.to_string(), kind: Some(kind_of(&of.dtype)) };
+    let fields: Vec<Field> = fields.map(field).collect();
+    let empty = |reason| Err(Error::Empty { path: path.to_owned(), reason });
+    if fields.is_empty() {
+        return empty("no columns");
+    }
+    if !fields.iter().any(is_kept) {
+        return empty("no column of texts, numbers or lists of either");
+    }
+    Ok(fields)
 }
 
 fn is_kept(field: &Field) -> bool {

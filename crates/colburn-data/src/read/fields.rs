@@ -1,6 +1,7 @@
 //! The columns of several files. They may differ, and what a file lacks is missing in its rows; but files without a common column are
 //! no one data set.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, quoted};
@@ -26,19 +27,19 @@ impl CommonFields {
     }
 
     /// Checks a file after its last row, and warns about the columns that it lacks.
-    pub(crate) fn check_file(&mut self, path: &Path, rows: &dyn Rows) -> Result<()> {
+    pub(crate) fn check_file(&mut self, path: &Path, fields: &[Field]) -> Result<()> {
         self.checked = false;
-        self.check(path, rows.fields())?;
+        self.check(path, fields)?;
         if self.first.as_os_str().is_empty() {
             path.clone_into(&mut self.first);
         }
-        let is_here = |name: &&String| rows.fields().iter().any(|field| field.name == **name);
+        let is_here = |name: &&String| fields.iter().any(|field| field.name == **name);
         let absent: Vec<&String> = self.names.iter().filter(|name| !is_here(name)).collect();
-        if !absent.is_empty() && !rows.fields().is_empty() {
+        if !absent.is_empty() && !fields.is_empty() {
             let (path, first, absent) = (path.display(), self.first.display(), quoted(absent));
             tracing::warn!("{path}: no column {absent}, which {first} or a file after it has; missing in these rows");
         }
-        let new: Vec<String> = rows.fields().iter().map(|field| field.name.clone()).collect();
+        let new: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         self.names.extend(new.into_iter().filter(|name| !self.names.contains(name)).collect::<Vec<_>>());
         Ok(())
     }
@@ -52,4 +53,17 @@ impl CommonFields {
             format!("no column in common with {}; found {here}, expected some of {there}", self.first.display());
         Err(Error::Schema { path: path.to_owned(), reason })
     }
+}
+
+/// Checks that the columns of a file have names of their own.
+pub(super) fn check_names(path: &Path, fields: &[Field]) -> Result<()> {
+    let mut names = HashSet::new();
+    match fields.iter().find(|field| !names.insert(field.name.as_str())) {
+        None => Ok(()),
+        Some(field) => Err(Error::Schema { path: path.to_owned(), reason: named_twice(&field.name) }),
+    }
+}
+
+pub(crate) fn named_twice(name: &str) -> String {
+    format!("two columns are named \"{name}\"; every column needs a name of its own")
 }

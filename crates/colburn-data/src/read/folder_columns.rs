@@ -16,8 +16,7 @@ pub(super) struct WithFolderColumns {
 impl WithFolderColumns {
     /// The rows, with the columns that the file does not have itself.
     pub(super) fn around(rows: Box<dyn Rows>, columns: &[FolderColumn]) -> Box<dyn Rows> {
-        let own = |name: &String| rows.fields().iter().any(|field| field.name == *name);
-        let added: Vec<&FolderColumn> = columns.iter().filter(|(name, _)| !own(name)).collect();
+        let added = added_to(rows.fields(), columns);
         if added.is_empty() {
             return rows;
         }
@@ -32,6 +31,11 @@ impl WithFolderColumns {
         let known = self.fields.len() - self.values.len();
         self.fields.extend(self.rows.fields().iter().skip(known).cloned());
     }
+}
+
+/// The columns that a file with these fields does not have itself.
+pub(super) fn added_to<'a>(fields: &[Field], columns: &'a [FolderColumn]) -> Vec<&'a FolderColumn> {
+    columns.iter().filter(|(name, _)| !fields.iter().any(|field| field.name == *name)).collect()
 }
 
 impl Rows for WithFolderColumns {

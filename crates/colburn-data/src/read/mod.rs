@@ -2,6 +2,7 @@
 //! in the file.
 
 mod arrow;
+mod arrow_blocks;
 mod arrow_lengths;
 mod arrow_values;
 mod content;
@@ -9,6 +10,7 @@ mod csv;
 mod decoded;
 mod fields;
 mod folder_columns;
+mod in_place;
 mod input;
 mod json;
 mod lines;
@@ -19,13 +21,12 @@ pub(crate) mod records;
 mod rows;
 mod text;
 
-use std::collections::HashSet;
-
-use self::fields::CommonFields;
+pub(crate) use self::fields::named_twice;
+use self::fields::{CommonFields, check_names};
 use self::folder_columns::WithFolderColumns;
 use self::input::Input;
 use self::rows::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::source::find::{DataFile, find};
 use crate::source::{Format, Source};
 use crate::table::Table;
@@ -33,12 +34,20 @@ use crate::table::builder::TableBuilder;
 use crate::table::spool::SpoolWriter;
 use crate::table::value::Value;
 
-/// All rows of a source, copied to a table.
+/// All rows of a source: in their files where these can be read from any row, else copied to a table.
 pub(crate) fn table(source: &Source) -> Result<Table> {
+    let files = find(source)?;
+    let mut first = files.first().map(|file| Input::open(&file.path, source.format)).transpose()?;
+    if let Some(first) = &first
+        && let Some(table) = in_place::table(&files, first, source)?
+    {
+        return Ok(table);
+    }
     let mut table = TableBuilder::new(SpoolWriter::temporary()?);
     let mut common = CommonFields::default();
-    for file in find(source)? {
-        let mut rows = open(&file, source)?;
+    for file in files {
+        let input = first.take().map_or_else(|| Input::open(&file.path, source.format), Ok)?;
+        let mut rows = open(input, &file, source)?;
         table.start(&file.path);
         // The column of the table for each field of the file, and the reverse.
         let (mut columns, mut fields): (Vec<usize>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
@@ -57,14 +66,13 @@ pub(crate) fn table(source: &Source) -> Result<Table> {
             common.check_row(&file.path, rows.as_ref())?;
             table.push(|column| fields[column].map_or(Value::Null, |field| rows.value(field)), || rows.place())?;
         }
-        common.check_file(&file.path, rows.as_ref())?;
+        common.check_file(&file.path, rows.fields())?;
     }
     table.finish()
 }
 
-/// The rows of one file.
-fn open(file: &DataFile, source: &Source) -> Result<Box<dyn Rows>> {
-    let input = Input::open(&file.path, source.format)?;
+/// The rows of one file, one after the other.
+fn open(input: Input, file: &DataFile, source: &Source) -> Result<Box<dyn Rows>> {
     let rows: Box<dyn Rows> = match input.format {
         Format::Parquet => Box::new(parquet::ParquetRows::open(input)?),
         Format::Arrow => Box::new(arrow::ArrowRows::open(input)?),
@@ -72,18 +80,6 @@ fn open(file: &DataFile, source: &Source) -> Result<Box<dyn Rows>> {
         Format::Csv => Box::new(csv::CsvRows::open(input, source)?),
         Format::Text => Box::new(text::TextRows::open(input, source)?),
     };
-    check_names(file, rows.as_ref())?;
+    check_names(&file.path, rows.fields())?;
     Ok(WithFolderColumns::around(rows, &file.columns))
-}
-
-fn check_names(file: &DataFile, rows: &dyn Rows) -> Result<()> {
-    let mut names = HashSet::new();
-    match rows.fields().iter().find(|field| !names.insert(field.name.as_str())) {
-        None => Ok(()),
-        Some(field) => Err(Error::Schema { path: file.path.clone(), reason: named_twice(&field.name) }),
-    }
-}
-
-pub(crate) fn named_twice(name: &str) -> String {
-    format!("two columns are named \"{name}\"; every column needs a name of its own")
 }

@@ -1,14 +1,17 @@
 //! The rows of a source, one after the other. Nothing is copied, so a source may be larger than memory and than the disk's free room.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::vec::IntoIter;
 
 use crate::error::{Error, Place, Result};
 use crate::read::fields::CommonFields;
+use crate::read::input::Input;
 use crate::read::open;
 use crate::read::rows::Rows;
+use crate::shuffle::{Draws, Purpose};
 use crate::source::Source;
 use crate::source::find::{DataFile, find};
+use crate::table::ColumnKind;
 use crate::table::value::Value;
 
 /// The rows of a source, one after the other.
@@ -47,7 +50,17 @@ impl Records {
     /// # Errors
     /// As [`Dataset::from_source`](crate::Dataset::from_source), as far as the first row tells.
     pub fn open(source: &Source) -> Result<Self> {
-        let files = find(source)?;
+        Self::of_files(source, find(source)?)
+    }
+
+    /// The same with the files of the source in a random order of a pass.
+    pub(crate) fn shuffled(source: &Source, seed: u64, pass: u64) -> Result<Self> {
+        let mut files = find(source)?;
+        Draws::new(Purpose::Files, seed, pass).shuffle(&mut files);
+        Self::of_files(source, files)
+    }
+
+    fn of_files(source: &Source, files: Vec<DataFile>) -> Result<Self> {
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
         let mut records = Self {
             source: source.clone(),
@@ -84,14 +97,15 @@ impl Records {
     #[expect(clippy::should_implement_trait, reason = "a record borrows from the reader, which an iterator cannot do")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>> {
         let found = std::mem::take(&mut self.ahead) || self.advance()?;
-        Ok(self.current.as_ref().filter(|_| found).map(|(_, rows)| Record { rows: rows.as_ref() }))
+        Ok(self.current.as_ref().filter(|_| found).map(|(file, rows)| Record { rows: rows.as_ref(), file }))
     }
 
     fn advance(&mut self) -> Result<bool> {
         loop {
             let Some((path, rows)) = &mut self.current else {
                 let Some(file) = self.files.next() else { return Ok(false) };
-                let rows = open(&file, &self.source)?;
+                let input = Input::open(&file.path, self.source.format)?;
+                let rows = open(input, &file, &self.source)?;
                 self.current = Some((file.path, rows));
                 self.known = 0;
                 continue;
@@ -108,7 +122,7 @@ impl Records {
                 self.common.check_row(path, rows.as_ref())?;
                 return Ok(true);
             }
-            self.common.check_file(path, rows.as_ref())?;
+            self.common.check_file(path, rows.fields())?;
             self.current = None;
         }
     }
@@ -118,6 +132,7 @@ impl Records {
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     rows: &'a dyn Rows,
+    file: &'a Path,
 }
 
 impl<'a> Record<'a> {
@@ -136,5 +151,14 @@ impl<'a> Record<'a> {
     /// The file of the row and its place in there.
     pub fn place(&self) -> Place {
         self.rows.place()
+    }
+
+    pub(crate) fn file(&self) -> &'a Path {
+        self.file
+    }
+
+    /// The columns of the rows of its file so far, each with its kind where the file says it.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&'a str, Option<&'a ColumnKind>)> + use<'a> {
+        self.rows.fields().iter().map(|field| (field.name.as_str(), field.kind.as_ref()))
     }
 }

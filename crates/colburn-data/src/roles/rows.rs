@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::roles::columns::Columns;
 use crate::roles::options::RowOptions;
-use crate::roles::scan::Scan;
+use crate::roles::scan::{Scan, has_all_texts};
 use crate::roles::texts::RowTexts;
 use crate::shuffle::{Purpose, permutation};
 
@@ -73,6 +73,9 @@ impl TextRows {
         } else {
             tracing::info!("{line}");
         }
+        if has_all_texts(&data, &columns, options)? {
+            return Ok(Self { data, options, checked: Some(Arc::new(columns)), picks: None });
+        }
         let mut scan = Scan::new(data.len());
         for row in 0..data.len() {
             scan.add(&data, row, &columns, options)?;
@@ -84,6 +87,33 @@ impl TextRows {
             None => data,
         };
         Ok(Self { data, options, checked: Some(Arc::new(columns)), picks: kept.positives.map(Into::into) })
+    }
+
+    /// The rows of `data` that are kept, where the rows before them have these columns, and as many documents as `self`'s; none if no row is.
+    ///
+    /// # Errors
+    /// As [`TextRows::new`].
+    pub(crate) fn further(&self, data: Dataset, columns: &Arc<Columns>) -> Result<Option<Self>> {
+        let first = Self { picks: None, ..self.clone() };
+        let documents = first.texts(0, columns, 0, 0)?.documents.len();
+        let mut scan = Scan::behind(data.len(), documents);
+        for row in 0..data.len() {
+            scan.add(&data, row, columns, self.options)?;
+        }
+        if scan.len() == 0 {
+            return Ok(None);
+        }
+        let kept = scan.finish(&data)?;
+        let data = match kept.rows {
+            Some(rows) => data.select(&rows)?,
+            None => data,
+        };
+        Ok(Some(Self {
+            data,
+            options: self.options,
+            checked: Some(columns.clone()),
+            picks: kept.positives.map(Into::into),
+        }))
     }
 
     /// The rows themselves, if they are checked already, else those that [`TextRows::new`] makes of them.
@@ -184,6 +214,11 @@ impl TextRows {
     /// The texts of a row that are trained on in an epoch: the positive, then the negatives, which are drawn where there are more than
     /// `n_negatives`.
     pub(crate) fn texts(&self, row: usize, columns: &Columns, seed: u64, epoch: u64) -> Result<RowTexts<'_>> {
+        self.texts_of(row, columns, (seed, epoch, row as u64))
+    }
+
+    /// The same, where (seed, epoch, row) decide on the negatives that are drawn.
+    pub(crate) fn texts_of(&self, row: usize, columns: &Columns, draw: (u64, u64, u64)) -> Result<RowTexts<'_>> {
         let mut found = RowTexts::read(&self.data, row, columns)?;
         let (positive, negatives) = found.split(self.pick(row));
         let negatives: Vec<usize> = match self.options.n_negatives {
@@ -191,10 +226,7 @@ impl TextRows {
             Some(count) => {
                 let all: Vec<usize> = negatives.collect();
                 let all: Vec<usize> = all.into_iter().filter(|&at| !found.documents[at].is_missing()).collect();
-                drawn(all.len(), count.get(), seed, epoch, row)
-                    .into_iter()
-                    .filter_map(|at| all.get(at).copied())
-                    .collect()
+                drawn(all.len(), count.get(), draw).into_iter().filter_map(|at| all.get(at).copied()).collect()
             }
         };
         let chosen = positive.into_iter().chain(negatives).map(|at| found.documents[at].clone()).collect();
@@ -205,11 +237,11 @@ impl TextRows {
 
 /// Numbers below `all`, ascending: `count` of them without repetition in an order that (seed, epoch, row) decides alone. If there are
 /// fewer, each stands as often as it takes.
-fn drawn(all: usize, count: usize, seed: u64, epoch: u64, row: usize) -> Vec<usize> {
+fn drawn(all: usize, count: usize, (seed, epoch, row): (u64, u64, u64)) -> Vec<usize> {
     let Some(times) = count.checked_div(all) else { return Vec::new() };
     let mut drawn: Vec<usize> = (0..times).flat_map(|_| 0..all).collect();
     if drawn.len() < count {
-        let order = permutation(all, Purpose::Negatives(epoch), seed, row as u64);
+        let order = permutation(all, Purpose::Negatives(epoch), seed, row);
         drawn.extend(&order[..count - drawn.len()]);
     }
     drawn.sort_unstable();
@@ -375,15 +407,15 @@ mod tests {
     #[test]
     fn draws_never_change_and_follow_from_seed_epoch_and_row() {
         // print(sorted(permutation(12, struct.pack("<8sQ", b"negative", 3), 42, 7)[:5])) with permutation() of shuffle.rs
-        assert_eq!(drawn(12, 5, 42, 3, 7), [1, 2, 6, 7, 9]);
-        assert_eq!(drawn(3, 3, 1, 1, 1), [0, 1, 2]);
-        assert_eq!(drawn(2, 4, 1, 1, 1), [0, 0, 1, 1]);
-        assert_eq!(drawn(0, 4, 1, 1, 1), Vec::<usize>::new());
-        let all: Vec<Vec<usize>> = (0..100).map(|epoch| drawn(10, 3, 42, epoch, 0)).collect();
+        assert_eq!(drawn(12, 5, (42, 3, 7)), [1, 2, 6, 7, 9]);
+        assert_eq!(drawn(3, 3, (1, 1, 1)), [0, 1, 2]);
+        assert_eq!(drawn(2, 4, (1, 1, 1)), [0, 0, 1, 1]);
+        assert_eq!(drawn(0, 4, (1, 1, 1)), Vec::<usize>::new());
+        let all: Vec<Vec<usize>> = (0..100).map(|epoch| drawn(10, 3, (42, epoch, 0))).collect();
         assert!(all.iter().all(|draw| draw.len() == 3 && draw.windows(2).all(|pair| pair[0] < pair[1])));
         assert!((0..10).all(|at| all.iter().any(|draw| draw.contains(&at))), "each negative has its turn");
-        assert_ne!(drawn(100, 10, 42, 0, 0), drawn(100, 10, 43, 0, 0));
-        assert_ne!(drawn(100, 10, 42, 0, 0), drawn(100, 10, 42, 0, 1));
+        assert_ne!(drawn(100, 10, (42, 0, 0)), drawn(100, 10, (43, 0, 0)));
+        assert_ne!(drawn(100, 10, (42, 0, 0)), drawn(100, 10, (42, 0, 1)));
 
         let draw = options(Positives::Error, 1, ShortRows::Error, Missing::Error);
         let rows = TextRows::new(jsonl(RAGGED), draw).unwrap();

@@ -7,6 +7,18 @@ use crate::roles::finder::Scores;
 use crate::roles::options::{Missing, Positives, RowOptions, ShortRows};
 use crate::roles::texts::RowTexts;
 
+/// True if it is known without a look at each row that all are kept as they are: every column with a role holds one text a row, and none is
+/// blank.
+pub(super) fn has_all_texts(data: &Dataset, columns: &Columns, options: RowOptions) -> Result<bool> {
+    let documents = columns.documents();
+    let is_plain = *columns.scores() == Scores::None
+        && options.n_negatives.is_none()
+        && columns.positives().len() <= 1
+        && !documents.iter().any(|&column| columns.is_list(column));
+    let roles = || std::iter::once(columns.query()).chain(documents.iter().copied());
+    Ok(is_plain && data.are_texts(&roles().collect::<Vec<_>>())?)
+}
+
 /// The rows that are kept, as far as not all of them are kept as they are.
 pub(super) struct Kept {
     pub rows: Option<Vec<usize>>,
@@ -35,6 +47,11 @@ pub(super) struct Scan {
 impl Scan {
     pub(super) fn new(rows: usize) -> Self {
         Self { rows, same: 0, changed: None, missing: 0, first_missing: None, several: 0, short: 0, documents: None }
+    }
+
+    /// A scan of rows behind others, whose rows have so many documents.
+    pub(super) fn behind(rows: usize, documents: usize) -> Self {
+        Self { documents: Some(documents), ..Self::new(rows) }
     }
 
     /// Looks at a row, after those before it.
@@ -132,7 +149,7 @@ impl Scan {
     }
 
     /// The number of rows that are kept.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.changed.as_ref().map_or(self.same, |(kept, _)| kept.len())
     }
 

@@ -72,10 +72,13 @@ impl BatchSampler {
     /// rows once, here.
     ///
     /// # Errors
-    /// When `batch_size` is 0, or the rows had to be read and could not.
+    /// When `batch_size` is 0, the rows are streamed, or they had to be read and could not.
     pub fn new(examples: &Examples, batch_size: usize, sampling: Sampling, drop_last: bool, seed: u64) -> Result<Self> {
         if batch_size == 0 {
             return Err(Error::BatchSize);
+        }
+        if let Examples::Stream(rows) = examples {
+            return Err(Error::Streamed { data: rows.description() });
         }
         let order = match sampling {
             Sampling::Random => Order::Random,

@@ -7,7 +7,7 @@ use crate::table::cells::RowBytes;
 use crate::table::kinds::{ColumnKind, Seen};
 use crate::table::spool::SpoolWriter;
 use crate::table::value::Value;
-use crate::table::{Column, IN_MEMORY, Table};
+use crate::table::{Column, IN_MEMORY, Rows, Table};
 
 /// A table under construction.
 pub(crate) struct TableBuilder {
@@ -18,6 +18,7 @@ pub(crate) struct TableBuilder {
     rows: usize,
     files: Vec<PathBuf>,
     starts: Vec<usize>,
+    firsts: Vec<usize>,
 }
 
 impl TableBuilder {
@@ -30,13 +31,24 @@ impl TableBuilder {
             rows: 0,
             files: Vec::new(),
             starts: Vec::new(),
+            firsts: Vec::new(),
         }
     }
 
     /// Starts the next file.
     pub(crate) fn start(&mut self, file: &Path) {
+        self.start_at(file, 0);
+    }
+
+    /// Starts the next file at a row of it.
+    pub(crate) fn start_at(&mut self, file: &Path, first: usize) {
         self.files.push(file.to_owned());
         self.starts.push(self.rows);
+        self.firsts.push(first);
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -72,6 +84,12 @@ impl TableBuilder {
     }
 
     pub(crate) fn finish(self) -> Result<Table> {
+        let kinds = self.seen.iter().map(Seen::kind).collect();
+        self.finish_as(kinds)
+    }
+
+    /// The table with columns of these kinds, whatever their values are.
+    pub(crate) fn finish_as(self, kinds: Vec<ColumnKind>) -> Result<Table> {
         let empty = |reason| {
             let path = self.files.first().cloned().unwrap_or_else(|| PathBuf::from(IN_MEMORY));
             Err(Error::Empty { path, reason })
@@ -79,9 +97,10 @@ impl TableBuilder {
         if self.rows == 0 {
             return empty("no rows");
         }
-        let columns = self.names.into_iter().zip(&self.seen).enumerate().map(|(cell, (name, seen))| Column {
+        let columns = self.names.into_iter().zip(&self.seen).zip(kinds).enumerate();
+        let columns = columns.map(|(cell, ((name, seen), kind))| Column {
             name,
-            kind: seen.kind(),
+            kind,
             cell,
             other: seen.other().map(str::to_owned),
         });
@@ -92,10 +111,11 @@ impl TableBuilder {
         Ok(Table {
             columns,
             left_out,
-            rows: self.spool.finish()?,
+            rows: Rows::Spool(self.spool.finish()?),
             len: self.rows,
             files: self.files,
             starts: self.starts,
+            firsts: self.firsts,
         })
     }
 }

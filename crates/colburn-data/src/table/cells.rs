@@ -1,5 +1,5 @@
 //! The bytes of a row: the number of its cells, the kind and length of each, then their bytes one after the other. So a cell is found
-//! without a look at the bytes of the others, and a row that lacks the last columns is shorter.
+//! without a look at the bytes of the others, and a row that lacks the last columns is shorter. A cell alone is its kind, then its bytes.
 
 use crate::table::lists::{self, List};
 use crate::table::value::Value;
@@ -34,32 +34,7 @@ impl RowBytes {
     /// Adds a cell; `false` if it is longer than a cell can be (4 GB).
     pub(crate) fn push(&mut self, value: &Value, known_other: Option<&str>) -> bool {
         let start = self.bytes.len();
-        let tag = match value {
-            Value::Null => NULL,
-            Value::Text(text) => {
-                self.bytes.extend(text.as_bytes());
-                TEXT
-            }
-            Value::Integer(integer) => {
-                self.bytes.extend(integer.to_le_bytes());
-                INTEGER
-            }
-            Value::Float(float) => {
-                self.bytes.extend(float.to_le_bytes());
-                FLOAT
-            }
-            Value::List(list) => {
-                list.encode(&mut self.bytes);
-                LIST
-            }
-            Value::Other(name) => {
-                // A column of objects has the same name in every row, and is not kept.
-                if known_other != Some(*name) {
-                    self.bytes.extend(name.as_bytes());
-                }
-                OTHER
-            }
-        };
+        let tag = encode(value, known_other, &mut self.bytes);
         let Ok(length) = u32::try_from(self.bytes.len() - start) else { return false };
         self.heads.push(tag);
         self.heads.extend(length.to_le_bytes());
@@ -74,6 +49,43 @@ impl RowBytes {
         let count = (self.used - COUNT_BYTES) / HEAD_BYTES;
         self.heads[..COUNT_BYTES].copy_from_slice(&(count as u32).to_le_bytes());
         [&self.heads[..self.used], &self.bytes]
+    }
+}
+
+/// Appends a cell that stands alone.
+pub(crate) fn encode_cell(value: &Value, bytes: &mut Vec<u8>) {
+    let at = bytes.len();
+    bytes.push(NULL);
+    bytes[at] = encode(value, None, bytes);
+}
+
+/// Appends the bytes of a value, and returns its kind.
+fn encode(value: &Value, known_other: Option<&str>, bytes: &mut Vec<u8>) -> u8 {
+    match value {
+        Value::Null => NULL,
+        Value::Text(text) => {
+            bytes.extend(text.as_bytes());
+            TEXT
+        }
+        Value::Integer(integer) => {
+            bytes.extend(integer.to_le_bytes());
+            INTEGER
+        }
+        Value::Float(float) => {
+            bytes.extend(float.to_le_bytes());
+            FLOAT
+        }
+        Value::List(list) => {
+            list.encode(bytes);
+            LIST
+        }
+        Value::Other(name) => {
+            // A column of objects has the same name in every row, and is not kept.
+            if known_other != Some(*name) {
+                bytes.extend(name.as_bytes());
+            }
+            OTHER
+        }
     }
 }
 
@@ -100,6 +112,12 @@ pub(crate) fn cell(row: &[u8], column: usize) -> Option<Cell<'_>> {
 }
 
 impl<'a> Cell<'a> {
+    /// A cell that stands alone; `None` when the bytes were changed.
+    pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let (&tag, bytes) = bytes.split_first()?;
+        Some(Self { tag, bytes })
+    }
+
     pub(crate) fn is_null(self) -> bool {
         self.tag == NULL
     }
@@ -171,6 +189,16 @@ mod tests {
             assert!(cell(&bytes, 99).unwrap().is_null());
             assert_eq!(u32::from_le_bytes(bytes[..4].try_into().unwrap()), 8, "nulls at the end take no room");
         }
+    }
+
+    #[test]
+    fn a_cell_alone_comes_back() {
+        for value in [Value::Null, Value::Text("é".into()), Value::Integer(-7), Value::Other("struct")] {
+            let mut bytes = Vec::new();
+            encode_cell(&value, &mut bytes);
+            assert_eq!(Cell::of(&bytes).unwrap().value(None), Some(value));
+        }
+        assert_eq!(Cell::of(&[]), None);
     }
 
     #[test]

@@ -49,6 +49,18 @@ impl ColumnKind {
         }
     }
 
+    /// The kind of the values of both kinds together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        use ColumnKind::{List, Missing, Mixed, Other};
+        match (self, other) {
+            (Missing, kind) | (kind, Missing) => kind,
+            (List(ListItems::Unknown), List(items)) | (List(items), List(ListItems::Unknown)) => List(items),
+            (Other(name), Other(_)) => Other(name),
+            (one, other) if one == other => one,
+            _ => Mixed,
+        }
+    }
+
     /// True if the values are kept.
     pub(crate) fn is_kept(&self) -> bool {
         !matches!(self, ColumnKind::Other(_))
@@ -120,6 +132,26 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_several_files_make_one() {
+        use ColumnKind::{List as Lists, Missing, Mixed, Number, Other, Text};
+        use ListItems::{Numbers, Texts, Unknown};
+        for (one, other, expected) in [
+            (Text, Text, Text),
+            (Text, Number, Mixed),
+            (Missing, Number, Number),
+            (Lists(Unknown), Lists(Texts), Lists(Texts)),
+            (Lists(Numbers), Lists(Texts), Mixed),
+            (Lists(Numbers), Text, Mixed),
+            (Mixed, Text, Mixed),
+            (Other("struct".to_owned()), Missing, Other("struct".to_owned())),
+            (Other("struct".to_owned()), Text, Mixed),
+        ] {
+            assert_eq!(one.clone().and(other.clone()), expected, "{one:?} {other:?}");
+            assert_eq!(other.clone().and(one.clone()), expected, "{other:?} {one:?}");
+        }
+    }
 
     #[test]
     fn values_make_the_kind() {

@@ -1,17 +1,21 @@
-//! The rows of a data set, the same for every file format: all values in a [`Spool`](spool::Spool), and the names and kinds of the
-//! columns. [`TableBuilder`](builder::TableBuilder) makes a table.
+//! The rows of a data set, the same for every file format: the names and kinds of the columns, and all values, in a [`Spool`] or in the
+//! [`Blocks`] of their files. [`TableBuilder`](builder::TableBuilder) makes a table of the first kind, [`Table::of_blocks`] one of the second.
 
+pub(crate) mod blocks;
 pub(crate) mod builder;
 mod cells;
 pub(crate) mod kinds;
 pub(crate) mod lists;
 pub(crate) mod literal;
 pub(crate) mod numbers;
+mod spill;
 pub(crate) mod spool;
 pub(crate) mod value;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
+use self::blocks::{BlockSource, Blocks};
 use self::cells::Cell;
 pub(crate) use self::kinds::{ColumnKind, ListItems};
 use self::lists::List;
@@ -38,14 +42,74 @@ pub(crate) struct Column {
 pub(crate) struct Table {
     columns: Vec<Column>,
     left_out: Vec<Column>,
-    rows: Spool,
+    rows: Rows,
     len: usize,
     files: Vec<PathBuf>,
-    /// The first row of each file.
+    /// The first row of each file in the table.
     starts: Vec<usize>,
+    /// The number of that row in its file.
+    firsts: Vec<usize>,
+}
+
+/// The place of the values.
+enum Rows {
+    /// Copies of all of them.
+    Spool(Spool),
+    /// In their files, until they are read.
+    Blocks(Blocks),
+}
+
+/// A file of a table of blocks.
+pub(crate) struct BlockFile {
+    pub(crate) path: PathBuf,
+    pub(crate) rows: usize,
 }
 
 impl Table {
+    /// The rows of files that can be read from any block. The columns are numbered as the source numbers them.
+    ///
+    /// # Errors
+    /// When there are no rows, or none of the columns is kept.
+    pub(crate) fn of_blocks(
+        source: Box<dyn BlockSource>,
+        columns: Vec<(String, ColumnKind)>,
+        files: Vec<BlockFile>,
+    ) -> Result<Self> {
+        let empty =
+            |reason| Error::Empty { path: files.first().map_or(IN_MEMORY.into(), |file| file.path.clone()), reason };
+        let blocks = Blocks::new(source, columns.len());
+        if blocks.rows() == 0 {
+            return Err(empty("no rows"));
+        }
+        let columns = columns.into_iter().enumerate();
+        let columns = columns.map(|(cell, (name, kind))| Column { name, kind, cell, other: None });
+        let (columns, left_out): (Vec<Column>, Vec<Column>) = columns.partition(|column| column.kind.is_kept());
+        if columns.is_empty() {
+            return Err(empty("no column of texts, numbers or lists of either"));
+        }
+        let mut starts = Vec::with_capacity(files.len());
+        files.iter().fold(0, |start, file| {
+            starts.push(start);
+            start + file.rows
+        });
+        let firsts = vec![0; files.len()];
+        let files = files.into_iter().map(|file| file.path).collect();
+        Ok(Self { columns, left_out, len: blocks.rows(), rows: Rows::Blocks(blocks), files, starts, firsts })
+    }
+
+    /// True if these columns are known to have a text with more than white space in each of these rows; false if they may have others.
+    /// Only rows that stay in their files are looked at, which takes less time than reading them one by one.
+    ///
+    /// # Errors
+    /// When a file cannot be decoded.
+    pub(crate) fn are_texts(&self, columns: &[usize], rows: Range<usize>) -> Result<bool> {
+        let cells = columns.iter().map(|&column| self.column(column, "kept", |_| true).map(|of| of.cell));
+        match &self.rows {
+            Rows::Blocks(blocks) => blocks.are_texts(&cells.collect::<Result<Vec<_>>>()?, rows),
+            Rows::Spool(_) => Ok(false),
+        }
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.len
     }
@@ -120,10 +184,17 @@ impl Table {
     /// The file of a row and its place in there.
     pub(crate) fn place(&self, row: usize) -> Place {
         let file = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
-        match (self.files.get(file), self.starts.get(file)) {
-            (Some(path), Some(start)) => Place::Row { path: path.clone(), row: row - start },
+        match (self.files.get(file), self.starts.get(file), self.firsts.get(file)) {
+            (Some(path), Some(start), Some(first)) => Place::Row { path: path.clone(), row: row - start + first },
             _ => Place::Memory { row },
         }
+    }
+
+    /// The names and kinds of all columns in the order of their cells, for tables of further rows with the same numbers of columns.
+    pub(crate) fn layout(&self) -> Vec<(String, ColumnKind)> {
+        let mut columns: Vec<&Column> = self.columns.iter().chain(&self.left_out).collect();
+        columns.sort_by_key(|column| column.cell);
+        columns.into_iter().map(|column| (column.name.clone(), column.kind.clone())).collect()
     }
 
     /// All columns with their types, for messages: `query (text), label (number)`.
@@ -166,7 +237,11 @@ impl Table {
     }
 
     fn cell(&self, row: usize, column: &Column) -> Result<Cell<'_>> {
-        self.rows.row(row).and_then(|row| cells::cell(row, column.cell)).ok_or_else(|| damaged(row, &column.name))
+        let found = match &self.rows {
+            Rows::Spool(spool) => spool.row(row).and_then(|row| cells::cell(row, column.cell)),
+            Rows::Blocks(blocks) => blocks.cell(row, column.cell)?,
+        };
+        found.ok_or_else(|| damaged(row, &column.name))
     }
 }
 

@@ -28,6 +28,10 @@ impl Rows {
         if data.is_empty() {
             return Err(problem(format!("{} has no rows", data.description())));
         }
+        if !data.has_scores() {
+            let data = data.description();
+            return Err(problem(format!("{data} has no scores; a teacher's scores of the documents are expected")));
+        }
         data.check()?;
         Ok(Rows::Data(data.clone()))
     }

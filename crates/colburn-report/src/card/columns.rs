@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use colburn_data::{Examples, KdProcessing, List, TextRows, Value};
+use colburn_data::{Examples, KdProcessing, KnownRows, List, TextRows, Value};
 use colburn_model::card::markdown::cell;
 use colburn_model::{Kind, TextTokenizer};
 
@@ -38,9 +38,9 @@ pub(super) struct Column {
 /// # Errors
 /// When a row cannot be read or tokenized.
 pub(super) fn of(examples: &Examples, tokenizer: &TextTokenizer) -> Result<Vec<Column>> {
-    match examples {
-        Examples::Texts(data) => of_texts(data, tokenizer),
-        Examples::Distillation(data) => of_distillation(data, tokenizer),
+    match examples.known() {
+        KnownRows::Texts(data) => of_texts(data, tokenizer),
+        KnownRows::Distillation(data) => of_distillation(data, tokenizer),
     }
 }
 
@@ -102,11 +102,14 @@ fn of_distillation(data: &KdProcessing, tokenizer: &TextTokenizer) -> Result<Vec
     let queries = (0..rows).map(|row| data.query(row)).collect::<colburn_data::Result<Vec<&str>>>()?;
     let documents = |row: usize| Ok(List::Texts(data.documents(row)?.into_iter().map(Into::into).collect()));
     let scores = |row: usize| Ok(List::Floats(data.scores(row)?.into_iter().map(f64::from).collect()));
-    Ok(vec![
+    let mut columns = vec![
         texts_column(KdProcessing::QUERY, &queries, Kind::Query, tokenizer)?,
         lists_column(KdProcessing::DOCUMENTS, (0..rows).map(documents))?,
-        lists_column("scores", (0..rows).map(scores))?,
-    ])
+    ];
+    if data.has_scores() {
+        columns.push(lists_column("scores", (0..rows).map(scores))?);
+    }
+    Ok(columns)
 }
 
 /// The tokens counted are those that the model reads: cut to its length, with special tokens and prefix, without query expansion.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use colburn_data::Examples;
+use colburn_data::KnownRows;
 use colburn_loss::Loss;
 use colburn_model::TextTokenizer;
 use colburn_model::card::markdown::{cell, escape, fenced, indented, table};
@@ -15,7 +15,10 @@ use super::examples::NamedExamples;
 pub(super) struct DatasetSection {
     pub dataset: NamedDataset,
     pub loss: LossSection,
-    rows: usize,
+    /// None where it is not known.
+    rows: Option<usize>,
+    /// The number of rows that can be read by their number.
+    known: usize,
     columns: Vec<Column>,
 }
 
@@ -68,7 +71,8 @@ impl DatasetSection {
         Self {
             dataset: name(named, described),
             loss: LossSection::new(loss, caching),
-            rows: named.examples.len(),
+            rows: named.examples.rows(),
+            known: named.examples.len(),
             columns,
         }
     }
@@ -85,7 +89,8 @@ impl DatasetSection {
                 escape(revision)
             ));
         }
-        text.push_str(&format!("\n* Size: {} {} samples\n", thousands(self.rows), kind.to_lowercase()));
+        let rows = self.rows.map_or_else(|| "an unknown number of".to_owned(), thousands);
+        text.push_str(&format!("\n* Size: {rows} {} samples\n", kind.to_lowercase()));
         if !self.columns.is_empty() {
             let names: Vec<String> = self.columns.iter().map(|column| cell(&column.name)).collect();
             let header = || names.iter().cloned();
@@ -97,7 +102,7 @@ impl DatasetSection {
             };
             let rows =
                 [row("type", &|column| column.r#type.to_owned()), row("details", &|column| column.details.clone())];
-            let of = thousands(self.rows.min(STATISTICS));
+            let of = thousands(self.known.min(STATISTICS));
             text.push_str(&format!("* Approximate statistics based on the first {of} samples:\n"));
             text.push_str(&indented(&table(&titles, &rows)));
 
@@ -137,10 +142,10 @@ pub(super) fn matching(described: &[CardDataset], datasets: usize) -> &[CardData
 
 /// The name that a person gave, else the name among several, else that of the repository, else that of the file.
 fn name(named: &NamedExamples, described: Option<&CardDataset>) -> NamedDataset {
-    let files = match &named.examples {
-        Examples::Texts(rows) => rows.dataset().files().to_vec(),
+    let files = match named.examples.known() {
+        KnownRows::Texts(_) => named.examples.files(),
         // The first table is the one of the rows.
-        Examples::Distillation(_) => named.examples.files().into_iter().take(1).collect(),
+        KnownRows::Distillation(_) => named.examples.files().into_iter().take(1).collect(),
     };
     let described_id = described.and_then(|described| described.id.clone()).filter(|id| {
         let right = is_repo_id(id);

@@ -178,7 +178,7 @@ pub(super) fn data(train: &[DatasetInfo], eval: &[DatasetInfo]) -> Vec<DataRow> 
             r#use,
             name: data.name.clone(),
             description: data.description.clone(),
-            rows: number(data.rows as f64),
+            rows: data.rows.map_or_else(|| "streamed".to_owned(), |rows| number(rows as f64)),
         }
     };
     train.iter().map(row("train")).chain(eval.iter().map(row("eval"))).collect()

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use colburn_data::{BatchSampler, Collator, Examples, MultiSampler, Sampling};
+use colburn_data::{BatchSampler, Collator, Examples, KnownRows, MultiSampler, Sampling, StreamRows};
 use colburn_loss::Loss;
 use colburn_model::TextTokenizer;
 use colburn_report::card::NamedExamples;
 
-use super::loader::Loader;
+use super::loader::{Loader, Stream};
 use crate::ranks::Ranks;
 use crate::{Error, Result, TrainingArguments};
 
@@ -32,9 +32,9 @@ pub(crate) struct EvalSet {
 }
 
 impl Datasets {
-    /// The number of rows of each training dataset.
+    /// The number of rows of each training dataset; 0 for one that is streamed.
     pub fn rows(&self) -> Vec<usize> {
-        self.train.iter().map(|named| named.examples.len()).collect()
+        self.train.iter().map(|named| named.examples.rows().unwrap_or(0)).collect()
     }
 
     /// The loss of each training dataset, then of each eval dataset.
@@ -87,6 +87,14 @@ impl Datasets {
         if self.train.is_empty() {
             return Err(Error::NoTrainDataset);
         }
+        if let Some((named, rows)) = self.stream()? {
+            let stream = stream(args, rows)?;
+            if ranks.rank() == 0 {
+                self.warn_of(named, args, ranks)?;
+            }
+            let collator = self.collator(args, tokenizer, named)?;
+            return Ok(Loader::streamed(collator, stream).shard(ranks.rank(), ranks.world_size()));
+        }
         let (size, drop_last) = (args.per_device_train_batch_size, args.dataloader_drop_last);
         let (mut collators, mut samplers) = (Vec::new(), Vec::new());
         for named in &self.train {
@@ -100,6 +108,29 @@ impl Datasets {
         }
         let sampler = MultiSampler::new(samplers, args.multi_dataset_batch_sampler, args.seed)?;
         Ok(Loader::new(collators, sampler, 0).shard(ranks.rank(), ranks.world_size()))
+    }
+
+    /// The training dataset that is streamed, if one is.
+    ///
+    /// # Errors
+    /// When there are others beside it, or an eval dataset is streamed.
+    fn stream(&self) -> Result<Option<(&NamedExamples, &StreamRows)>> {
+        let of = |named: &'_ NamedExamples| matches!(named.examples, Examples::Stream(_));
+        if let Some(eval) = self.eval.iter().find(|named| of(named)) {
+            let data = eval.examples.description();
+            return Err(Error::Streamed { data, problem: "an eval dataset is evaluated as a whole" });
+        }
+        match &self.train[..] {
+            [named @ NamedExamples { examples: Examples::Stream(rows), .. }] => Ok(Some((named, rows))),
+            all => match all.iter().find(|named| of(named)) {
+                Some(named) => {
+                    let problem =
+                        "there are several training datasets, whose batches are mixed by their numbers of rows";
+                    Err(Error::Streamed { data: named.examples.description(), problem })
+                }
+                None => Ok(None),
+            },
+        }
     }
 
     /// The eval datasets, each in its own order, so that in-batch negatives are the same in each evaluation.
@@ -124,7 +155,7 @@ impl Datasets {
         for doubt in named.examples.doubts()? {
             tracing::warn!("{doubt}");
         }
-        let Examples::Texts(rows) = &named.examples else { return Ok(()) };
+        let KnownRows::Texts(rows) = named.examples.known() else { return Ok(()) };
         let is_alone = args.per_device_train_batch_size == 1 && ranks.world_size() == 1;
         if is_alone
             && !rows.is_empty()
@@ -151,6 +182,36 @@ impl Datasets {
     fn all(&self) -> impl Iterator<Item = &NamedExamples> {
         self.train.iter().chain(&self.eval)
     }
+}
+
+/// The batches of rows that are streamed.
+fn stream(args: &TrainingArguments, rows: &StreamRows) -> Result<Stream> {
+    let wrong = |key: &'static str, value: String, expected: &'static str| Error::Argument {
+        key,
+        value,
+        expected: expected.into(),
+    };
+    let expected =
+        "the rows are streamed and their number is not known, so a number of steps of at least 1 is expected";
+    let Some(steps) = usize::try_from(args.max_steps).ok().filter(|&steps| steps > 0) else {
+        return Err(wrong("max_steps", args.max_steps.to_string(), expected));
+    };
+    let shuffle = match args.train_sampling_strategy {
+        Sampling::Random => true,
+        Sampling::Sequential => false,
+        other => {
+            let expected = "the rows are streamed and cannot be sorted, so \"random\" or \"sequential\" is expected";
+            return Err(wrong("train_sampling_strategy", format!("{other:?}"), expected));
+        }
+    };
+    Ok(Stream {
+        rows: rows.clone(),
+        batch_size: args.per_device_train_batch_size,
+        shuffle,
+        drop_last: args.dataloader_drop_last,
+        seed: args.seed,
+        batches: steps.saturating_mul(args.gradient_accumulation_steps),
+    })
 }
 
 fn check_batches(which: &'static str, examples: &Examples, batch_size: usize, sampler: &BatchSampler) -> Result<()> {

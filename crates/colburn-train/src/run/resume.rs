@@ -64,7 +64,7 @@ impl RunInputs {
                 Ok(DatasetInput {
                     split: split.to_owned(),
                     name: named.name.clone(),
-                    rows: named.examples.len(),
+                    rows: named.examples.rows().unwrap_or(0),
                     fingerprint: named.examples.fingerprint()?,
                     loss: loss.name().to_owned(),
                     loss_settings: settings.collect(),

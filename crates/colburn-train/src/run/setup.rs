@@ -247,7 +247,7 @@ fn run_info(model: &ColBert, parts: &TrainerParts, data: &RunData) -> RunInfo {
         let info = |set: &NamedExamples| DatasetInfo {
             name: set.name.clone(),
             description: set.examples.description(),
-            rows: set.examples.len(),
+            rows: set.examples.rows(),
         };
         sets.iter().map(info).collect()
     };
@@ -372,6 +372,8 @@ fn announce(parts: &TrainerParts, data: &RunData, start: &Start, console: &Conso
     let (parameters, rows) = (start.model.num_params(), data.rows.iter().sum::<usize>());
     let per_rank = parts.args.per_device_train_batch_size * parts.args.gradient_accumulation_steps;
     let (steps, together) = (data.plan.max_steps, per_rank * parts.ranks.world_size());
+    let is_streamed = parts.datasets.train.iter().any(|named| named.examples.rows().is_none());
+    let rows = if is_streamed { "streamed".to_owned() } else { rows.to_string() };
     console.say(&format!("training {parameters} parameters on {rows} rows: {steps} steps of {together} rows"));
     if let Some(path) = &start.checkpoint {
         console.say(&format!("resuming from {}", path.display()));

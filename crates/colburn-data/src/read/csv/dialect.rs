@@ -52,15 +52,15 @@ impl Dialect {
             let names = names.iter().map(|&name| name.to_owned()).collect();
             return Ok(Self { delimiter, quoting: false, names: Some(names) });
         }
-        if let Some(first) = sample(input, delimiter, true).first() {
-            check_header(input, first)?;
+        if let [first, others @ ..] = &sample(input, delimiter, true)[..] {
+            check_header(input, first, others)?;
         }
         Ok(Self { delimiter, quoting: true, names: None })
     }
 }
 
 /// Refuses a header that cannot be one, and warns of one that may be a row.
-fn check_header(input: &Input, first: &ByteRecord) -> Result<()> {
+fn check_header(input: &Input, first: &ByteRecord, others: &[ByteRecord]) -> Result<()> {
     let place = Place::Line { path: input.path.clone(), line: 1 };
     let cells: Vec<String> = first.iter().take(3).map(|cell| shortened(&String::from_utf8_lossy(cell))).collect();
     let cells = quoted(cells);
@@ -70,8 +70,10 @@ fn check_header(input: &Input, first: &ByteRecord) -> Result<()> {
         );
         return Err(Error::Line { place, reason });
     }
-    if headerless::may_be_row(first) {
-        tracing::warn!("{place}: read as the names of the columns, although one is a number: {cells}");
+    if let Some(reason) = headerless::may_be_row(first, others) {
+        tracing::warn!(
+            "{place}: read as the names of the columns, although {reason}: {cells}; if the file has no header, give column names beside it"
+        );
     }
     Ok(())
 }

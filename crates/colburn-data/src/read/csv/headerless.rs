@@ -84,9 +84,28 @@ pub(super) fn is_row(first: &ByteRecord) -> bool {
         && !names_columns(first)
 }
 
-/// True if a first line may be a row: a cell is a number, but not as pandas numbers columns.
-pub(super) fn may_be_row(first: &ByteRecord) -> bool {
-    first.iter().any(is_number) && !is_numbered(first)
+/// The reason why a first line may be a row, if there is one: a cell is a number, but not as pandas numbers columns; or no cell names a
+/// column, and one has more words than a name, or numbered ids like those below it.
+pub(super) fn may_be_row(first: &ByteRecord, others: &[ByteRecord]) -> Option<&'static str> {
+    if first.iter().any(is_number) && !is_numbered(first) {
+        return Some("one is a number");
+    }
+    if names_columns(first) {
+        return None;
+    }
+    if first.iter().any(|cell| words(cell).len() > MOST_WORDS) {
+        return Some("one is a text of several words");
+    }
+    let prefix = |cell: &[u8]| {
+        let letters = cell.trim_ascii_end().iter().rev().skip_while(|byte| byte.is_ascii_digit()).count();
+        (0 < letters && letters < cell.len()).then(|| cell[..letters].to_vec())
+    };
+    let is_like_others = |column: usize| {
+        let of = |row: &ByteRecord| row.get(column).and_then(prefix);
+        of(first).is_some_and(|first| others.iter().all(|row| of(row).as_ref() == Some(&first)))
+    };
+    let numbered = !others.is_empty() && (0..first.len()).any(is_like_others);
+    numbered.then_some("one is an id like those below it")
 }
 
 /// True if the cells are 0, 1, 2, …, as pandas writes columns without names.
@@ -164,10 +183,21 @@ mod tests {
         ] {
             assert_eq!(is_row(&rows(line)[0]), expected, "{line}");
         }
-        for (line, expected) in
-            [("q1\td7\t1", true), ("query\t2019", true), ("0\t1", false), ("query\tpositive", false)]
-        {
-            assert_eq!(may_be_row(&rows(line)[0]), expected, "{line}");
+        for (lines, expected) in [
+            ("q1\td7\t1", Some("one is a number")),
+            ("query\t2019", Some("one is a number")),
+            ("0\t1", None),
+            ("query\tpositive", None),
+            ("d1\tthe first passage of the corpus\nd2\tx", Some("one is a text of several words")),
+            ("d1\tpassage\nd22\tother", None),
+            ("doc-1\tfirst\ndoc-22\tsecond", None),
+            ("d1\tfirst\nd22\tsecond", Some("one is an id like those below it")),
+            ("d1\tfirst\ne2\tsecond", None),
+            ("a1\tb\n", None),
+            ("one\ttwo\nthree\tfour", None),
+        ] {
+            let rows = rows(lines);
+            assert_eq!(may_be_row(&rows[0], &rows[1..]), expected, "{lines}");
         }
     }
 }

@@ -51,6 +51,10 @@ impl ParquetFile {
         Ok(Self { path, bytes, metadata, schema })
     }
 
+    pub(in crate::read) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The columns.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.schema.iter_values()
@@ -61,7 +65,7 @@ impl ParquetFile {
     }
 
     /// The values of a column in these rows of a row group.
-    pub(super) fn values(&self, group: usize, column: usize, rows: Range<usize>) -> Result<Values> {
+    pub(in crate::read) fn values(&self, group: usize, column: usize, rows: Range<usize>) -> Result<Values> {
         let unfit = || {
             let name = self.schema.get_at_index(column).map_or("", |(name, _)| name.as_str());
             format!("column {name} has no values of its type")

@@ -15,6 +15,10 @@ use crate::error::{Place, Result};
 use crate::table::value::Value;
 
 const SLICE_BYTES: usize = 32 << 20;
+/// The decoded bytes of a block that is read alone, about.
+const BLOCK_BYTES: usize = 1 << 20;
+/// The most rows of such a block: a column of few different texts takes little room in its file, and much when it is decoded.
+const BLOCK_ROWS: usize = 1 << 13;
 
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
@@ -79,6 +83,17 @@ impl Rows for ParquetRows {
     fn place(&self) -> Place {
         self.decoded.place()
     }
+}
+
+/// The blocks in which a file is read in place: the row group of each, and its rows there. Lists have larger ones, because those before the
+/// block in the row group have to be decoded, too.
+pub(super) fn blocks(file: &ParquetFile) -> Vec<(usize, Range<usize>)> {
+    let bytes = if file.fields().any(|field| field.dtype.is_nested()) { SLICE_BYTES } else { BLOCK_BYTES };
+    let of_group = |(at, group): (usize, &RowGroupMetadata)| {
+        let (rows, step) = (group.num_rows(), rows_of_slice(group, bytes).min(BLOCK_ROWS));
+        (0..rows).step_by(step).map(move |start| (at, start..(start + step).min(rows))).collect::<Vec<_>>()
+    };
+    file.row_groups().iter().enumerate().flat_map(of_group).collect()
 }
 
 /// The number of rows of a group that have about `bytes` decoded bytes.
@@ -252,7 +267,11 @@ mod tests {
                 let mut bytes = good.clone();
                 bytes[start..end].fill(0);
                 fs::write(&path, &bytes).unwrap();
-                let message = Dataset::load(&path).unwrap_err().to_string();
+                // The values are decoded when they are read.
+                let data = Dataset::load(&path).unwrap();
+                let cells = (0..200).flat_map(|row| (0..5).map(move |column| (row, column)));
+                let read: crate::Result<Vec<_>> = cells.map(|(row, column)| data.value(row, column)).collect();
+                let message = read.unwrap_err().to_string();
                 assert!(message.contains("rows.parquet: cannot be decoded ("), "{message}");
                 assert!(!message.contains('\n'));
             }
