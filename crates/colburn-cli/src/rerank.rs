@@ -197,6 +197,7 @@ fn order_on_device(
 }
 
 #[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use std::fs;
 

@@ -162,6 +162,7 @@ fn list<'a>(results: impl Iterator<Item = &'a RerankResult<String>>) {
 }
 
 #[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use std::fs;
 

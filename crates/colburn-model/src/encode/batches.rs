@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use burn::tensor::Device;
 use colburn_ops::{Spans, device};
 
-use crate::EncodeOptions;
+use super::options::EncodeOptions;
 
 /// Texts of a batch on a CPU.
 const CPU_TEXTS: usize = 32;

@@ -1,6 +1,7 @@
 //! Tokenization as [`ColBert::encode`](crate::ColBert::encode) does it, apart from the model.
 
-use crate::{ColBert, EncodeOptions, Kind, Result, TextTokenizer, TokenBatch};
+use super::options::EncodeOptions;
+use crate::{ColBert, Kind, Result, TextTokenizer, TokenBatch};
 
 /// A tokenizer with a prompt and a length, made by [`ColBert::tokenizing`].
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use colburn_ops::{Embeddings, LateNumbers, Spans, device::is_cpu};
 use rayon::prelude::*;
 
 use super::batches::{BatchSize, batches};
-use crate::{ColBert, EncodeOptions, Error, Kind, TokenBatch, TokenEmbeddings, pooling::pool_all};
+use super::options::EncodeOptions;
+use crate::{ColBert, Error, Kind, TokenBatch, TokenEmbeddings, pooling::pool_all};
 
 /// Batches that the device has at a time: one that it computes, one that waits, and one that is read.
 const AHEAD: usize = 3;
