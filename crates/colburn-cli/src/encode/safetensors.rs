@@ -253,6 +253,16 @@ mod tests {
         assert_eq!(message, "there are more texts than were counted; encode anew");
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::options().write(true).open("/dev/full").unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), &file, Dtype::F32, 3, 0..1).unwrap();
+        writer.push(0, &texts()[0]).unwrap();
+        assert_eq!(writer.finish(&mut file).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
     #[test]
     fn no_texts() {
         assert_eq!(SafeTensors::deserialize(&written(Dtype::F16, &[], 3)).unwrap().len(), 0);
