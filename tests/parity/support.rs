@@ -97,7 +97,7 @@ pub fn assert_embeddings(
     tolerance: f32,
 ) {
     // Batches smaller than the list: sorting by length and packing must not show in the result.
-    let options = EncodeOptions { batch_size: 3, ..Default::default() };
+    let options = EncodeOptions { batch_size: Some(3), ..Default::default() };
     for (index, text) in model.encode(texts, kind, &options).unwrap().iter().enumerate() {
         let golden = &golden[&format!("{prefix}.{index}")];
         assert_eq!([text.tokens(), text.dim], golden.shape[..], "{prefix}.{index}");

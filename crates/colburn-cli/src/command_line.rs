@@ -78,9 +78,9 @@ pub struct EncodeArguments {
     /// Resume a folder of shards: those that are whole are not made again.
     #[arg(long)]
     pub resume: bool,
-    /// Texts per forward pass.
-    #[arg(long, value_name = "N", default_value = "32")]
-    pub batch_size: NonZeroUsize,
+    /// Texts per forward pass [default: 32 on a CPU, as many as keep it busy on a GPU].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
     #[command(flatten)]
     pub texts: TextArguments,
     #[command(flatten)]
@@ -104,7 +104,8 @@ impl EncodeArguments {
     /// The options of the encoding with this prompt.
     pub fn options(&self, prompt: Option<String>) -> EncodeOptions {
         EncodeOptions {
-            batch_size: self.batch_size.get(),
+            batch_size: self.batch_size.map(NonZeroUsize::get),
+            f16: matches!(self.dtype, Dtype::F16),
             prompt,
             length: self.length,
             pool_factor: self.pool_factor.get(),
@@ -150,9 +151,9 @@ pub struct EvaluateArguments {
     /// The file of the metrics: one flat object of name to number.
     #[arg(long, value_name = "results.json")]
     pub output: PathBuf,
-    /// Texts per forward pass.
-    #[arg(long, value_name = "N", default_value = "32")]
-    pub batch_size: NonZeroUsize,
+    /// Texts per forward pass [default: 32 on a CPU, as many as keep it busy on a GPU].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
     #[command(flatten)]
     pub precision: PrecisionArgument,
     #[command(flatten)]
@@ -217,9 +218,9 @@ pub struct AddArguments {
     pub texts: TextArguments,
     #[command(flatten)]
     pub prompt: PromptArguments,
-    /// Texts per forward pass.
-    #[arg(long, value_name = "N", default_value = "32")]
-    pub batch_size: NonZeroUsize,
+    /// Texts per forward pass [default: 32 on a CPU, as many as keep it busy on a GPU].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
     /// The number of token vectors of a document that become one by clustering; not in a PLAID index.
     #[arg(long, value_name = "N", default_value = "1")]
     pub pool_factor: NonZeroUsize,
@@ -286,9 +287,9 @@ pub struct SearchArguments {
     /// In a PLAID index: how many candidates are scored in its second stage (8192).
     #[arg(long, value_name = "N")]
     pub n_full_scores: Option<NonZeroUsize>,
-    /// Texts per forward pass.
-    #[arg(long, value_name = "N", default_value = "32")]
-    pub batch_size: NonZeroUsize,
+    /// Texts per forward pass [default: 32 on a CPU, as many as keep it busy on a GPU].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
     #[command(flatten)]
     pub precision: PrecisionArgument,
     #[command(flatten)]
@@ -343,9 +344,9 @@ pub struct RerankArguments {
     /// The file of the results: .jsonl, or .trec or .run for TREC's format.
     #[arg(long, value_name = "RUN")]
     pub output: PathBuf,
-    /// Texts per forward pass.
-    #[arg(long, value_name = "N", default_value = "32")]
-    pub batch_size: NonZeroUsize,
+    /// Texts per forward pass [default: 32 on a CPU, as many as keep it busy on a GPU].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
     #[command(flatten)]
     pub precision: PrecisionArgument,
     #[command(flatten)]

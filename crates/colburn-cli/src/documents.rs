@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use colburn::data::{Place, TextRecord, Texts};
+use colburn::model::{TokenBatch, Tokenizing};
 
 use crate::command_line::TextArguments;
 use crate::{Error, Result};
@@ -56,6 +57,23 @@ impl Documents {
     /// True if the ids are the numbers of lines, which say nothing about the texts.
     pub fn are_lines(&self) -> bool {
         self.lines
+    }
+
+    /// All texts, tokenized so many at a time, with their ids.
+    pub fn windows(
+        mut self,
+        size: usize,
+        tokenizing: Tokenizing,
+    ) -> impl Iterator<Item = Result<(Vec<String>, TokenBatch)>> {
+        std::iter::from_fn(move || {
+            let documents = match self.chunk(size) {
+                Ok(documents) if documents.is_empty() => return None,
+                Ok(documents) => documents,
+                Err(error) => return Some(Err(error)),
+            };
+            let (ids, texts): (_, Vec<_>) = documents.into_iter().map(|document| (document.id, document.text)).unzip();
+            Some(tokenizing.tokenize(&texts).map(|tokens| (ids, tokens)).map_err(Error::from))
+        })
     }
 
     /// The next texts, at most so many; none at the end.

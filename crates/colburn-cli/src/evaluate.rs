@@ -1,6 +1,7 @@
 //! `colburn evaluate`: measures a model on collections and triplets.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -56,10 +57,14 @@ fn say_prompts(arguments: &EvaluateArguments, model: &ColBert) {
 
 /// Everything that the arguments name is read before the model.
 fn evaluators(arguments: &EvaluateArguments) -> Result<Vec<Box<dyn Evaluator>>> {
-    let batch_size = arguments.batch_size.get();
+    let batch_size = arguments.batch_size.map(NonZeroUsize::get);
     let mut evaluators: Vec<Box<dyn Evaluator>> = Vec::new();
     if let Some(triplets) = &arguments.triplets {
-        evaluators.push(Box::new(of_triplets(&Dataset::load(triplets)?, arguments)?.batch_size(batch_size)));
+        let evaluator = of_triplets(&Dataset::load(triplets)?, arguments)?;
+        evaluators.push(Box::new(match batch_size {
+            Some(batch_size) => evaluator.batch_size(batch_size),
+            None => evaluator,
+        }));
     }
     let options = RetrievalOptions {
         batch_size,

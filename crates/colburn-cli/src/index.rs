@@ -1,10 +1,12 @@
-//! `colburn index`: documents on disk as embeddings, to be searched. Documents are read, encoded and added a chunk at a time.
+//! `colburn index`: documents on disk as embeddings, to be searched. Documents are read and tokenized, encoded, and added a chunk at a
+//! time, on a thread each.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings, ahead};
 use colburn::ops::device::by_name;
 use colburn::search::{Added, Error as SearchError, Index, IndexOptions};
 #[cfg(feature = "plaid")]
@@ -13,6 +15,7 @@ use colburn::search::{PlaidIndex, PlaidOptions};
 use crate::command_line::{AddArguments, CreateArguments, IdArguments, IndexCommand, RemoveArguments};
 use crate::documents::Documents;
 use crate::opened::{self, Opened};
+use crate::pipeline::compute_and_write;
 use crate::prompts::{Asked, say_left_out};
 use crate::{Error, Outcome, Result, output};
 
@@ -87,7 +90,7 @@ fn options(arguments: &AddArguments, model: &ColBert) -> Result<EncodeOptions> {
     let prompt = Asked::new(arguments.prompt.prompt.as_ref(), arguments.prompt.prompt_name.as_ref());
     say_left_out(model, &[("the documents", prompt, Some("--prompt"))]);
     Ok(EncodeOptions {
-        batch_size: arguments.batch_size.get(),
+        batch_size: arguments.batch_size.map(NonZeroUsize::get),
         pool_factor: arguments.pool_factor.get(),
         prompt: prompt.of(model)?,
         ..EncodeOptions::default()
@@ -132,7 +135,8 @@ fn fill(
     model: &ColBert,
     (arguments, options): (&AddArguments, &EncodeOptions),
 ) -> Result<()> {
-    let chunks = Chunks { documents, count, done: 0, tokens: 0, model, options, began: Instant::now() };
+    let options = EncodeOptions { f16: index.holds_f16(), ..options.clone() };
+    let chunks = Chunks { documents, count, model, options: &options };
     let added = match &mut index {
         Opened::Exact(index) => chunks.add(CHUNK, |ids, embeddings| Ok(index.add(ids, embeddings)?))?,
         #[cfg(feature = "plaid")]
@@ -157,41 +161,72 @@ fn fill(
 struct Chunks<'a> {
     documents: Documents,
     count: usize,
-    done: usize,
-    tokens: usize,
     model: &'a ColBert,
     options: &'a EncodeOptions,
-    began: Instant,
 }
 
 impl Chunks<'_> {
+    /// Adds them at least `chunk` at a time, but for the last ones.
     fn add(
-        mut self,
+        self,
         chunk: usize,
-        mut add: impl FnMut(&[String], &[TokenEmbeddings]) -> Result<Added>,
+        add: impl FnMut(&[String], &[TokenEmbeddings]) -> Result<Added> + Send,
     ) -> Result<Added> {
-        let mut all = Added::default();
+        let Self { documents, count, model, options } = self;
+        let window = model.window(Kind::Document, options).min(chunk);
+        let windows = documents.windows(window, model.tokenizing(Kind::Document, options));
+        let adding = Adding { add, all: Added::default(), count, tokens: 0, began: Instant::now() };
+        ahead(windows, |windows| {
+            let encoded = model.encode_windows(Kind::Document, options, windows);
+            compute_and_write(encoded, |encoded| adding.all(encoded, chunk))
+        })
+    }
+}
+
+/// The end of that way.
+struct Adding<A> {
+    add: A,
+    all: Added,
+    count: usize,
+    tokens: usize,
+    began: Instant,
+}
+
+impl<A: FnMut(&[String], &[TokenEmbeddings]) -> Result<Added>> Adding<A> {
+    fn all(
+        mut self,
+        windows: impl Iterator<Item = (Vec<String>, Vec<TokenEmbeddings>)>,
+        chunk: usize,
+    ) -> Result<Added> {
+        let (mut ids, mut embeddings) = (Vec::new(), Vec::new());
         let mut reported = Instant::now();
-        loop {
-            let documents = self.documents.chunk(chunk)?;
-            if documents.is_empty() {
-                return Ok(all);
+        for (new, encoded) in windows {
+            ids.extend(new);
+            embeddings.extend(encoded);
+            if ids.len() >= chunk {
+                self.chunk(&ids, &embeddings)?;
+                ids.clear();
+                embeddings.clear();
             }
-            let (ids, texts): (Vec<_>, Vec<_>) =
-                documents.into_iter().map(|document| (document.id, document.text)).unzip();
-            let embeddings = self.model.encode(&texts, Kind::Document, self.options)?;
-            let added = add(&ids, &embeddings)?;
-            all.documents += added.documents;
-            all.replaced += added.replaced;
-            self.done += ids.len();
-            self.tokens += embeddings.iter().map(TokenEmbeddings::tokens).sum::<usize>();
-            if reported.elapsed() > REPORT && self.done < self.count {
+            if reported.elapsed() > REPORT && self.all.documents < self.count {
                 reported = Instant::now();
-                let rate = self.done as f64 / self.began.elapsed().as_secs_f64();
-                let (done, count, tokens) = (self.done, self.count, self.tokens);
+                let (done, count, tokens) = (self.all.documents, self.count, self.tokens);
+                let rate = done as f64 / self.began.elapsed().as_secs_f64();
                 tracing::info!("{done} of {count} documents, {tokens} token vectors, {rate:.0} documents/s");
             }
         }
+        if !ids.is_empty() {
+            self.chunk(&ids, &embeddings)?;
+        }
+        Ok(self.all)
+    }
+
+    fn chunk(&mut self, ids: &[String], embeddings: &[TokenEmbeddings]) -> Result<()> {
+        let added = (self.add)(ids, embeddings)?;
+        self.all.documents += added.documents;
+        self.all.replaced += added.replaced;
+        self.tokens += embeddings.iter().map(TokenEmbeddings::tokens).sum::<usize>();
+        Ok(())
     }
 }
 

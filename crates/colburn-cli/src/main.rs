@@ -15,6 +15,7 @@ mod known;
 mod opened;
 mod outcome;
 mod output;
+mod pipeline;
 mod prompts;
 mod rerank;
 mod rows;

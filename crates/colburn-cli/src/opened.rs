@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use colburn::model::{ColBert, EncodeOptions};
-use colburn::search::{Error as SearchError, Index, IndexKind, Packed, RerankResult};
+use colburn::search::{Dtype, Error as SearchError, Index, IndexKind, Packed, RerankResult, Scoring, SearchOptions};
 #[cfg(feature = "plaid")]
 use colburn::search::{PlaidIndex, PlaidSearchOptions};
 
@@ -55,6 +55,15 @@ impl Opened {
         Ok(())
     }
 
+    /// True if it holds vectors as f16.
+    pub fn holds_f16(&self) -> bool {
+        match self {
+            Self::Exact(index) => matches!(index.dtype(), Dtype::F16),
+            #[cfg(feature = "plaid")]
+            Self::Plaid(_) => false,
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Self::Exact(index) => index.len(),
@@ -79,11 +88,18 @@ impl Opened {
         })
     }
 
-    /// The best documents of each query.
-    pub fn search(&self, queries: &Packed, arguments: &SearchArguments) -> Result<Vec<Vec<RerankResult<String>>>> {
+    /// The best documents of each query; the scores of an exact index are computed in the place that is given.
+    pub fn search(
+        &self,
+        queries: &Packed,
+        arguments: &SearchArguments,
+        scoring: &Scoring,
+    ) -> Result<Vec<Vec<RerankResult<String>>>> {
         let k = arguments.k.get();
         Ok(match self {
-            Self::Exact(index) => index.search(queries, k)?,
+            Self::Exact(index) => {
+                index.search_with(queries, k, &SearchOptions { scoring: scoring.clone(), ..Default::default() })?
+            }
             #[cfg(feature = "plaid")]
             Self::Plaid(index) => {
                 let mut options = PlaidSearchOptions::default();

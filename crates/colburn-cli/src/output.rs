@@ -78,11 +78,6 @@ impl Pending {
         self.place.as_file_mut()
     }
 
-    /// Its path until it is renamed.
-    pub fn path(&self) -> &Path {
-        self.place.path()
-    }
-
     /// Its folder, before and after it is renamed.
     pub fn folder(&self) -> PathBuf {
         folder(&self.path)

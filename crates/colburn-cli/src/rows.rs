@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use colburn::burn::tensor::Device;
 use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, StreamRows, TextRows};
 use colburn::eval::{Evaluator, EvaluatorContext};
+use colburn::ops::device::is_cpu;
 
 use crate::Result;
 use crate::config::{DatasetConfig, RunConfig};
@@ -18,7 +20,7 @@ pub struct Rows {
 
 impl Rows {
     /// Reads all files that the run names, each once.
-    pub fn load(run: &RunConfig) -> Result<Self> {
+    pub fn load(run: &RunConfig, device: &Device) -> Result<Self> {
         let mut files = Files::default();
         let (mut train, mut eval) = (Vec::new(), Vec::new());
         if run.training.trains() || run.data.test_size.is_some() {
@@ -48,7 +50,8 @@ impl Rows {
             let rows = files.load(&dataset.source())?;
             eval.push((dataset.name.clone(), files.examples(dataset, rows)?));
         }
-        let batch_size = run.training.per_device_eval_batch_size;
+        // A GPU has a size of its own, which has nothing to do with the rows of a batch of the loss.
+        let batch_size = is_cpu(device).then_some(run.training.per_device_eval_batch_size);
         let mut load = |path: &str| files.load(&Source::new(path));
         let mut context = EvaluatorContext { eval: &eval, batch_size, load: &mut load };
         let mut evaluators = Vec::with_capacity(run.evaluators.len());

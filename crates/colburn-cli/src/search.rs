@@ -1,8 +1,10 @@
 //! `colburn search`: queries in, the best documents of an index or of a file of texts out.
 
-use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use std::num::NonZeroUsize;
+
+use colburn::model::{ColBert, EncodeOptions, Kind, ahead};
 use colburn::ops::device::by_name;
-use colburn::search::{ExactSearch, Floor, Packed, RerankResult};
+use colburn::search::{ExactSearch, Floor, Packed, RerankResult, Scoring};
 
 use crate::command_line::SearchArguments;
 use crate::documents::{Document, Documents};
@@ -42,20 +44,21 @@ pub fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let model = arguments.precision.of(ColBert::from_pretrained(&arguments.model, &device)?)?;
     let prompts = prompts(arguments, &model)?;
     let options =
-        EncodeOptions { batch_size: arguments.batch_size.get(), prompt: prompts.query, ..EncodeOptions::default() };
+        EncodeOptions { batch_size: batch_size(arguments), prompt: prompts.query, ..EncodeOptions::default() };
     let encode = |queries: &[Document]| -> Result<Packed> {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         Ok(Packed::from_embeddings(&model.encode(&texts, Kind::Query, &options)?)?)
     };
+    let scoring = Scoring::for_device(&device);
     let mut results = Vec::with_capacity(queries.len());
     if let Some(index) = index {
         index.check_model(&model)?;
         for queries in queries.chunks(QUERIES) {
-            results.extend(index.search(&encode(queries)?, arguments)?);
+            results.extend(index.search(&encode(queries)?, arguments, &scoring)?);
         }
     }
     if let Some(corpus) = corpus {
-        results = search_corpus(corpus, &encode(&queries)?, &model, prompts.document, arguments)?;
+        results = search_corpus(corpus, &encode(&queries)?, &model, prompts.document, (arguments, scoring))?;
     }
     match &arguments.output {
         Some(path) => {
@@ -103,29 +106,45 @@ fn refuse_corpus_prompt(arguments: &SearchArguments) -> Result<()> {
     Err(Error::Text { place: "--corpus-prompt".to_owned(), message })
 }
 
-/// Encodes documents a chunk at a time and keeps the best of each query.
+fn batch_size(arguments: &SearchArguments) -> Option<usize> {
+    arguments.batch_size.map(NonZeroUsize::get)
+}
+
+/// Encodes documents a window at a time and keeps the best of each query. Where scores are computed on a device, vectors stay there.
 fn search_corpus(
-    mut corpus: Documents,
+    corpus: Documents,
     queries: &Packed,
     model: &ColBert,
     prompt: Option<String>,
-    arguments: &SearchArguments,
+    (arguments, scoring): (&SearchArguments, Scoring),
 ) -> Result<Vec<Vec<RerankResult<String>>>> {
-    let options = EncodeOptions { batch_size: arguments.batch_size.get(), prompt, ..EncodeOptions::default() };
-    let mut search = ExactSearch::new(queries, arguments.k.get())?;
+    let options = EncodeOptions { batch_size: batch_size(arguments), prompt, ..EncodeOptions::default() };
+    let on_device = matches!(scoring, Scoring::Device(_));
+    let mut search = ExactSearch::new(queries, arguments.k.get())?.scoring(scoring);
+    let window = model.window(Kind::Document, &options).min(CHUNK);
     let mut ids: Vec<String> = Vec::new();
-    loop {
-        let (new, texts): (Vec<_>, Vec<_>) =
-            corpus.chunk(CHUNK)?.into_iter().map(|document| (document.id, document.text)).unzip();
-        if new.is_empty() {
-            break;
+    ahead(corpus.windows(window, model.tokenizing(Kind::Document, &options)), |windows| -> Result<()> {
+        if on_device {
+            for window in windows {
+                let (new, tokens) = window?;
+                for batch in model.batches(&tokens, &options)? {
+                    let numbers: Vec<usize> = batch.iter().map(|text| ids.len() + text).collect();
+                    let embeddings = model.embed(&tokens.select(&batch), &options)?;
+                    search.add_on_device(&numbers, &embeddings, Floor::None)?;
+                }
+                ids.extend(new);
+            }
+            return Ok(());
         }
-        let embeddings: Vec<TokenEmbeddings> = model.encode(&texts, Kind::Document, &options)?;
-        let numbers: Vec<usize> = (ids.len()..ids.len() + new.len()).collect();
-        search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::None)?;
-        ids.extend(new);
-    }
-    let hits = search.finish();
+        for window in model.encode_windows(Kind::Document, &options, windows) {
+            let (new, embeddings) = window?;
+            let numbers: Vec<usize> = (ids.len()..ids.len() + new.len()).collect();
+            search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::None)?;
+            ids.extend(new);
+        }
+        Ok(())
+    })?;
+    let hits = search.finish()?;
     let result = |hit: &colburn::search::Hit| RerankResult { id: ids[hit.document].clone(), score: hit.score };
     Ok(hits.iter().map(|hits| hits.iter().map(result).collect()).collect())
 }
@@ -139,5 +158,41 @@ fn list<'a>(results: impl Iterator<Item = &'a RerankResult<String>>) {
     }
     if empty {
         output::say("nothing was found");
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::command_line::{Command, CommandLine, TextArguments};
+
+    #[test]
+    fn documents_of_a_device_are_found_as_those_of_the_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.csv");
+        let text = |at: usize| format!("d{at},{at} {}\n", "late interaction of the king ".repeat(at % 7));
+        fs::write(&path, format!("id,text\n{}", (0..40).map(text).collect::<String>())).unwrap();
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-colbert");
+        let model = ColBert::from_pretrained(model, &by_name(Some("flex")).unwrap()).unwrap();
+        let queries = model.encode(&["the king", "late"], Kind::Query, &EncodeOptions::default()).unwrap();
+        let queries = Packed::from_embeddings(&queries).unwrap();
+        let line = "colburn search --model m --corpus c --query q --k 5 --batch-size 3";
+        let Command::Search(arguments) = CommandLine::try_parse_from(line.split_whitespace()).unwrap().command else {
+            unreachable!()
+        };
+        let found = |scoring: Scoring| {
+            let corpus = Documents::open(&path, &TextArguments::default()).unwrap();
+            search_corpus(corpus, &queries, &model, None, (&arguments, scoring)).unwrap()
+        };
+        let (host, device) = (found(Scoring::Host), found(Scoring::Device(model.device())));
+        assert!(host.iter().chain(&device).all(|results| results.len() == 5));
+        for (host, device) in host.iter().flatten().zip(device.iter().flatten()) {
+            assert!(host.id == device.id && (host.score - device.score).abs() < 1e-4, "{host:?} and {device:?}");
+        }
     }
 }

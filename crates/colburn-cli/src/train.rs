@@ -26,7 +26,7 @@ pub fn run(arguments: &TrainArguments) -> Result<Outcome> {
     }
     run.training.validate()?;
     let device = by_name(arguments.device.name.as_deref().or(run.training.device.as_deref()))?;
-    let rows = Rows::load(&run)?;
+    let rows = Rows::load(&run, &device)?;
     // What a model lacks is drawn from the run's seed unless the model has its own.
     let seed = run.model.options.seed.or(Some(run.training.seed));
     let options = ColBertOptions { seed, ..run.model.options.clone() };

@@ -133,8 +133,8 @@ mod tests {
         let EvaluatorConfig::NanoBeir(nano) = nano else { panic!("{nano:?}") };
         assert!(matches!(&nano.query_prompts, Some(PerCollection::All(prompt)) if prompt == "query: "));
         assert!(matches!(&nano.query_lengths, Some(PerCollection::Each(each)) if each["SciFact"] == 48));
-        let options = nano.options(7);
-        assert_eq!((options.ndcg_at_k, options.mrr_at_k, options.batch_size), (vec![5, 10], vec![10], 7));
+        let options = nano.options(Some(7));
+        assert_eq!((options.ndcg_at_k, options.mrr_at_k, options.batch_size), (vec![5, 10], vec![10], Some(7)));
         for settings in [
             json!({"type": "information_retrieval", "path": "beir/scifact", "split": "test", "query_length": 48}),
             json!({"type": "information_retrieval", "name": "own", "queries": "q", "corpus": "c", "qrels": "r"}),
@@ -213,7 +213,7 @@ mod tests {
             loaded.push(path.to_owned());
             Ok(rows.clone())
         };
-        let mut context = EvaluatorContext { eval: &eval, batch_size: 4, load: &mut load };
+        let mut context = EvaluatorContext { eval: &eval, batch_size: Some(4), load: &mut load };
         for settings in [json!({"type": "triplet"}), json!({"type": "reranking", "name": "own", "path": "own.jsonl"})] {
             let evaluator = read(settings.clone()).build(&mut context).unwrap();
             assert_eq!(evaluator.name(), settings["name"].as_str().unwrap_or_default());

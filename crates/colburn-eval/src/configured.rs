@@ -30,8 +30,8 @@ impl From<&Examples> for EvalRows {
 pub struct EvaluatorContext<'a> {
     /// The eval datasets, each with its name.
     pub eval: &'a [(String, Examples)],
-    /// Texts that are encoded at once by an evaluator that does not set its own number.
-    pub batch_size: usize,
+    /// Texts that are encoded at once by an evaluator that does not set its own number; none for what is best on the device.
+    pub batch_size: Option<usize>,
     /// Loads a dataset by its path or its name on the hub.
     pub load: &'a mut dyn FnMut(&str) -> colburn_data::Result<Dataset>,
 }

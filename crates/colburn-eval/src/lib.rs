@@ -6,6 +6,7 @@
 //! [`Collection`] for its queries, [`NanoBeirEvaluator`] does so for several. [`SequentialEvaluator`] is several evaluators as one.
 //! [`EvaluatorConfig`] reads an evaluator from a configuration file. The metrics of rankings themselves are in [`rank`].
 
+mod batch_size;
 mod collection;
 mod config;
 mod configured;

@@ -4,11 +4,12 @@ use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_data::TextRows;
-use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn_model::{ColBert, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 use serde::Deserialize;
 
 use crate::{
+    batch_size::BatchSize,
     configured::{Configured, EvalRows, EvaluatorContext, check_texts},
     error::{Error, Result},
     evaluator::Evaluator,
@@ -25,7 +26,7 @@ use crate::{
 pub struct TripletEvaluator {
     triplets: TextRows,
     name: String,
-    batch_size: usize,
+    batch_size: BatchSize,
     query: Prompt,
     corpus: Prompt,
 }
@@ -62,7 +63,7 @@ impl TripletEvaluator {
             return Err(data(format!("{}; query, positive and negative are expected", triplets.description())));
         }
         let (query, corpus) = (Prompt::default(), Prompt::default());
-        Ok(Self { triplets, name: String::new(), batch_size: 32, query, corpus })
+        Ok(Self { triplets, name: String::new(), batch_size: BatchSize { given: None, on_cpu: 32 }, query, corpus })
     }
 
     /// Gives the evaluator a name, which becomes part of its file name and, so that several can be told apart, of its metric:
@@ -72,9 +73,9 @@ impl TripletEvaluator {
         self
     }
 
-    /// Texts that are encoded at once, 32.
+    /// Texts that are encoded at once; without a number 32 on a CPU, and on any other device as many as keep it busy.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size.max(1);
+        self.batch_size.given = Some(batch_size.max(1));
         self
     }
 
@@ -119,7 +120,7 @@ impl TripletEvaluator {
                 Kind::Query => self.query.of(model)?,
                 Kind::Document => self.corpus.of(model)?,
             };
-            let options = EncodeOptions { batch_size: self.batch_size, prompt, ..Default::default() };
+            let options = EncodeOptions { prompt, ..self.batch_size.options(model) };
             let encoded = model.encode(texts, kind, &options)?;
             check_finite(&encoded, |at| Ok(format!("{what} of triplet {} (counted from 0)", rows.start + at)))?;
             Ok::<_, Error>(encoded)
@@ -158,7 +159,7 @@ impl Evaluator for TripletEvaluator {
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let device = model.device();
         // A chunk of rows at a time bounds the memory; within it, texts are batched by length.
-        let (rows, chunk) = (self.triplets.len(), self.batch_size.saturating_mul(8));
+        let (rows, chunk) = (self.triplets.len(), self.batch_size.chunk(model));
         let mut won = 0;
         for start in (0..rows).step_by(chunk) {
             let end = rows.min(start.saturating_add(chunk));
@@ -211,7 +212,11 @@ impl Configured for TripletSettings {
         let mut evaluator = TripletEvaluator::new(context.texts(self.path.as_deref())?)?;
         evaluator.query = Prompt { text: self.query_prompt, name: self.query_prompt_name };
         evaluator.corpus = Prompt { text: self.corpus_prompt, name: self.corpus_prompt_name };
-        Ok(Arc::new(evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size))))
+        let evaluator = evaluator.name(self.name);
+        Ok(Arc::new(match self.batch_size.or(context.batch_size) {
+            Some(batch_size) => evaluator.batch_size(batch_size),
+            None => evaluator,
+        }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! are PyLate's within float error. [`ColBert::forward`] is the only way to the encoder: it takes a packed [`TokenBatch`] and returns packed
 //! [`Embeddings`](colburn_ops::Embeddings). [`ColBert::encode`] computes the vectors of texts, and [`pool`] reduces their number.
 
+mod ahead;
 pub mod card;
 mod colbert;
 mod config;
@@ -27,9 +28,10 @@ mod tokenizer;
 mod tokens;
 mod weights;
 
+pub use ahead::ahead;
 pub use colbert::ColBert;
 pub use config::{ColBertConfig, ColBertOptions};
-pub use encode::{EncodeOptions, Tokenizing};
+pub use encode::{EncodeOptions, EncodedWindows, Tokenizing};
 pub use error::{Error, Misshaped, Result};
 pub use files::write_atomic;
 pub use names::Parameter;

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::error::{Error, Result};
+use crate::gather::gather;
 use crate::precision::Precision;
 use crate::spans::Spans;
 
@@ -84,6 +85,26 @@ impl Embeddings {
         self.values.dims()[1]
     }
 
+    /// The token vectors that count in scoring, alone, on the same device. Floors stay; keys do not, for they are attention's.
+    ///
+    /// # Shapes
+    /// `values` of the result: `[tokens that count, dim]`.
+    #[must_use]
+    pub fn counting(self) -> Self {
+        if self.mask.iter().all(|&counts| counts) {
+            return self;
+        }
+        let rows: Vec<u32> = (0..).zip(&self.mask).filter(|(_, counts)| **counts).map(|(row, _)| row).collect();
+        let counting = |text: usize| self.mask[self.spans.range(text)].iter().filter(|counts| **counts).count();
+        let lengths: Vec<usize> = (0..self.len()).map(counting).collect();
+        // Not every backend has tensors without elements that a lookup takes.
+        let values = match rows.is_empty() {
+            true => Tensor::zeros([0, self.dim()], &self.values.device()),
+            false => gather(self.values, &rows, None),
+        };
+        Self { values, spans: Spans::from_lengths(&lengths), mask: vec![true; rows.len()], floor: self.floor }
+    }
+
     /// The first `count` texts, and the others.
     ///
     /// # Panics
@@ -100,5 +121,27 @@ impl Embeddings {
             precision: self.precision,
         };
         (part(first, 0..middle, 0..count), part(second, middle..end, count..self.spans.len()))
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn tokens_that_do_not_count_are_left_out() {
+        let values = Tensor::from_data([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], &Device::flex());
+        let mut embeddings = Embeddings::new(values, Spans::from_lengths(&[2, 0, 1, 1])).unwrap();
+        (embeddings.mask[0], embeddings.mask[3], embeddings.floor[2]) = (false, false, true);
+        let counting = embeddings.clone().counting();
+        assert_eq!(counting.values.clone().try_into_vec_as::<f32>().unwrap(), [3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(counting.spans, Spans::from_lengths(&[1, 0, 1, 0]));
+        assert_eq!((counting.mask.as_slice(), counting.floor), (&[true, true][..], embeddings.floor.clone()));
+        embeddings.mask.fill(false);
+        let nothing = embeddings.counting();
+        assert_eq!((nothing.values.dims(), nothing.len()), ([0, 2], 4));
     }
 }

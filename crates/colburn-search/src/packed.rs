@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use colburn_model::TokenEmbeddings;
+use colburn_ops::{Embeddings, LateNumbers};
 
 use crate::{Error, Result};
 
@@ -32,6 +33,20 @@ impl Packed {
         for text in texts {
             packed.push(text)?;
         }
+        Ok(packed)
+    }
+
+    /// The texts of a device, without their tokens that do not count. It waits for the device.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn from_device(embeddings: &Embeddings) -> Result<Self> {
+        let embeddings = embeddings.clone().counting();
+        let mut packed = Self::new(embeddings.dim());
+        if embeddings.spans.tokens() > 0 {
+            packed.values = LateNumbers::new(embeddings.values).read().map_err(Error::Device)?;
+        }
+        packed.ends = (0..embeddings.spans.len()).map(|text| embeddings.spans.range(text).end).collect();
         Ok(packed)
     }
 
@@ -112,6 +127,16 @@ mod tests {
         assert_eq!([packed.range(0), packed.range(1), packed.range(2)], [0..2, 2..2, 2..3]);
         assert_eq!(packed.values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert_eq!(Packed::from_embeddings([]).unwrap(), Packed::default());
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn texts_of_a_device_are_those_of_the_host() {
+        let mut random = crate::testing::Random::new(4);
+        let packed = random.texts(9, 5, 3, false);
+        assert_eq!(Packed::from_device(&crate::testing::on_device(&packed, &mut random)).unwrap(), packed);
+        let nothing = random.texts(2, 0, 3, false);
+        assert_eq!(Packed::from_device(&crate::testing::on_device(&nothing, &mut random)).unwrap(), nothing);
     }
 
     #[test]

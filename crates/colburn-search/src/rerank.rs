@@ -72,6 +72,11 @@ fn rerank_one<Id: Clone>(
     }
     let longest = candidates.iter().map(TokenEmbeddings::tokens).max().unwrap_or(0);
     let scores = scores(&Packed::from_embeddings([embeddings])?, &documents, Floor::PaddedTo(longest))?;
+    ranked(query, ids, scores)
+}
+
+/// The candidates of a query with their scores, best first.
+pub(crate) fn ranked<Id: Clone>(query: usize, ids: &[Id], scores: Vec<f32>) -> Result<Vec<RerankResult<Id>>> {
     if let Some(document) = scores.iter().position(|score| !score.is_finite()) {
         return Err(Error::Score { query, document, score: scores[document] });
     }

@@ -1,5 +1,9 @@
 //! Helpers of tests: random embeddings, and MaxSim by its definition.
 
+#[cfg(feature = "flex")]
+use burn::tensor::{Device, Tensor, TensorData};
+#[cfg(feature = "flex")]
+use colburn_ops::{Embeddings, Spans};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -65,6 +69,27 @@ pub fn selected(packed: &Packed, texts: &[usize]) -> Packed {
 fn text_values(packed: &Packed, text: usize) -> &[f32] {
     let tokens = packed.range(text);
     &packed.values()[tokens.start * packed.dim()..tokens.end * packed.dim()]
+}
+
+/// The texts on flex, with tokens between theirs that do not count.
+#[cfg(feature = "flex")]
+pub fn on_device(packed: &Packed, random: &mut Random) -> Embeddings {
+    let (mut values, mut mask, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    for text in 0..packed.len() {
+        let before = mask.len();
+        for vector in text_values(packed, text).chunks_exact(packed.dim()) {
+            if random.below(2) == 0 {
+                values.extend(vec![9.0; packed.dim()]);
+                mask.push(false);
+            }
+            values.extend_from_slice(vector);
+            mask.push(true);
+        }
+        lengths.push(mask.len() - before);
+    }
+    let values = TensorData::new(values, [mask.len(), packed.dim()]);
+    let values = Tensor::from_data(values, &Device::flex());
+    Embeddings { mask, ..Embeddings::new(values, Spans::from_lengths(&lengths)).expect("as many rows as tokens") }
 }
 
 /// The definition, in 64 bits.

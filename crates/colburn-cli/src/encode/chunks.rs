@@ -15,7 +15,8 @@ pub struct Chunk {
     pub shard: usize,
     /// The number of the first one.
     pub first: usize,
-    pub tokens: TokenBatch,
+    /// The number of tokens that the encoder sees.
+    pub tokens: usize,
     pub ids: Vec<Option<String>>,
     /// The checksum of the shard's texts, in the last chunk of a shard.
     pub ends_shard: Option<u32>,
@@ -38,7 +39,7 @@ pub fn produce(
     mut texts: Texts,
     cut: &Cut,
     tokenize: impl Fn(&[String]) -> Result<TokenBatch>,
-    listener: &SyncSender<Result<Chunk>>,
+    listener: &SyncSender<Result<(Chunk, TokenBatch)>>,
 ) {
     let mut number = 0;
     let mut shard = 0;
@@ -68,7 +69,7 @@ fn encode(
     shard: usize,
     number: &mut usize,
     tokenize: &impl Fn(&[String]) -> Result<TokenBatch>,
-    listener: &SyncSender<Result<Chunk>>,
+    listener: &SyncSender<Result<(Chunk, TokenBatch)>>,
 ) -> Result<bool> {
     let mut left = cut.shard;
     let mut checksum = Checksum::default();
@@ -86,8 +87,8 @@ fn encode(
         let ends = left == 0 || texts.at_end();
         let tokens = tokenize(&batch)?;
         let ends_shard = ends.then(|| checksum.value());
-        let chunk = Chunk { shard, first, tokens, ids, ends_shard, share: texts.share() };
-        if listener.send(Ok(chunk)).is_err() {
+        let chunk = Chunk { shard, first, tokens: tokens.tokens(), ids, ends_shard, share: texts.share() };
+        if listener.send(Ok((chunk, tokens))).is_err() {
             return Ok(false);
         }
         if ends {

@@ -1,5 +1,6 @@
 //! One file of embeddings in either format: it appears whole or not at all.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use colburn::data::{EmbeddingColumns, EmbeddingId, EmbeddingValues, EmbeddingsWriter};
@@ -7,7 +8,6 @@ use colburn::model::TokenEmbeddings;
 use colburn::search::{Dtype, quantize};
 
 use super::chunks::Chunk;
-use super::manifest::{self, Fingerprint};
 use super::safetensors::SafetensorsFile;
 use crate::command_line::FormatArgument;
 use crate::output::Pending;
@@ -42,16 +42,17 @@ enum Writer {
 pub struct Written {
     pub texts: usize,
     pub tokens: usize,
-    pub fingerprint: Fingerprint,
 }
 
 impl EmbeddingsFile {
-    pub fn create(path: &Path, content: Content) -> Result<Self> {
+    /// Begins the file of the texts with these numbers, or fewer of them.
+    pub fn create(path: &Path, content: Content, texts: Range<usize>) -> Result<Self> {
         let unwritable = |source| Error::Write { path: path.to_owned(), source };
         let pending = Pending::new(path)?;
         let writer = match content.format {
             FormatArgument::Safetensors => Writer::Safetensors(
-                SafetensorsFile::new(&pending.folder(), content.dtype, content.dim).map_err(unwritable)?,
+                SafetensorsFile::new(&pending.folder(), pending.file(), content.dtype, content.dim, texts)
+                    .map_err(unwritable)?,
             ),
             FormatArgument::Parquet => {
                 let columns =
@@ -105,9 +106,8 @@ impl EmbeddingsFile {
             }
             Writer::Parquet { writer, .. } => writer.finish()?,
         }
-        let fingerprint = manifest::fingerprint(pending.path())?;
         pending.commit()?;
-        Ok(Written { texts: self.texts, tokens: self.tokens, fingerprint })
+        Ok(Written { texts: self.texts, tokens: self.tokens })
     }
 }
 

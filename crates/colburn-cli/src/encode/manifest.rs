@@ -55,7 +55,8 @@ pub struct Settings {
     pub dtype: String,
     pub dim: usize,
     pub shard_size: usize,
-    pub batch_size: usize,
+    /// None if batches were cut by tokens.
+    pub batch_size: Option<usize>,
     pub prompt: Option<String>,
     pub length: Option<usize>,
     pub pool_factor: usize,
@@ -208,7 +209,7 @@ mod tests {
             dtype: "f32".into(),
             dim: 24,
             shard_size: 10,
-            batch_size: 32,
+            batch_size: Some(32),
             prompt: None,
             length: Some(64),
             pool_factor: 2,

@@ -6,9 +6,11 @@ mod file;
 mod manifest;
 mod progress;
 mod safetensors;
+mod syncing;
 mod target;
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use colburn::model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
@@ -21,11 +23,12 @@ use self::manifest::{Settings, Shard, ShardManifest};
 use self::progress::EncodingProgress;
 use self::target::Target;
 use crate::command_line::{EncodeArguments, FormatArgument};
+use crate::pipeline::compute_and_write;
 use crate::prompts::{Asked, say_left_out};
 use crate::texts::Texts;
 use crate::{Error, Outcome, Result, output};
 
-/// Batches a chunk: enough for texts of one length to meet in a batch, and few enough to hold the embeddings of all in memory.
+/// Batches a chunk on a CPU: enough for texts of one length to meet in a batch, and few enough to hold the embeddings of all in memory.
 const BATCHES: usize = 8;
 
 pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
@@ -65,34 +68,27 @@ pub fn run(arguments: &EncodeArguments) -> Result<Outcome> {
         }
         None => (None, Vec::new()),
     };
-    let cut =
-        Cut { chunk: options.batch_size.saturating_mul(BATCHES), shard: target.shard_size.unwrap_or(usize::MAX), done };
-    let mut job = Job { target, content, manifest, progress: EncodingProgress::new(kind), texts: 0, tokens: 0 };
+    let chunk = match model.batch_texts(&options) {
+        Some(texts) if device::is_cpu(&device) => texts.saturating_mul(BATCHES),
+        _ => model.window(kind, &options),
+    };
+    let cut = Cut { chunk, shard: target.shard_size.unwrap_or(usize::MAX), done };
+    let counted = texts.len();
+    let mut job =
+        Job { target, content, manifest, progress: EncodingProgress::new(kind), counted, texts: 0, tokens: 0 };
     let input = &arguments.input;
     thread::scope(|scope| {
         let (sender, chunks) = sync_channel(1);
-        let (model, options) = (&model, &options);
-        let tokenizer = model.tokenizing(kind, options);
+        let tokenizer = model.tokenizing(kind, &options);
         let producer =
             scope.spawn(move || chunks::produce(texts, &cut, |texts| Ok(tokenizer.tokenize(texts)?), &sender));
-        let encoded = job.encode(chunks, |chunk| {
-            let embeddings = model.encode_tokens(&chunk.tokens, kind, options)?;
-            match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
-                Some(text) => {
-                    let message = format!(
-                        "text {} (counted from 0) has an embedding that is not finite; the weights of the model may be damaged",
-                        chunk.first + text
-                    );
-                    Err(Error::Texts { path: input.clone(), message })
-                }
-                None => Ok(embeddings),
-            }
-        });
+        let encoded = model.encode_windows(kind, &options, chunks);
+        let written = compute_and_write(encoded, |encoded| job.write(encoded, input));
         // A reader that came to a sudden end has not sent all texts: then nothing is complete.
         if let Err(panic) = producer.join() {
             std::panic::resume_unwind(panic);
         }
-        encoded
+        written
     })?;
     job.complete()?;
     output::say(&format!("{} texts, {} token embeddings: {}", job.texts, job.tokens, job.target.path.display()));
@@ -123,7 +119,7 @@ fn settings(
         dtype: content.dtype.to_string(),
         dim: content.dim,
         shard_size,
-        batch_size: options.batch_size,
+        batch_size: model.batch_texts(options),
         prompt: options.prompt.clone(),
         length: options.length,
         pool_factor: options.pool_factor,
@@ -142,38 +138,43 @@ struct Job {
     /// None for one file.
     manifest: Option<ShardManifest>,
     progress: EncodingProgress,
+    /// The number of texts of the input.
+    counted: usize,
     texts: usize,
     tokens: usize,
 }
 
 impl Job {
-    /// Encodes and writes all chunks.
-    fn encode(
-        &mut self,
-        chunks: Receiver<Result<Chunk>>,
-        encode: impl Fn(&Chunk) -> Result<Vec<TokenEmbeddings>>,
-    ) -> Result<()> {
+    /// Writes all chunks.
+    fn write(&mut self, chunks: impl Iterator<Item = (Chunk, Vec<TokenEmbeddings>)>, input: &Path) -> Result<()> {
         let mut file: Option<EmbeddingsFile> = None;
-        for chunk in chunks {
-            let chunk = chunk?;
-            let embeddings = encode(&chunk)?;
+        for (chunk, embeddings) in chunks {
+            check_finite(chunk.first, &embeddings, input)?;
             let mut open = match file.take() {
                 Some(file) => file,
-                None => EmbeddingsFile::create(&self.target.file(chunk.shard), self.content)?,
+                None => {
+                    let most = self.counted.saturating_sub(chunk.first);
+                    let texts = self.target.shard_size.map_or(most, |size| size.min(most));
+                    EmbeddingsFile::create(
+                        &self.target.file(chunk.shard),
+                        self.content,
+                        chunk.first..chunk.first + texts,
+                    )?
+                }
             };
             open.write(&chunk, &embeddings)?;
-            self.progress.add(embeddings.len(), chunk.tokens.tokens(), chunk.share);
+            self.progress.add(embeddings.len(), chunk.tokens, chunk.share);
             match chunk.ends_shard {
                 Some(texts_crc32) => self.finish(chunk.shard, open.finish()?, texts_crc32)?,
                 None => file = Some(open),
             }
         }
-        self.progress.finish();
         Ok(())
     }
 
     /// Notes that there is nothing left to do.
     fn complete(&mut self) -> Result<()> {
+        self.progress.finish();
         if let Some(manifest) = &mut self.manifest {
             manifest.complete = true;
             manifest.write(&self.target.path)?;
@@ -188,13 +189,28 @@ impl Job {
             (self.texts, self.tokens) = (written.texts, written.tokens);
             return Ok(());
         };
-        let file = self.target.file(number).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let shard =
-            Shard { file, texts: written.texts, tokens: written.tokens, fingerprint: written.fingerprint, texts_crc32 };
+        let path = self.target.file(number);
+        let fingerprint = manifest::fingerprint(&path)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let shard = Shard { file, texts: written.texts, tokens: written.tokens, fingerprint, texts_crc32 };
         match manifest.shards.get_mut(number) {
             Some(old) => *old = shard,
             None => manifest.shards.push(shard),
         }
         manifest.write(&self.target.path)
+    }
+}
+
+/// Refuses embeddings that are not finite; `first` is the number of their first text.
+fn check_finite(first: usize, embeddings: &[TokenEmbeddings], input: &Path) -> Result<()> {
+    match embeddings.iter().position(|text| text.values.iter().any(|value| !value.is_finite())) {
+        Some(text) => {
+            let message = format!(
+                "text {} (counted from 0) has an embedding that is not finite; the weights of the model may be damaged",
+                first + text
+            );
+            Err(Error::Texts { path: input.to_owned(), message })
+        }
+        None => Ok(()),
     }
 }

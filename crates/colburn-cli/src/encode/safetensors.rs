@@ -1,16 +1,23 @@
-//! A safetensors file that is written as its tensors come. Its header stands first and names the place of every tensor, so the values wait
-//! in a file without a name until all are there, and memory holds no more than the lengths.
+//! A safetensors file that is written text by text. Its header stands first and names the place of every tensor. Room is left for it, and
+//! it is written last, so memory holds no more than the lengths. Of int8 the factors stand before the values; there both wait in files
+//! without a name until all are there.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use colburn::model::TokenEmbeddings;
 use colburn::search::Dtype;
 
+use super::syncing::Syncing;
+
 /// Readers refuse a header of more than 100 MB, which is what about so many texts make.
 pub const MOST_TEXTS: usize = 500_000;
+
+/// Bytes before the header: its length.
+const LENGTH: usize = 8;
 
 /// The tensors `0`, `1`, … `[tokens, dim]`, and with int8 the factors `0.scale`, `1.scale`, … `[tokens]`.
 pub struct SafetensorsFile {
@@ -18,40 +25,80 @@ pub struct SafetensorsFile {
     dim: usize,
     /// The number of each text, and its tokens.
     lengths: Vec<(usize, usize)>,
-    values: BufWriter<File>,
-    scales: BufWriter<File>,
+    values: Values,
+}
+
+/// The place of values until the file is whole.
+enum Values {
+    /// The file itself, behind so many bytes for the header.
+    InPlace { file: BufWriter<File>, room: usize, syncing: Syncing },
+    /// Files without a name.
+    Spooled { values: BufWriter<File>, scales: BufWriter<File> },
 }
 
 impl SafetensorsFile {
-    /// Begins a file whose values wait in this folder.
-    pub fn new(folder: &Path, dtype: Dtype, dim: usize) -> io::Result<Self> {
-        let spool = || Ok::<_, io::Error>(BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(folder)?));
-        Ok(Self { dtype, dim, lengths: Vec::new(), values: spool()?, scales: spool()? })
+    /// Begins a file in this folder of texts with these numbers, or fewer of them.
+    pub fn new(folder: &Path, file: &File, dtype: Dtype, dim: usize, texts: Range<usize>) -> io::Result<Self> {
+        let buffered = |file: File| BufWriter::with_capacity(1 << 20, file);
+        let values = match dtype {
+            Dtype::Int8 => {
+                let spool = || Ok::<_, io::Error>(buffered(tempfile::tempfile_in(folder)?));
+                Values::Spooled { values: spool()?, scales: spool()? }
+            }
+            Dtype::F32 | Dtype::F16 => {
+                let (mut file, room, syncing) = (file.try_clone()?, room(dim, &texts), Syncing::new(file)?);
+                file.seek(SeekFrom::Start((LENGTH + room) as u64))?;
+                Values::InPlace { file: buffered(file), room, syncing }
+            }
+        };
+        Ok(Self { dtype, dim, lengths: Vec::new(), values })
     }
 
     pub fn push(&mut self, number: usize, embeddings: &TokenEmbeddings) -> io::Result<()> {
         if self.lengths.len() == MOST_TEXTS {
             return Err(io::Error::other(too_many()));
         }
-        let (mut values, mut scales) = (Vec::with_capacity(embeddings.values.len() * self.dtype.size()), Vec::new());
-        embeddings.rows().for_each(|vector| self.dtype.encode(vector, &mut values, &mut scales));
-        self.values.write_all(&values)?;
-        self.scales.write_all(&scales)?;
+        let (mut bytes, mut factors) = (Vec::with_capacity(embeddings.values.len() * self.dtype.size()), Vec::new());
+        match &mut self.values {
+            Values::InPlace { file, syncing, .. } => {
+                self.dtype.encode(&embeddings.values, &mut bytes, &mut factors);
+                file.write_all(&bytes)?;
+                syncing.wrote(bytes.len());
+            }
+            Values::Spooled { values, scales } => {
+                embeddings.rows().for_each(|vector| self.dtype.encode(vector, &mut bytes, &mut factors));
+                values.write_all(&bytes)?;
+                scales.write_all(&factors)?;
+            }
+        }
         self.lengths.push((number, embeddings.tokens()));
         Ok(())
     }
 
-    /// Writes it all into a file.
+    /// Makes the file whole.
     pub fn finish(self, file: &mut File) -> io::Result<()> {
         let mut header = self.header();
-        // The values begin at a multiple of 8, as the format wants it.
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
+        let room = match &self.values {
+            Values::InPlace { room, .. } => *room,
+            // The values begin at a multiple of 8, as the format wants it.
+            Values::Spooled { .. } => header.len().next_multiple_of(8),
+        };
+        let missing = room.checked_sub(header.len());
+        let missing = missing.ok_or_else(|| io::Error::other("there are more texts than were counted; encode anew"))?;
+        header.extend(std::iter::repeat_n(' ', missing));
+        let spools = match self.values {
+            Values::InPlace { file: values, syncing, .. } => {
+                values.into_inner().map_err(|error| error.into_error())?;
+                syncing.finish()?;
+                None
+            }
+            Values::Spooled { values, scales } => Some([scales, values]),
+        };
+        file.seek(SeekFrom::Start(0))?;
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
         drop(header);
-        for spool in [self.scales, self.values] {
+        for spool in spools.into_iter().flatten() {
             let mut spool = spool.into_inner().map_err(|error| error.into_error())?;
             spool.seek(SeekFrom::Start(0))?;
             io::copy(&mut spool, file)?;
@@ -91,6 +138,14 @@ impl SafetensorsFile {
     }
 }
 
+/// Bytes that a header of these texts has at most: texts of less than ten million tokens in a file of less than 100 terabytes.
+fn room(dim: usize, texts: &Range<usize>) -> usize {
+    let (last, tokens, offset) = (texts.end.saturating_sub(1), 9_999_999, 99_999_999_999_999_u64);
+    let entry =
+        format!(",\"{last}\":{{\"dtype\":\"F32\",\"shape\":[{tokens},{dim}],\"data_offsets\":[{offset},{offset}]}}");
+    (2 + texts.len().min(MOST_TEXTS) * entry.len()).next_multiple_of(8)
+}
+
 /// The advice when there are too many texts for one file.
 pub fn too_many() -> String {
     format!("readers refuse one safetensors file of more than {MOST_TEXTS} texts; let --output name a folder")
@@ -107,10 +162,11 @@ mod tests {
 
     fn written(dtype: Dtype, texts: &[TokenEmbeddings], dim: usize) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = SafetensorsFile::new(folder.path(), dtype, dim).unwrap();
-        texts.iter().enumerate().for_each(|(at, text)| writer.push(at + 9, text).unwrap());
         let path = folder.path().join("out");
-        writer.finish(&mut File::create_new(&path).unwrap()).unwrap();
+        let mut file = File::create_new(&path).unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), &file, dtype, dim, 9..9 + texts.len()).unwrap();
+        texts.iter().enumerate().for_each(|(at, text)| writer.push(at + 9, text).unwrap());
+        writer.finish(&mut file).unwrap();
         fs::read(path).unwrap()
     }
 
@@ -165,13 +221,46 @@ mod tests {
     #[test]
     fn a_header_is_never_too_large_for_readers() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = SafetensorsFile::new(folder.path(), Dtype::Int8, 768).unwrap();
+        let file = File::create_new(folder.path().join("out")).unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), &file, Dtype::Int8, 768, 0..MOST_TEXTS).unwrap();
         let nothing = TokenEmbeddings { values: Vec::new(), dim: 768 };
         (0..MOST_TEXTS).for_each(|number| writer.push(number, &nothing).unwrap());
         let message = writer.push(MOST_TEXTS, &nothing).unwrap_err().to_string();
         assert!(message.ends_with("more than 500000 texts; let --output name a folder"), "{message}");
         writer.lengths.iter_mut().for_each(|(_, tokens)| *tokens = 8192);
         assert!(writer.header().len() < 100_000_000, "{}", writer.header().len());
+    }
+
+    #[test]
+    fn the_room_is_large_enough_and_not_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create_new(folder.path().join("out")).unwrap();
+        let numbers = 999_999_500..1_000_000_000;
+        let mut writer = SafetensorsFile::new(folder.path(), &file, Dtype::F16, 768, numbers.clone()).unwrap();
+        // A terabyte and a half.
+        writer.lengths = numbers.clone().map(|number| (number, 2_000_000)).collect();
+        assert!(writer.header().len() <= room(768, &numbers));
+        assert!(room(768, &(0..usize::MAX)) < 100_000_000);
+    }
+
+    #[test]
+    fn more_texts_than_were_counted_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::create_new(folder.path().join("out")).unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), &file, Dtype::F32, 3, 0..1).unwrap();
+        (0..9).for_each(|number| writer.push(number, &texts()[0]).unwrap());
+        let message = writer.finish(&mut file).unwrap_err().to_string();
+        assert_eq!(message, "there are more texts than were counted; encode anew");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::options().write(true).open("/dev/full").unwrap();
+        let mut writer = SafetensorsFile::new(folder.path(), &file, Dtype::F32, 3, 0..1).unwrap();
+        writer.push(0, &texts()[0]).unwrap();
+        assert_eq!(writer.finish(&mut file).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

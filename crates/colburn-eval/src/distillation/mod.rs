@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use colburn_data::{Examples, KdProcessing};
-use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
+use colburn_model::{ColBert, Kind, TokenEmbeddings};
 use colburn_search::{Floor, Packed};
 use serde::Deserialize;
 
 use self::rows::Rows;
+use crate::batch_size::BatchSize;
 use crate::configured::{Configured, EvalRows, EvaluatorContext, missing};
 use crate::error::Result;
 use crate::evaluator::Evaluator;
@@ -51,7 +52,7 @@ const EPSILON: f64 = 1e-8;
 pub struct DistillationEvaluator {
     rows: Rows,
     name: String,
-    batch_size: usize,
+    batch_size: BatchSize,
     normalize_scores: bool,
 }
 
@@ -84,7 +85,7 @@ impl DistillationEvaluator {
     }
 
     fn of(rows: Rows) -> Self {
-        Self { rows, name: String::new(), batch_size: 16, normalize_scores: true }
+        Self { rows, name: String::new(), batch_size: BatchSize { given: None, on_cpu: 16 }, normalize_scores: true }
     }
 
     /// Gives the evaluator a name, which becomes part of its file name and goes before its metric: `NAME_kl_divergence`.
@@ -93,9 +94,9 @@ impl DistillationEvaluator {
         self
     }
 
-    /// Texts that are encoded at once, 16.
+    /// Texts that are encoded at once; without a number 16 on a CPU, and on any other device as many as keep it busy.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size.max(1);
+        self.batch_size.given = Some(batch_size.max(1));
         self
     }
 
@@ -112,7 +113,7 @@ impl DistillationEvaluator {
 
     /// The model's scores of these rows.
     fn students(&self, model: &ColBert, rows: Range<usize>) -> Result<Vec<Student>> {
-        let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
+        let options = self.batch_size.options(model);
         let queries = rows.clone().map(|row| self.rows.query(row)).collect::<Result<Vec<_>>>()?;
         let mut documents = Vec::with_capacity(rows.len() * self.rows.ways());
         for row in rows.clone() {
@@ -185,7 +186,7 @@ impl Evaluator for DistillationEvaluator {
     fn evaluate_with(&self, model: &ColBert, progress: &mut dyn FnMut(&Progress<'_>)) -> Result<Report> {
         let what = if self.name.is_empty() { "distillation" } else { &self.name };
         // A chunk of rows at a time bounds the memory; within it, texts are batched by length. Of each document two scores are kept.
-        let (total, chunk) = (self.rows.len(), (self.batch_size.saturating_mul(8) / self.rows.ways()).max(1));
+        let (total, chunk) = (self.rows.len(), (self.batch_size.chunk(model) / self.rows.ways()).max(1));
         let mut students = Vec::with_capacity(total);
         for start in (0..total).step_by(chunk) {
             let end = total.min(start.saturating_add(chunk));
@@ -279,8 +280,11 @@ impl Configured for DistillationSettings {
             Some(n_ways) => rows.n_ways(n_ways)?,
             None => rows,
         };
-        let batch_size = self.batch_size.unwrap_or(context.batch_size);
-        let evaluator = DistillationEvaluator::new(&rows)?.name(self.name).batch_size(batch_size);
+        let evaluator = DistillationEvaluator::new(&rows)?.name(self.name);
+        let evaluator = match self.batch_size.or(context.batch_size) {
+            Some(batch_size) => evaluator.batch_size(batch_size),
+            None => evaluator,
+        };
         Ok(Arc::new(evaluator.normalize_scores(self.normalize_scores)))
     }
 }

@@ -22,8 +22,8 @@ pub struct RetrievalOptions {
     /// Documents that are scored together, 50,000. PyLate pads them to the longest among them, which keeps the maxima of the others from
     /// going below 0, so scores may depend on it.
     pub corpus_chunk_size: usize,
-    /// Texts that are encoded at once, 32.
-    pub batch_size: usize,
+    /// Texts that are encoded at once; without a number 32 on a CPU, and on any other device as many as keep it busy.
+    pub batch_size: Option<usize>,
     /// Put before every query; without one, the model's own prompt if it has a `default_prompt_name`.
     pub query_prompt: Option<String>,
     /// Put before every document, likewise.
@@ -52,7 +52,7 @@ impl Default for RetrievalOptions {
             precision_recall_at_k: vec![1, 3, 5, 10],
             map_at_k: vec![100],
             corpus_chunk_size: 50_000,
-            batch_size: 32,
+            batch_size: None,
             query_prompt: None,
             corpus_prompt: None,
             query_prompt_name: None,
@@ -98,7 +98,7 @@ impl RetrievalOptions {
         }
         let sizes = [
             ("corpus_chunk_size", Some(self.corpus_chunk_size)),
-            ("batch_size", Some(self.batch_size)),
+            ("batch_size", self.batch_size),
             ("query_length", self.query_length),
             ("document_length", self.document_length),
         ];
@@ -188,12 +188,12 @@ macro_rules! option_methods {
             self.change(|options| options.corpus_chunk_size = documents)
         }
 
-        /// Texts that are encoded at once, 32.
+        /// Texts that are encoded at once; without a number 32 on a CPU, and on any other device as many as keep it busy.
         ///
         /// # Errors
         /// When it is 0.
         pub fn batch_size(self, texts: usize) -> crate::Result<Self> {
-            self.change(|options| options.batch_size = texts)
+            self.change(|options| options.batch_size = Some(texts))
         }
 
         /// Tokens of a document at the most, instead of the model's `document_length`.
@@ -278,7 +278,7 @@ macro_rules! retrieval_settings {
 
         impl $name {
             /// The options that all evaluators of retrieval have: those that are given, else the defaults.
-            pub(crate) fn options(&self, batch_size: usize) -> crate::RetrievalOptions {
+            pub(crate) fn options(&self, batch_size: Option<usize>) -> crate::RetrievalOptions {
                 let default = crate::RetrievalOptions::default();
                 let cuts = |given: &Option<Vec<usize>>, default: Vec<usize>| given.clone().unwrap_or(default);
                 crate::RetrievalOptions {
@@ -288,7 +288,7 @@ macro_rules! retrieval_settings {
                     precision_recall_at_k: cuts(&self.precision_recall_at_k, default.precision_recall_at_k),
                     map_at_k: cuts(&self.map_at_k, default.map_at_k),
                     corpus_chunk_size: self.corpus_chunk_size.unwrap_or(default.corpus_chunk_size),
-                    batch_size: self.batch_size.unwrap_or(batch_size),
+                    batch_size: self.batch_size.or(batch_size),
                     query_prompt: None,
                     corpus_prompt: None,
                     query_prompt_name: self.query_prompt_name.clone(),

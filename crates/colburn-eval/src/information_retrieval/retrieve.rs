@@ -1,19 +1,24 @@
 //! The best documents of each query: a corpus goes through the model and past the queries in tiles, so that memory holds the token ids of
-//! a chunk and the vectors of a tile, however large the corpus is.
+//! a chunk and the vectors of a tile, however large the corpus is. On a GPU vectors stay on the device, which encodes a batch while the host
+//! orders the scores of the one before and tokenizes the next chunk.
 
-use std::{cmp::Reverse, ops::Range};
+use std::ops::Range;
 
 use colburn_data::same_id;
-use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch};
-use colburn_search::{ExactSearch, Floor, Hit, Packed, Scoring};
+use colburn_model::{ColBert, EncodeOptions, Kind, TokenBatch, Tokenizing, ahead};
+use colburn_search::{Error as SearchError, ExactSearch, Floor, Hit, Packed, Scoring};
 
 use super::options::RetrievalOptions;
-use crate::{collection::Collection, error::Result, finite::check_finite};
+use crate::{
+    collection::Collection,
+    error::{Error, Result},
+    finite::check_finite,
+};
 
 /// Texts that are tokenized at once: enough to keep all cores busy.
 const TEXTS: usize = 2048;
 
-/// Tokens of the documents that are encoded and scored together, about: 8 MiB of vectors of 128 dimensions, and seconds of work on a CPU.
+/// Tokens of the documents that are encoded and scored together on a CPU, about: 8 MiB of vectors of 128 dimensions, and seconds of work.
 const TILE: usize = 1 << 14;
 
 /// The best `options.most()` documents of each query by MaxSim as PyLate's evaluator computes it, best first; among equal scores the
@@ -27,31 +32,96 @@ pub(super) fn retrieve(
     options: &RetrievalOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Hit>>> {
+    retrieve_by(collection, model, options, Scoring::for_device(&model.device()), progress)
+}
+
+/// The same with the place of scores: where that is a device, vectors stay there.
+pub(super) fn retrieve_by(
+    collection: &Collection,
+    model: &ColBert,
+    options: &RetrievalOptions,
+    scoring: Scoring,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Vec<Hit>>> {
     let queries = encode_queries(collection, model, options)?;
     let encode = encoding(model, options, Kind::Document)?;
     // One more, because one of them may be the query itself.
     let most = options.most().saturating_add(usize::from(options.ignore_identical_ids));
-    let mut search = ExactSearch::new(&queries, most)?.scoring(Scoring::for_device(&model.device()));
-    let mut done = collection.queries();
-    progress(done);
-    for start in (0..collection.documents()).step_by(options.corpus_chunk_size) {
+    let on_device = matches!(scoring, Scoring::Device(_));
+    let search = ExactSearch::new(&queries, most)?.scoring(scoring);
+    let mut corpus = Corpus { collection, model, encode: &encode, search, done: collection.queries(), progress };
+    (corpus.progress)(corpus.done);
+    let tokenizing = model.tokenizing(Kind::Document, &encode);
+    let mut chunks = (0..collection.documents()).step_by(options.corpus_chunk_size).map(|start| {
         let end = collection.documents().min(start.saturating_add(options.corpus_chunk_size));
-        let tokens = tokenize(collection, model, start..end, &encode)?;
-        let longest = (0..tokens.len()).map(|document| kept(&tokens, document)).max().unwrap_or(0);
-        for tile in tiles(&tokens, options.batch_size) {
-            let embeddings = model.encode_tokens(&tokens.select(&tile), Kind::Document, &encode)?;
-            let numbers: Vec<usize> = tile.iter().map(|document| start + document).collect();
-            check_finite(&embeddings, |at| Ok(format!("document \"{}\"", collection.document_id(numbers[at])?)))?;
-            search.add(&numbers, &Packed::from_embeddings(&embeddings)?, Floor::PaddedTo(longest))?;
-            done += numbers.len();
-            progress(done);
-        }
-    }
-    let mut hits = search.finish();
+        Ok::<_, Error>((start, tokenize(collection, &tokenizing, start..end)?))
+    });
+    let mut hits = if on_device {
+        ahead(chunks, |mut chunks| chunks.try_for_each(|chunk| corpus.add_on_device(chunk?)))?;
+        corpus.search.finish().map_err(|error| named(collection, error))?
+    } else {
+        chunks.try_for_each(|chunk| corpus.add(chunk?))?;
+        corpus.search.finish()?
+    };
     if options.ignore_identical_ids {
         leave_out_own(collection, &mut hits, options.most())?;
     }
     Ok(hits)
+}
+
+/// A corpus on its way past the queries.
+struct Corpus<'a> {
+    collection: &'a Collection,
+    model: &'a ColBert,
+    encode: &'a EncodeOptions,
+    search: ExactSearch<'a>,
+    done: usize,
+    progress: &'a mut dyn FnMut(usize),
+}
+
+impl Corpus<'_> {
+    /// Encodes the documents of a chunk, which begins with the document `start`, and scores them on the host.
+    fn add(&mut self, (start, tokens): (usize, TokenBatch)) -> Result<()> {
+        let floor = Floor::PaddedTo(longest(&tokens));
+        for tile in tiles(&tokens, &self.model.batches(&tokens, self.encode)?) {
+            let embeddings = self.model.encode_tokens(&tokens.select(&tile), Kind::Document, self.encode)?;
+            let numbers: Vec<usize> = tile.iter().map(|document| start + document).collect();
+            let name = |at: usize| Ok(format!("document \"{}\"", self.collection.document_id(numbers[at])?));
+            check_finite(&embeddings, name)?;
+            self.search.add(&numbers, &Packed::from_embeddings(&embeddings)?, floor)?;
+            self.advance(numbers.len());
+        }
+        Ok(())
+    }
+
+    /// The same on the model's device, by which nothing is waited for but the scores of the batch before.
+    fn add_on_device(&mut self, (start, tokens): (usize, TokenBatch)) -> Result<()> {
+        let floor = Floor::PaddedTo(longest(&tokens));
+        for batch in self.model.batches(&tokens, self.encode)? {
+            let embeddings = self.model.embed(&tokens.select(&batch), self.encode)?;
+            let numbers: Vec<usize> = batch.iter().map(|document| start + document).collect();
+            let added = self.search.add_on_device(&numbers, &embeddings, floor);
+            added.map_err(|error| named(self.collection, error))?;
+            self.advance(numbers.len());
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, documents: usize) {
+        self.done += documents;
+        (self.progress)(self.done);
+    }
+}
+
+/// The error of a document's score with its id in place of its number. Queries were looked at before.
+fn named(collection: &Collection, error: SearchError) -> Error {
+    match error {
+        SearchError::Score { document, .. } => match collection.document_id(document) {
+            Ok(id) => Error::NotFinite { text: format!("document \"{id}\"") },
+            Err(error) => error,
+        },
+        error => error.into(),
+    }
 }
 
 /// Leaves out the document of each query that has its id, and what is more than `most` then.
@@ -99,34 +169,28 @@ fn encode_queries(collection: &Collection, model: &ColBert, options: &RetrievalO
 }
 
 /// The token ids of a chunk of the corpus.
-fn tokenize(
-    collection: &Collection,
-    model: &ColBert,
-    chunk: Range<usize>,
-    encode: &EncodeOptions,
-) -> Result<TokenBatch> {
+fn tokenize(collection: &Collection, tokenizing: &Tokenizing, chunk: Range<usize>) -> Result<TokenBatch> {
     let mut parts = Vec::new();
     for start in chunk.clone().step_by(TEXTS) {
         let texts = (start..chunk.end.min(start + TEXTS))
             .map(|document| collection.document(document))
             .collect::<Result<Vec<_>>>()?;
-        parts.push(model.tokenize(&texts, Kind::Document, encode)?);
+        parts.push(tokenizing.tokenize(&texts)?);
     }
     Ok(TokenBatch::concat(&parts.iter().collect::<Vec<_>>()))
 }
 
-/// The number of vectors that a document will have.
-fn kept(tokens: &TokenBatch, document: usize) -> usize {
-    tokens.mask[tokens.spans.range(document)].iter().filter(|kept| **kept).count()
+/// The largest number of vectors that a document of a chunk will have.
+fn longest(tokens: &TokenBatch) -> usize {
+    let kept = |document: usize| tokens.mask[tokens.spans.range(document)].iter().filter(|kept| **kept).count();
+    (0..tokens.len()).map(kept).max().unwrap_or(0)
 }
 
 /// The documents of a chunk, longest first, in runs of whole batches: batches are of one length, and the largest comes first.
-fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|&document| Reverse(tokens.spans.length(document)));
+fn tiles(tokens: &TokenBatch, batches: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut tiles: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
-    for batch in order.chunks(batch_size) {
+    for batch in batches {
         let size: usize = batch.iter().map(|&document| tokens.spans.length(document)).sum();
         match tiles.last_mut().filter(|_| size <= room) {
             Some(tile) => {
@@ -134,7 +198,7 @@ fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
                 room -= size;
             }
             None => {
-                tiles.push(batch.to_vec());
+                tiles.push(batch.clone());
                 room = TILE.saturating_sub(size);
             }
         }
@@ -144,6 +208,8 @@ fn tiles(tokens: &TokenBatch, batch_size: usize) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use colburn_ops::Spans;
 
     use super::*;
@@ -158,8 +224,11 @@ mod tests {
             floor: vec![false; lengths.len()],
             spans,
         };
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&document| Reverse(lengths[document]));
         for batch_size in [1, 32, 1000, 5000] {
-            let tiles = tiles(&tokens, batch_size);
+            let batches: Vec<Vec<usize>> = order.chunks(batch_size).map(<[usize]>::to_vec).collect();
+            let tiles = tiles(&tokens, &batches);
             let mut all: Vec<usize> = tiles.iter().flatten().copied().collect();
             assert!(all.is_sorted_by_key(|&document| Reverse(lengths[document])));
             let small = |tile: &Vec<usize>| {

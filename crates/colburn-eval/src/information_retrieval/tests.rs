@@ -8,6 +8,7 @@ use std::{
 
 use burn::tensor::Device;
 use colburn_model::Kind;
+use colburn_search::Scoring;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::*;
@@ -47,6 +48,38 @@ fn progress_counts_every_text_once() {
     evaluator.evaluate_with(&tiny(), &mut tell).unwrap();
     let expected = [8, 33, 58, 69].map(|done| ("NanoFirst".to_owned(), done, 69));
     assert_eq!(told, expected);
+}
+
+/// Vectors that stay on a device, as on a GPU, lead to the same documents, in chunks and batches of any size.
+#[test]
+fn a_device_finds_what_the_host_finds() {
+    let (collection, model) = (Collection::from_nano_dir(fixture("retrieval/first")).unwrap(), tiny());
+    for (corpus_chunk_size, batch_size) in [(50_000, None), (25, Some(4)), (1, None)] {
+        let options = RetrievalOptions { corpus_chunk_size, batch_size, ..Default::default() };
+        let found = |scoring: Scoring| {
+            let mut told = Vec::new();
+            let mut tell = |done: usize| told.push(done);
+            let hits = retrieve::retrieve_by(&collection, &model, &options, scoring, &mut tell).unwrap();
+            assert!(told.is_sorted() && told.last() == Some(&69));
+            hits
+        };
+        let (host, device) = (found(Scoring::Host), found(Scoring::Device(Device::flex())));
+        for (host, device) in host.iter().flatten().zip(device.iter().flatten()) {
+            assert_eq!(host.document, device.document);
+            assert!((host.score - device.score).abs() < 1e-4, "{} and {}", host.score, device.score);
+        }
+    }
+}
+
+/// A chunk that cannot be tokenized is an error, and ends the thread that tokenizes.
+#[test]
+fn an_error_of_the_tokenizing_thread_is_an_error_of_the_evaluation() {
+    let collection = Collection::from_nano_dir(fixture("retrieval/first")).unwrap();
+    let options = RetrievalOptions { document_length: Some(1 << 20), corpus_chunk_size: 1, ..Default::default() };
+    let device = Scoring::Device(Device::flex());
+    let found = retrieve::retrieve_by(&collection, &tiny(), &options, device, &mut |_| {});
+    let message = found.unwrap_err().to_string();
+    assert!(message.starts_with("length: 1048576; at most "), "{message}");
 }
 
 #[test]
@@ -185,6 +218,10 @@ fn a_text_without_numbers_for_vectors_is_named() {
     let (_folder, model) = damaged("ß");
     let found = evaluator(&documents, "good").evaluate(&model).unwrap_err().to_string();
     assert_eq!(found, format!("document \"bad\": {message}"));
+    let (same, options) = (evaluator(&documents, "good"), RetrievalOptions::default());
+    let device = Scoring::Device(Device::flex());
+    let found = retrieve::retrieve_by(same.collection(), &model, &options, device, &mut |_| {});
+    assert_eq!(found.unwrap_err().to_string(), format!("document \"bad\": {message}"));
     let (_folder, model) = damaged("what");
     let found = evaluator(&documents, "good").evaluate(&model).unwrap_err().to_string();
     assert_eq!(found, format!("query \"q\": {message}"));

@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use colburn_data::Dataset;
-use colburn_model::{ColBert, EncodeOptions, Kind};
+use colburn_model::{ColBert, Kind};
 use colburn_search::{Floor, Packed};
 use serde::Deserialize;
 
 pub use self::samples::RerankingSample;
 use self::samples::{EVALUATOR, Samples};
+use crate::batch_size::BatchSize;
 use crate::configured::{Configured, EvalRows, EvaluatorContext, check_texts};
 use crate::error::{Error, Result};
 use crate::evaluator::Evaluator;
@@ -54,7 +55,7 @@ pub struct RerankingEvaluator {
     samples: Samples,
     name: String,
     at_k: usize,
-    batch_size: usize,
+    batch_size: BatchSize,
 }
 
 impl RerankingEvaluator {
@@ -78,7 +79,7 @@ impl RerankingEvaluator {
     }
 
     fn of(samples: Samples) -> Self {
-        Self { samples, name: String::new(), at_k: 10, batch_size: 16 }
+        Self { samples, name: String::new(), at_k: 10, batch_size: BatchSize { given: None, on_cpu: 16 } }
     }
 
     /// Gives the evaluator a name, which becomes part of its file name and goes before its metrics: `NAME_ndcg@10`.
@@ -100,9 +101,9 @@ impl RerankingEvaluator {
         Ok(self)
     }
 
-    /// Texts that are encoded at once, 16.
+    /// Texts that are encoded at once; without a number 16 on a CPU, and on any other device as many as keep it busy.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size.max(1);
+        self.batch_size.given = Some(batch_size.max(1));
         self
     }
 
@@ -119,7 +120,7 @@ impl RerankingEvaluator {
 
     /// The sums of MAP, MRR and nDCG over these samples.
     fn sums(&self, model: &ColBert, samples: Range<usize>) -> Result<[f64; 3]> {
-        let options = EncodeOptions { batch_size: self.batch_size, ..Default::default() };
+        let options = self.batch_size.options(model);
         let rows = samples.clone().map(|sample| self.samples.get(sample)).collect::<Result<Vec<_>>>()?;
         let queries: Vec<&str> = rows.iter().map(|row| &*row.query).collect();
         let candidates: Vec<&str> = rows.iter().flat_map(|row| row.candidates.iter().map(|text| &**text)).collect();
@@ -169,7 +170,7 @@ impl Evaluator for RerankingEvaluator {
         let (total, mut done, mut sums) = (self.samples.len(), 0, [0.0; 3]);
         while done < total {
             // A chunk of samples at a time bounds the memory; within it, texts are batched by length.
-            let chunk = self.samples.chunk(done, self.batch_size.saturating_mul(8));
+            let chunk = self.samples.chunk(done, self.batch_size.chunk(model));
             done = chunk.end;
             for (sum, part) in sums.iter_mut().zip(self.sums(model, chunk)?) {
                 *sum += part;
@@ -216,7 +217,10 @@ impl Configured for RerankingSettings {
 
     fn build(self, context: &mut EvaluatorContext<'_>) -> Result<Arc<dyn Evaluator>> {
         let evaluator = RerankingEvaluator::from_dataset(context.texts(self.path.as_deref())?.dataset())?;
-        let evaluator = evaluator.name(self.name).batch_size(self.batch_size.unwrap_or(context.batch_size));
+        let evaluator = match self.batch_size.or(context.batch_size) {
+            Some(batch_size) => evaluator.name(self.name).batch_size(batch_size),
+            None => evaluator.name(self.name),
+        };
         Ok(Arc::new(match self.at_k {
             Some(k) => evaluator.at_k(k)?,
             None => evaluator,

@@ -19,6 +19,7 @@ use std::{
 };
 
 use colburn_ops::Spans;
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationDirection, TruncationParams};
@@ -241,7 +242,7 @@ impl TextTokenizer {
         let tokenizer = self.tokenizer_for(side);
         let room = side.room(inner.special, inner.max_positions);
         let encodings = guarded(|| tokenizer.encode_batch_fast(texts, false)).map_err(failed)?;
-        let encodings = encodings.into_iter().map(|mut encoding| {
+        let encodings = encodings.into_par_iter().map(|mut encoding| {
             encoding.truncate(room, 0, inner.direction);
             // Otherwise the part that was cut off would get special tokens, too.
             encoding.take_overflowing();

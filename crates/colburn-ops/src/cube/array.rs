@@ -8,6 +8,7 @@ use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tenso
 use cubecl::client::Client;
 use cubecl::prelude::BufferArg;
 use cubecl::{CubeCount, ir::ElemType};
+use half::{f16, slice::HalfFloatSliceExt};
 
 /// The sizes of an array of two dimensions.
 ///
@@ -83,15 +84,21 @@ pub(crate) fn upload_lists<const N: usize>(device: &CubeDevice, lists: [&[u32]; 
     })
 }
 
-/// The numbers of an array of f32 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
+/// The numbers of an array of f32 or f16 on the host. The copy is queued now; the future waits for it and for nothing that is queued later.
 pub(crate) fn download(array: CubeTensor) -> impl Future<Output = Result<Vec<f32>, String>> + Send + 'static {
     let array = burn_cubecl::kernel::into_contiguous(array);
-    let count = len(&array);
+    let (count, dtype) = (len(&array), array.dtype);
     let copy = lasting_client(&array).read_async(vec![array.handle]);
     async move {
         let bytes = copy.await.map_err(|error| format!("{error:?}"))?.swap_remove(0);
-        let numbers = bytes.as_chunks::<4>().0.iter().take(count).map(|bytes| f32::from_ne_bytes(*bytes));
-        Ok(numbers.collect())
+        Ok(match dtype {
+            DType::F16 => {
+                let numbers = bytes.as_chunks::<2>().0.iter().take(count);
+                // As a slice, because the processor converts eight at a time.
+                numbers.map(|bytes| f16::from_ne_bytes(*bytes)).collect::<Vec<f16>>().to_f32_vec()
+            }
+            _ => bytes.as_chunks::<4>().0.iter().take(count).map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
+        })
     }
 }
 

@@ -7,8 +7,10 @@ mod products;
 mod scoring;
 mod top_k;
 
+use colburn_ops::Embeddings;
 use rayon::prelude::*;
 
+pub(crate) use device::{LateScores, Queries as DeviceQueries, Tiling};
 pub use floor::Floor;
 pub use scoring::{Scoring, scores};
 pub use top_k::Hit;
@@ -39,7 +41,7 @@ const SCORES: usize = 1 << 22;
 /// let mut search = ExactSearch::new(&queries, 2)?;
 /// search.add(&[0, 1], &first, Floor::None)?;
 /// search.add(&[2], &second, Floor::None)?;
-/// let found = search.finish();
+/// let found = search.finish()?;
 /// assert_eq!(found[0].iter().map(|hit| (hit.document, hit.score)).collect::<Vec<_>>(), [(2, 0.75), (0, 0.5)]);
 /// # Ok::<(), colburn_search::Error>(())
 /// ```
@@ -50,6 +52,8 @@ pub struct ExactSearch<'a> {
     scoring: Scoring,
     /// The queries, prepared for the scoring when the first documents are added.
     scorer: Option<Scorer>,
+    /// The last scores of a device, with the numbers of their documents: it computes them while the next documents are prepared.
+    late: Option<(Vec<usize>, LateScores)>,
 }
 
 impl<'a> ExactSearch<'a> {
@@ -62,7 +66,8 @@ impl<'a> ExactSearch<'a> {
             let message = "a positive number of documents is expected".to_owned();
             return Err(Error::Argument { name: "k", value: k.to_string(), message });
         }
-        Ok(Self { queries, best: vec![TopK::new(k); queries.len()], scoring: Scoring::Host, scorer: None })
+        let best = vec![TopK::new(k); queries.len()];
+        Ok(Self { queries, best, scoring: Scoring::Host, scorer: None, late: None })
     }
 
     /// Sets the place where scores are computed. The default is the host.
@@ -76,41 +81,93 @@ impl<'a> ExactSearch<'a> {
     ///
     /// # Errors
     /// When there is not one number for each document, the widths differ, [`Floor::Marked`] does not have one entry for each document, or a
-    /// score is not finite. The documents of an error, and those after them, are not added.
+    /// score is not finite. The documents of an error, and those after them, are not added. A device computes beside the host: a score of it
+    /// that is not finite is the error of the next call.
     pub fn add(&mut self, numbers: &[usize], documents: &Packed, floor: Floor<'_>) -> Result<()> {
-        if numbers.len() != documents.len() {
-            let what = "numbers of documents".to_owned();
-            return Err(Error::Length { what, expected: documents.len(), found: numbers.len() });
-        }
-        check(self.queries, documents, floor)?;
-        if self.queries.is_empty() || documents.is_empty() {
+        if !self.has_scores(numbers, (documents.len(), documents.dim()), floor)? {
             return Ok(());
         }
-        let scorer = match self.scorer.take() {
-            Some(scorer) => scorer,
-            None => Scorer::new(self.queries, &self.scoring)?,
-        };
-        let scorer = self.scorer.insert(scorer);
+        let scorer = prepared(&mut self.scorer, self.queries, &self.scoring)?;
         let size = (SCORES / self.queries.len()).max(1);
         for start in (0..documents.len()).step_by(size) {
             let range = start..documents.len().min(start + size);
-            let scores = scorer.scores(documents, range.clone(), floor)?;
-            let numbers = &numbers[range];
-            if let Some(at) = scores.iter().position(|score| !score.is_finite()) {
-                let (query, document) = (at / numbers.len(), numbers[at % numbers.len()]);
-                return Err(Error::Score { query, document, score: scores[at] });
+            let numbers = &numbers[range.clone()];
+            match scorer {
+                Scorer::Host(queries) => keep(&mut self.best, numbers, &queries.scores(documents, range, floor))?,
+                Scorer::Device(queries) => {
+                    let begun = queries.begin(documents, range, floor)?;
+                    let before = self.late.replace((numbers.to_vec(), begun));
+                    settle(queries, before, &mut self.best)?;
+                }
             }
-            self.best.par_iter_mut().zip(scores.par_chunks_exact(numbers.len())).for_each(|(best, scores)| {
-                numbers.iter().zip(scores).for_each(|(&document, &score)| best.add(document, score));
-            });
         }
         Ok(())
     }
 
-    /// The best documents of each query, best first; fewer than `k` if fewer were added.
-    pub fn finish(self) -> Vec<Vec<Hit>> {
-        self.best.into_iter().map(TopK::into_hits).collect()
+    /// Adds documents that are on a device, where they stay. Their tokens that do not count are left out, and of floors only those that are
+    /// given here hold. Without [`Scoring::Device`] they are read to the host.
+    ///
+    /// # Errors
+    /// As [`ExactSearch::add`].
+    pub fn add_on_device(&mut self, numbers: &[usize], documents: &Embeddings, floor: Floor<'_>) -> Result<()> {
+        if !self.has_scores(numbers, (documents.len(), documents.dim()), floor)? {
+            return Ok(());
+        }
+        match prepared(&mut self.scorer, self.queries, &self.scoring)? {
+            Scorer::Device(queries) => {
+                let begun = queries.begin_on_device(documents, floor)?;
+                let before = self.late.replace((numbers.to_vec(), begun));
+                settle(queries, before, &mut self.best)
+            }
+            Scorer::Host(_) => self.add(numbers, &Packed::from_device(documents)?, floor),
+        }
     }
+
+    /// Checks the input. False if there is nothing to score.
+    fn has_scores(&self, numbers: &[usize], documents: (usize, usize), floor: Floor<'_>) -> Result<bool> {
+        if numbers.len() != documents.0 {
+            let what = "numbers of documents".to_owned();
+            return Err(Error::Length { what, expected: documents.0, found: numbers.len() });
+        }
+        check(self.queries, documents, floor)?;
+        Ok(!self.queries.is_empty() && !numbers.is_empty())
+    }
+
+    /// The best documents of each query, best first; fewer than `k` if fewer were added.
+    ///
+    /// # Errors
+    /// When the last scores of a device are not finite, or cannot be read.
+    pub fn finish(mut self) -> Result<Vec<Vec<Hit>>> {
+        if let Some(Scorer::Device(queries)) = &self.scorer {
+            settle(queries, self.late.take(), &mut self.best)?;
+        }
+        Ok(self.best.into_iter().map(TopK::into_hits).collect())
+    }
+}
+
+/// The queries, prepared once.
+fn prepared<'s>(scorer: &'s mut Option<Scorer>, queries: &Packed, scoring: &Scoring) -> Result<&'s Scorer> {
+    match scorer {
+        Some(scorer) => Ok(scorer),
+        none => Ok(none.insert(Scorer::new(queries, scoring)?)),
+    }
+}
+
+/// Reads the scores that a device has computed, and keeps the best.
+fn settle(queries: &DeviceQueries, late: Option<(Vec<usize>, LateScores)>, best: &mut [TopK]) -> Result<()> {
+    late.map_or(Ok(()), |(numbers, late)| keep(best, &numbers, &queries.read(late)?))
+}
+
+/// Adds the scores of documents, row-major `[queries, documents]`, to the best ones.
+fn keep(best: &mut [TopK], numbers: &[usize], scores: &[f32]) -> Result<()> {
+    if let Some(at) = scores.iter().position(|score| !score.is_finite()) {
+        let (query, document) = (at / numbers.len(), numbers[at % numbers.len()]);
+        return Err(Error::Score { query, document, score: scores[at] });
+    }
+    best.par_iter_mut().zip(scores.par_chunks_exact(numbers.len())).for_each(|(best, scores)| {
+        numbers.iter().zip(scores).for_each(|(&document, &score)| best.add(document, score));
+    });
+    Ok(())
 }
 
 /// The best `k` of all documents for each query, best first; documents are numbered by their place.
@@ -120,12 +177,14 @@ impl<'a> ExactSearch<'a> {
 pub fn search(queries: &Packed, documents: &Packed, k: usize, floor: Floor<'_>) -> Result<Vec<Vec<Hit>>> {
     let mut search = ExactSearch::new(queries, k)?;
     search.add(&(0..documents.len()).collect::<Vec<_>>(), documents, floor)?;
-    Ok(search.finish())
+    search.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "flex")]
+    use crate::testing;
     use crate::testing::{Random, selected, slow_scores, slow_search};
 
     /// Integers, so that sums are exact and equal scores abound: the result must be that of sorting to the last tie.
@@ -159,7 +218,7 @@ mod tests {
                     search.add(part, &selected(&documents, part), floor).unwrap();
                     rest = behind;
                 }
-                assert_eq!(search.finish(), expected);
+                assert_eq!(search.finish().unwrap(), expected);
             }
         }
         assert!(ties > 1000, "{ties} ties");
@@ -190,7 +249,7 @@ mod tests {
         let wide = random.texts(1, 3, 5, false);
         assert!(matches!(search.add(&[0], &wide, Floor::None), Err(Error::Dimensions { expected: 4, found: 5, .. })));
         assert!(matches!(search.add(&[0, 1, 2], &documents, Floor::Marked(&[])), Err(Error::Length { .. })));
-        assert!(search.finish().iter().all(Vec::is_empty));
+        assert!(search.finish().unwrap().iter().all(Vec::is_empty));
     }
 
     #[test]
@@ -221,7 +280,8 @@ mod tests {
         let refused = |queries: &Packed, documents: &Packed, scoring: &Scoring, floor: Floor<'_>| {
             let mut search = ExactSearch::new(queries, 3).unwrap().scoring(scoring.clone());
             let numbers: Vec<usize> = (0..documents.len()).collect();
-            let error = search.add(&numbers, documents, floor).unwrap_err().to_string();
+            let found = search.add(&numbers, documents, floor).and_then(|()| search.finish());
+            let error = found.unwrap_err().to_string();
             assert!(error.contains(" is NaN: the embeddings hold values that are not finite"), "{error}");
             error
         };
@@ -259,6 +319,40 @@ mod tests {
         let mut on_device =
             ExactSearch::new(&queries, 7).unwrap().scoring(Scoring::Device(burn::tensor::Device::flex()));
         on_device.add(&numbers, &documents, Floor::PaddedTo(15)).unwrap();
-        assert_eq!(on_device.finish(), search(&queries, &documents, 7, Floor::PaddedTo(15)).unwrap());
+        assert_eq!(on_device.finish().unwrap(), search(&queries, &documents, 7, Floor::PaddedTo(15)).unwrap());
+    }
+
+    /// Documents that stay on the device are found as those of the host, in parts, by either scoring.
+    #[cfg(feature = "flex")]
+    #[test]
+    fn documents_on_a_device_stay_there() {
+        let mut random = Random::new(22);
+        for scoring in [Scoring::Host, Scoring::Device(burn::tensor::Device::flex())] {
+            let (queries, documents) = (random.texts(5, 8, 16, true), random.texts(40, 20, 16, true));
+            let marked: Vec<bool> = (0..40).map(|_| random.below(2) == 0).collect();
+            let mut there = ExactSearch::new(&queries, 7).unwrap().scoring(scoring);
+            for part in [0..0, 0..13, 13..14, 14..40] {
+                let numbers: Vec<usize> = part.clone().collect();
+                let part_there = testing::on_device(&selected(&documents, &numbers), &mut random);
+                there.add_on_device(&numbers, &part_there, Floor::Marked(&marked[part])).unwrap();
+            }
+            let expected = search(&queries, &documents, 7, Floor::Marked(&marked)).unwrap();
+            assert_eq!(there.finish().unwrap(), expected);
+        }
+    }
+
+    /// The scores of a device are read late, and so are their errors.
+    #[cfg(feature = "flex")]
+    #[test]
+    fn the_last_documents_of_a_device_are_checked_too() {
+        let (mut queries, mut documents) = (Packed::new(1), Packed::new(1));
+        queries.push_values(&[1.0]).unwrap();
+        [0.5, f32::NAN].iter().for_each(|&value: &f32| documents.push_values(&[value]).unwrap());
+        let there = testing::on_device(&documents, &mut Random::new(23));
+        let device = Scoring::Device(burn::tensor::Device::flex());
+        let mut search = ExactSearch::new(&queries, 3).unwrap().scoring(device);
+        search.add_on_device(&[7, 8], &there, Floor::None).unwrap();
+        let message = search.finish().unwrap_err().to_string();
+        assert!(message.starts_with("the score of query 0 with document 8 is NaN"), "{message}");
     }
 }

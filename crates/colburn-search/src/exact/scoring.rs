@@ -1,7 +1,5 @@
 //! MaxSim of every query with every document, on the host or on a device.
 
-use std::ops::Range;
-
 use burn::tensor::Device;
 
 use super::{device, floor::Floor, host};
@@ -13,7 +11,7 @@ pub enum Scoring {
     /// On all cores of the host.
     #[default]
     Host,
-    /// By Burn's operations on a device.
+    /// On a device, by the operations of colburn-ops.
     Device(Device),
 }
 
@@ -28,8 +26,11 @@ impl Scoring {
     /// # Errors
     /// As [`scores`]; and when a device fails.
     pub fn scores(&self, queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<Vec<f32>> {
-        check(queries, documents, floor)?;
-        Scorer::new(queries, self)?.scores(documents, 0..documents.len(), floor)
+        check(queries, (documents.len(), documents.dim()), floor)?;
+        match Scorer::new(queries, self)? {
+            Scorer::Host(queries) => Ok(queries.scores(documents, 0..documents.len(), floor)),
+            Scorer::Device(queries) => queries.read(queries.begin(documents, 0..documents.len(), floor)?),
+        }
     }
 }
 
@@ -59,16 +60,16 @@ pub fn scores(queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<
     Scoring::Host.scores(queries, documents, floor)
 }
 
-/// Refuses queries and documents of two widths, and a wrong number of marks.
-pub(crate) fn check(queries: &Packed, documents: &Packed, floor: Floor<'_>) -> Result<()> {
-    if queries.dim() != documents.dim() && !queries.is_empty() && !documents.is_empty() {
-        let (expected, found) = (queries.dim(), documents.dim());
+/// Refuses queries and documents, of which the number and the width are given, of two widths, and a wrong number of marks.
+pub(crate) fn check(queries: &Packed, (documents, width): (usize, usize), floor: Floor<'_>) -> Result<()> {
+    if queries.dim() != width && !queries.is_empty() && documents > 0 {
+        let (expected, found) = (queries.dim(), width);
         return Err(Error::Dimensions { what: "documents".to_owned(), expected, found });
     }
     match floor {
-        Floor::Marked(marked) if marked.len() != documents.len() => {
+        Floor::Marked(marked) if marked.len() != documents => {
             let what = "marks of documents with a floor".to_owned();
-            Err(Error::Length { what, expected: documents.len(), found: marked.len() })
+            Err(Error::Length { what, expected: documents, found: marked.len() })
         }
         _ => Ok(()),
     }
@@ -85,16 +86,8 @@ impl Scorer {
     pub fn new(queries: &Packed, scoring: &Scoring) -> Result<Self> {
         Ok(match scoring {
             Scoring::Host => Self::Host(host::Queries::new(queries, host::Tiling::default())),
-            Scoring::Device(device) => Self::Device(device::Queries::new(queries, device, device::Tiling::default())?),
+            Scoring::Device(device) => Self::Device(device::Queries::new(queries, device, device::Tiling::of(device))?),
         })
-    }
-
-    /// The scores with some of the documents, row-major `[queries, documents]`, after [`check`].
-    pub fn scores(&self, documents: &Packed, range: Range<usize>, floor: Floor<'_>) -> Result<Vec<f32>> {
-        match self {
-            Self::Host(queries) => Ok(queries.scores(documents, range, floor)),
-            Self::Device(queries) => queries.scores(documents, range, floor),
-        }
     }
 }
 

@@ -84,7 +84,7 @@ impl Index {
             search.add(&numbered, &documents, floor)?;
         }
         let result = |hit: &Hit| RerankResult { id: self.id(numbers.place(hit.document)).to_owned(), score: hit.score };
-        Ok(search.finish().iter().map(|hits| hits.iter().map(result).collect()).collect())
+        Ok(search.finish()?.iter().map(|hits| hits.iter().map(result).collect()).collect())
     }
 
     /// The vectors of documents, as they are stored.

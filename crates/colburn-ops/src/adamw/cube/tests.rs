@@ -161,5 +161,5 @@ fn numbers_are_those_of_the_time_when_their_copy_was_queued() {
     let read = late.read().unwrap();
     assert!(read[0] == 1.0 && read[1].is_nan() && read[2] == -3.0);
     assert_eq!(LateNumbers::new(y).read().unwrap()[2], -6.0);
-    assert_eq!(LateNumbers::new(Tensor::from_data([5.0], &Device::flex())).read().unwrap(), [5.0]);
+    assert_eq!(LateNumbers::new(Tensor::<1>::from_data([5.0], &Device::flex())).read().unwrap(), [5.0]);
 }
