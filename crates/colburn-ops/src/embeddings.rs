@@ -102,7 +102,13 @@ impl Embeddings {
             true => Tensor::zeros([0, self.dim()], &self.values.device()),
             false => gather(self.values, &rows, None),
         };
-        Self { values, spans: Spans::from_lengths(&lengths), mask: vec![true; rows.len()], floor: self.floor }
+        Self {
+            values,
+            spans: Spans::from_lengths(&lengths),
+            mask: vec![true; rows.len()],
+            floor: self.floor,
+            precision: self.precision,
+        }
     }
 
     /// The first `count` texts, and the others.
