@@ -4,7 +4,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData, Tolerance};
 use pulp::Arch;
 
 use super::flex::maxsim_on;
-use super::{MaskRule, composed, maxsim, maxsim_pairs};
+use super::{MaskRule, PreparedDocuments, PreparedQueries, composed, maxsim, maxsim_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::Error;
 use crate::precision::Precision;
@@ -221,6 +221,28 @@ fn a_score_with_nan_is_nan() {
         assert_eq!(nan(maxsim_on(Arch::new(), &q, &d, rule, true)), [false, true]);
         assert_eq!(nan(composed::maxsim_pairs(&q, &d, rule)), [false, true]);
     }
+}
+
+#[test]
+fn prepared_texts_have_the_same_scores() {
+    let (queries, documents) = (Texts::new(&[32, 7, 0, 20], 5, 1), Texts::new(&lengths(30, 3), 7, 2));
+    let q = queries.with(random([queries.spans.tokens(), 16], 1));
+    let d = documents.with(random([documents.spans.tokens(), 16], 2));
+    let ready = PreparedQueries::new(q.clone()).unwrap();
+    for rule in [MaskRule::Zero, MaskRule::Ignore] {
+        let scores = ready.scores(&PreparedDocuments::new(d.clone(), rule).unwrap()).unwrap();
+        assert_eq!(scores.into_data(), maxsim(&q, &d, rule).unwrap().into_data());
+    }
+    let error = |documents: Embeddings| {
+        let documents = PreparedDocuments::new(documents, MaskRule::Zero).unwrap();
+        ready.scores(&documents).unwrap_err().to_string()
+    };
+    let narrow = documents.with(random([documents.spans.tokens(), 15], 2));
+    assert_eq!(error(narrow), "queries have 16 dimensions and documents 15; scores need the same");
+    let low = Embeddings { precision: Precision::Bf16, ..d };
+    assert_eq!(error(low), "queries are prepared in F32 and documents in Bf16; scores need the same precision");
+    let unmasked = Embeddings { mask: Vec::new(), ..q };
+    assert!(matches!(PreparedQueries::new(unmasked), Err(Error::Length { .. })));
 }
 
 #[test]
