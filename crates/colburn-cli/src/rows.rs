@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, StreamRows, TextRows};
+use colburn::data::{self, Dataset, Examples, KdProcessing, KnownRows, Missing, Source, StreamRows, TextRows};
 use colburn::eval::{Evaluator, EvaluatorContext};
 
 use crate::Result;
@@ -47,6 +47,11 @@ impl Rows {
         for dataset in &run.data.eval {
             let rows = files.load(&dataset.source())?;
             eval.push((dataset.name.clone(), files.examples(dataset, rows)?));
+        }
+        for (dataset, (_, examples)) in run.data.train.iter().zip(&train).chain(run.data.eval.iter().zip(&eval)) {
+            if matches!(examples.known(), KnownRows::Distillation(rows) if rows.has_scores()) {
+                run.check_scores(dataset)?;
+            }
         }
         let batch_size = run.training.per_device_eval_batch_size;
         let mut load = |path: &str| files.load(&Source::new(path));
