@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use colburn::burn::tensor::Device;
-use colburn::data::{self, Dataset, Examples, KdProcessing, Missing, Source, StreamRows, TextRows};
+use colburn::data::{self, Dataset, Examples, KdProcessing, KnownRows, Missing, Source, StreamRows, TextRows};
 use colburn::eval::{Evaluator, EvaluatorContext};
 use colburn::ops::device::is_cpu;
 
@@ -49,6 +49,11 @@ impl Rows {
         for dataset in &run.data.eval {
             let rows = files.load(&dataset.source())?;
             eval.push((dataset.name.clone(), files.examples(dataset, rows)?));
+        }
+        for (dataset, (_, examples)) in run.data.train.iter().zip(&train).chain(run.data.eval.iter().zip(&eval)) {
+            if matches!(examples.known(), KnownRows::Distillation(rows) if rows.has_scores()) {
+                run.check_scores(dataset)?;
+            }
         }
         // A GPU has a size of its own, which has nothing to do with the rows of a batch of the loss.
         let batch_size = is_cpu(device).then_some(run.training.per_device_eval_batch_size);

@@ -33,6 +33,8 @@ pub use data::{DataConfig, DatasetConfig};
 /// A run with everything checked that can be checked without opening another file.
 #[derive(Debug)]
 pub struct RunConfig {
+    /// The file as it was named on the command line.
+    file: String,
     pub model: ModelConfig,
     pub loss: LossConfig,
     pub data: DataConfig,
@@ -109,9 +111,9 @@ impl RunConfig {
         let model_card = section("model_card")?.read(&[])?;
         training.mini_batch_size = loss::mini_batch_size(training.mini_batch_size, &caching)?;
 
-        let config = Self { model, loss, data, evaluators, callbacks, model_card, training };
+        let file = run_text.file.to_owned();
+        let config = Self { file, model, loss, data, evaluators, callbacks, model_card, training };
         config.check_evaluation(&training_section)?;
-        config.check_scores(&run_text)?;
         Ok(config)
     }
 
@@ -140,20 +142,22 @@ impl RunConfig {
         }
     }
 
-    /// Checks that the data with a teacher's scores has a loss that learns from them.
-    fn check_scores(&self, run_text: &RunText) -> Result<()> {
-        for dataset in self.data.train.iter().chain(&self.data.eval).filter(|dataset| dataset.tables.is_some()) {
-            let loss = self.loss_of(&dataset.name);
-            if loss.name() == Contrastive::default().name() {
-                return Err(run_text.wrong(format!(
-                    "[data] {} holds a teacher's scores, but the loss {:?} needs columns of text (query, positive, negatives); \
-                     losses that learn from scores: distillation, margin_mse, xtr_distillation",
-                    dataset.path,
-                    loss.name()
-                )));
-            }
+    /// Checks that a dataset with a teacher's scores has a loss that learns from them.
+    ///
+    /// # Errors
+    /// When its loss needs texts alone.
+    pub fn check_scores(&self, dataset: &DatasetConfig) -> Result<()> {
+        let loss = self.loss_of(&dataset.name);
+        if loss.name() != Contrastive::default().name() {
+            return Ok(());
         }
-        Ok(())
+        let message = format!(
+            "[data] {} holds a teacher's scores, but the loss {:?} needs columns of text (query, positive, negatives); \
+             losses that learn from scores: distillation, margin_mse, xtr_distillation",
+            dataset.path,
+            loss.name()
+        );
+        Err(Error::Run { place: self.file.clone(), message })
     }
 }
 

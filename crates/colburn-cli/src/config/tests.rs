@@ -169,12 +169,6 @@ fn missing_and_contradicting_keys_are_named() {
         "RUN.toml:14: path in [evaluators]: it is missing, and the eval data holds a teacher's scores; rows of query, positive \
          and negative are expected"
     );
-    let paths = "evaluators=[{type=\"triplet\", path=\"triplets.jsonl\"}]";
-    assert_eq!(
-        error(RUN, &["data.queries=q.jsonl", "data.documents=d.jsonl", paths]),
-        "RUN.toml: [data] train.jsonl holds a teacher's scores, but the loss \"contrastive\" needs columns of text (query, \
-         positive, negatives); losses that learn from scores: distillation, margin_mse, xtr_distillation"
-    );
     let nothing = RUN.replace("test_size = 0.1", "").replace("[[evaluators]]\ntype = \"triplet\"", "");
     assert_eq!(
         error(&nothing, &["training.do_train=false"]),

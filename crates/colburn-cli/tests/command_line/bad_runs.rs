@@ -43,10 +43,10 @@ fn more_ways_than_stored_or_fewer_than_two() {
 #[test]
 fn columns_of_other_names() {
     let workspace = Workspace::with_teacher();
-    workspace.replace("kd/documents.jsonl", "\"document_id\"", "\"id\"");
+    workspace.replace("kd/documents.jsonl", "\"document_id\"", "\"key\"");
     assert_eq!(
         workspace.fail("train RUN.toml"),
-        "kd/documents.jsonl: no column \"document_id\"; found: id (number), text (text); expected for the documents \
+        "kd/documents.jsonl: no column \"document_id\"; found: key (number), text (text); expected for the documents \
          of a distillation data set: document_id (integer or text) and text (text)"
     );
     let workspace = Workspace::with_teacher();
@@ -55,13 +55,15 @@ fn columns_of_other_names() {
         workspace.fail("train RUN.toml"),
         "kd/train.jsonl: no column \"scores\"; found: query_id (number), document_ids (list of numbers), score (list \
          of numbers); expected for the train rows of a distillation data set: query_id (integer or text), document_ids \
-         (list of integers or texts) and scores (list of numbers), where a list may be a text such as \"[1, 2]\""
+         (list of integers or texts) and scores (list of numbers), where a list may be a text such as \"[1, 2]\" and scores may be columns \
+         score_1, score_2, …; or, without scores, query_id, positive_id and negative_id"
     );
     assert_eq!(
         refused("--set data.train=train.jsonl"),
         "train.jsonl: no column \"query_id\"; found: query (text), positive (text), negative (text); expected for the \
          train rows of a distillation data set: query_id (integer or text), document_ids (list of integers or texts) \
-         and scores (list of numbers), where a list may be a text such as \"[1, 2]\""
+         and scores (list of numbers), where a list may be a text such as \"[1, 2]\" and scores may be columns \
+         score_1, score_2, …; or, without scores, query_id, positive_id and negative_id"
     );
 }
 
@@ -142,7 +144,8 @@ fn data_that_contradicts_itself() {
         refused("--set data.eval=eval.jsonl"),
         "eval.jsonl: no column \"query_id\"; found: query (text), positive (text), negative (text); expected for the \
          train rows of a distillation data set: query_id (integer or text), document_ids (list of integers or texts) \
-         and scores (list of numbers), where a list may be a text such as \"[1, 2]\""
+         and scores (list of numbers), where a list may be a text such as \"[1, 2]\" and scores may be columns \
+         score_1, score_2, …; or, without scores, query_id, positive_id and negative_id"
     );
 }
 

@@ -142,7 +142,13 @@ impl ColBert {
             return self.forward(tokens);
         }
         let values: Tensor<2> = self.project(tokens, Dropout::off());
-        Embeddings { values, spans: tokens.spans.clone(), mask: tokens.mask.clone(), floor: tokens.floor.clone() }
+        Embeddings {
+            values,
+            spans: tokens.spans.clone(),
+            mask: tokens.mask.clone(),
+            floor: tokens.floor.clone(),
+            precision: self.precision(),
+        }
     }
 
     /// Computes the vectors of each text of a tokenized batch of any size, in its order: the second half of [`ColBert::encode`].
