@@ -9,6 +9,7 @@ use crate::cube::copy::side_by_side;
 use crate::cube::parts::equal_parts;
 use crate::cube::product::{Arithmetic, Matrix, new_product, product};
 use crate::cube::queue::Queue;
+use crate::cube::room::Room;
 use crate::precision::Precision;
 
 /// The types of a block's arrays and the arithmetic of its products.
@@ -39,8 +40,8 @@ impl Types {
             let widths = list.iter().filter_map(|array| array.meta.shape().iter().last().copied());
             let width = widths.clone().sum();
             let to = match first_of_list.meta.shape().iter().as_slice() {
-                [rows, _] => queue.empty(first_of_list, [*rows, width], self.low),
-                _ => queue.empty(first_of_list, [width], self.low),
+                [rows, _] => queue.empty_in(Room::Shared, first_of_list, [*rows, width], self.low),
+                _ => queue.empty_in(Room::Shared, first_of_list, [width], self.low),
             };
             let mut first = 0;
             for (array, columns) in list.iter().zip(widths) {
@@ -61,12 +62,32 @@ impl Types {
         weight: &CubeTensor,
         bias: Option<&CubeTensor>,
     ) -> CubeTensor {
-        new_product(queue, Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
+        self.forward_in(queue, Room::Shared, x, weight, bias)
+    }
+
+    /// The same, in this room.
+    pub fn forward_in(
+        &self,
+        queue: &mut Queue,
+        room: Room,
+        x: &CubeTensor,
+        weight: &CubeTensor,
+        bias: Option<&CubeTensor>,
+    ) -> CubeTensor {
+        new_product(queue, room, Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
     }
 
     /// The gradient by `x`, in the type of factors.
     pub fn by_x(&self, queue: &mut Queue, gradient: &CubeTensor, weight: &CubeTensor) -> CubeTensor {
-        new_product(queue, Matrix::new(gradient), Matrix::new(weight).transposed(), None, self.low, self.arithmetic)
+        new_product(
+            queue,
+            Room::Scratch,
+            Matrix::new(gradient),
+            Matrix::new(weight).transposed(),
+            None,
+            self.low,
+            self.arithmetic,
+        )
     }
 
     /// Adds the gradient by `x` to `sum`, which is f32.
@@ -77,13 +98,21 @@ impl Types {
 
     /// The gradient by the weight, in f32.
     pub fn by_weight(&self, queue: &mut Queue, x: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
-        new_product(queue, Matrix::new(x).transposed(), Matrix::new(gradient), None, DType::F32, self.arithmetic)
+        new_product(
+            queue,
+            Room::Shared,
+            Matrix::new(x).transposed(),
+            Matrix::new(gradient),
+            None,
+            DType::F32,
+            self.arithmetic,
+        )
     }
 
     /// The gradients by three weights of equal size, whose layers' results lie side by side, in f32.
     pub fn by_joined(&self, queue: &mut Queue, x: &CubeTensor, gradient: &CubeTensor) -> [CubeTensor; 3] {
         let ([_, from], [_, width]) = (sizes(x), sizes(gradient));
-        let out = queue.empty(x, [3, from, width / 3], DType::F32);
+        let out = queue.empty_in(Room::Shared, x, [3, from, width / 3], DType::F32);
         let x = Matrix::new(x).transposed().repeated(3);
         product(queue, x, Matrix::side_by_side(gradient, 3), None, false, &Matrix::batch(&out), self.arithmetic);
         equal_parts(queue, &out)

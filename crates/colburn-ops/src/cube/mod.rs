@@ -13,6 +13,7 @@ pub(crate) mod product;
 pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod room;
 pub(crate) mod rows;
 pub(crate) mod sums;
 pub(crate) mod terms;

@@ -8,6 +8,7 @@ use cubecl::device::RuntimeId;
 
 #[cfg(feature = "cuda")]
 use super::cuda::task::Task;
+use super::room::Room;
 
 /// See above. Work that is still gathered when a queue is dropped is never done: [`Queue::start`] ends its use.
 #[must_use]
@@ -28,12 +29,24 @@ impl Queue {
 
     /// A new contiguous array on the device of `like`, of undefined content.
     pub fn empty<const D: usize>(&mut self, like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
+        self.empty_in(Room::Own, like, sizes, dtype)
+    }
+
+    /// The same, in this room.
+    pub fn empty_in<const D: usize>(
+        &mut self,
+        room: Room,
+        like: &CubeTensor,
+        sizes: [usize; D],
+        dtype: DType,
+    ) -> CubeTensor {
         #[cfg(feature = "cuda")]
         if let Some(task) = &mut self.task
             && !sizes.contains(&0)
         {
-            return task.empty(like, sizes, dtype);
+            return task.empty(room, like, sizes, dtype);
         }
+        let _ = room;
         super::array::empty(like, sizes, dtype)
     }
 

@@ -12,6 +12,7 @@ use crate::cube::casts::cast_each;
 use crate::cube::parts::rows_of;
 use crate::cube::product::{Arithmetic, Matrix, new_product, product};
 use crate::cube::queue::Queue;
+use crate::cube::room::Room;
 use crate::cube::sums::column_sums;
 use crate::kernel::Kernel;
 use crate::kernel::cube::{apply_2, apply_3, apply_4, apply_7};
@@ -107,7 +108,7 @@ impl Linear {
         let by_weights = weights.each_ref().map(|weight| {
             let place = Matrix::columns(&gradient, firsts[number], sizes::<2>(weight)[1]);
             number += 1;
-            new_product(queue, Matrix::new(&x).transposed(), place, None, DType::F32, self.arithmetic())
+            new_product(queue, Room::Own, Matrix::new(&x).transposed(), place, None, DType::F32, self.arithmetic())
         });
         let by_x = by_x.then(|| {
             let out = queue.empty(&x, sizes::<2>(&x), DType::F32);

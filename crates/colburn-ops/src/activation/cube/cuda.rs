@@ -9,6 +9,7 @@ use crate::cube::array::{len, sizes};
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::room::Room;
 use crate::cube::sums::{Blocks, LANES, ROWS};
 
 static SOURCE: Source = Source::new(with_common!("activation.cu"), &[]);
@@ -48,7 +49,7 @@ pub(super) fn backward(
     let blocks = Blocks::new(len(x) / width(x), width(x) / vector(x));
     let by_x = alike(task, x);
     let value = extras.value.then(|| alike(task, x));
-    let partial = extras.sums.then(|| task.empty(x, [blocks.blocks, width(x)], DType::F32));
+    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, width(x)], DType::F32));
     let arguments = [
         task.argument(x),
         task.argument(gradient),
@@ -73,7 +74,7 @@ pub(super) fn serves_gated(activation: Activation, x: &CubeTensor) -> bool {
 /// As `gated_forward` of the module above.
 pub(super) fn gated_forward(task: &mut Task, activation: Activation, x: &CubeTensor) -> CubeTensor {
     let [rows, both] = sizes(x);
-    let out = task.empty(x, [rows, both / 2], x.dtype);
+    let out = task.empty(Room::Scratch, x, [rows, both / 2], x.dtype);
     let vectors = both / 2 / vector(x);
     let launch = Launch::new((rows * vectors).div_ceil(THREADS).min(BLOCKS) as u32, THREADS as u32);
     let arguments =
@@ -94,9 +95,9 @@ pub(super) fn gated_backward(
 ) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
     let [rows, both] = sizes(x);
     let blocks = Blocks::new(rows, both / 2 / vector(x));
-    let by_x = task.empty(x, [rows, both], x.dtype);
-    let value = extras.value.then(|| task.empty(x, [rows, both / 2], x.dtype));
-    let partial = extras.sums.then(|| task.empty(x, [blocks.blocks, both], DType::F32));
+    let by_x = task.empty(Room::Scratch, x, [rows, both], x.dtype);
+    let value = extras.value.then(|| task.empty(Room::Scratch, x, [rows, both / 2], x.dtype));
+    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, both], DType::F32));
     let arguments = [
         task.argument(x),
         task.argument(gradient),
@@ -143,5 +144,5 @@ fn width(x: &CubeTensor) -> usize {
 
 /// An array of the sizes and type of x.
 fn alike(task: &mut Task, x: &CubeTensor) -> CubeTensor {
-    CubeTensor { handle: task.empty(x, [len(x)], x.dtype).handle, ..x.clone() }
+    CubeTensor { handle: task.empty(Room::Scratch, x, [len(x)], x.dtype).handle, ..x.clone() }
 }

@@ -8,6 +8,7 @@ use super::parameter::{Norm, Parameter};
 use crate::cube::array::len;
 use crate::cube::cuda::nvrtc::{self, Launch, Source, argument};
 use crate::cube::cuda::task::{Place, Task};
+use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(include_str!("adamw.cu"), &["--fmad=false"]);
 
@@ -59,8 +60,8 @@ pub(super) fn squared_norm(like: &CubeTensor, gradients: &[CubeTensor]) -> CubeT
     let counts: Vec<usize> = gradients.iter().map(len).collect();
     let chunks: usize = counts.iter().map(|count| count.div_ceil(CHUNK)).sum();
     let mut task = Task::default();
-    let sums = task.empty(like, [(chunks * size_of::<f64>()).max(8)], DType::U8);
-    let out = task.empty(like, [1], DType::F32);
+    let sums = task.empty(Room::Scratch, like, [(chunks * size_of::<f64>()).max(8)], DType::U8);
+    let out = task.empty(Room::Own, like, [1], DType::F32);
     let (at_out, at_sums) = (task.array(&out), task.array(&sums));
     let places: Vec<Place> = gradients.iter().map(|gradient| task.another(gradient)).collect();
     task.step(move |at| {

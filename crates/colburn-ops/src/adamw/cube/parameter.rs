@@ -6,6 +6,7 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use crate::adamw::update::Factors;
 use crate::any_tensor::AnyTensor;
 use crate::cube::array::len;
+use crate::cube::copy::copied;
 
 /// A parameter with the numbers of its update.
 pub(super) struct Parameter {
@@ -51,7 +52,11 @@ pub(super) fn contiguous(tensor: AnyTensor) -> CubeTensor {
 /// The same, to be written over.
 fn owned(tensor: AnyTensor) -> CubeTensor {
     let array = contiguous(tensor);
-    if array.handle.can_mut() { array } else { array.copy() }
+    if array.handle.can_mut() {
+        return array;
+    }
+    // A copy by Burn may have gaps between its rows.
+    CubeTensor { handle: copied(&array, 0, len(&array), array.dtype).handle, ..array }
 }
 
 /// The array as a tensor.

@@ -92,13 +92,14 @@ fn nothing_changes_where_a_number_is_not_finite() {
 
 #[test]
 fn a_tensor_that_something_holds_stays() {
-    let update = parameters(3, moved).remove(2);
+    // Of rows that Burn keeps at distances of their own.
+    let update = parameters(4, moved).remove(3);
     let held = [&update.weight, &update.moments[0], &update.moments[1]].map(Clone::clone);
     let numbers = |tensors: [AnyTensor; 3]| tensors.map(|tensor| values(tensor.into_tensor::<2>()));
     let before = numbers(held.clone());
-    let after = all(adamw_all(SETTINGS, &Clip::By(1.0), vec![update])).remove(0);
+    let after = adamw_all(SETTINGS, &Clip::By(1.0), vec![update]);
     assert!(numbers(held) == before);
-    assert!((0..3).all(|kind| after[kind] != before[kind]));
+    near(after, adamw_all(SETTINGS, &Clip::By(1.0), vec![parameters(4, |x| x).remove(3)]));
 }
 
 #[test]

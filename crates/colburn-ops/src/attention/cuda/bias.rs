@@ -11,6 +11,7 @@ use crate::batch::Batch;
 use crate::cube::array::{cube_device, sizes, upload};
 use crate::cube::cuda::nvrtc::{Code, Launch};
 use crate::cube::cuda::task::{Argument, Task};
+use crate::cube::room::Room;
 
 /// Threads of a block, as in the source.
 const THREADS: u32 = 512;
@@ -57,7 +58,7 @@ impl Distances {
             "a bias of {rows} buckets for {columns} heads; {} buckets for {heads} heads are expected",
             self.rows
         );
-        let bias = task.empty(table, [heads, self.count()], DType::F32);
+        let bias = task.empty(Room::Scratch, table, [heads, self.count()], DType::F32);
         let arguments = [
             task.argument(table),
             task.argument(&self.buckets),
@@ -73,7 +74,7 @@ impl Distances {
 
     /// Room for the sums of each item by distance, `[items, distances]`.
     pub fn sums(&self, task: &mut Task, lists: &Lists) -> CubeTensor {
-        task.empty(&lists.items, [lists.count, self.count()], DType::F32)
+        task.empty(Room::Scratch, &lists.items, [lists.count, self.count()], DType::F32)
     }
 
     /// The gradient by the table, from the sums of each item by distance, by the code of the backward kernel.
@@ -86,7 +87,7 @@ impl Distances {
         table: &CubeTensor,
     ) -> CubeTensor {
         let [rows, heads] = sizes(table);
-        let by_table = task.empty(table, [rows, heads], DType::F32);
+        let by_table = task.empty(Room::Shared, table, [rows, heads], DType::F32);
         let arguments = [
             task.argument(sums),
             task.argument(&lists.items),

@@ -18,6 +18,7 @@ use crate::batch::Batch;
 use crate::cube::array::{cube_device, sizes};
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
+use crate::cube::room::Room;
 use crate::cube::texts::DeviceMasks;
 use crate::masks::Masks;
 
@@ -104,8 +105,8 @@ impl TensorCores {
     /// `[tokens, 3 · hidden]`, with the table of the bias if the options had one.
     pub fn forward(&self, task: &mut Task, qkv: &CubeTensor, table: Option<&CubeTensor>) -> (CubeTensor, CubeTensor) {
         let [tokens, width] = sizes(qkv);
-        let output = task.empty(qkv, [tokens, width / 3], qkv.dtype);
-        let lse = task.empty(qkv, [self.heads, tokens], DType::F32);
+        let output = task.empty(Room::Shared, qkv, [tokens, width / 3], qkv.dtype);
+        let lse = task.empty(Room::Shared, qkv, [self.heads, tokens], DType::F32);
         let [w, _] = warps(self.head_dim);
         let lists = &self.plan.forward;
         let launch = Launch {
@@ -132,7 +133,7 @@ impl TensorCores {
     ) -> (CubeTensor, Option<CubeTensor>) {
         let [tokens, width] = sizes(qkv);
         let mut by_table = None;
-        let by_qkv = task.empty(qkv, [tokens, width], qkv.dtype);
+        let by_qkv = task.empty(Room::Scratch, qkv, [tokens, width], qkv.dtype);
         let [qkv, output, lse, gradient] = [qkv, output, lse, gradient].map(Some);
         if let Some(lists) = &self.plan.backward {
             let [_, w] = warps(self.head_dim);
@@ -152,7 +153,7 @@ impl TensorCores {
             }
         }
         if let Some(tiles) = &self.plan.long {
-            let (w, constants) = (LONG_WARPS, task.empty(&by_qkv, [self.heads, tokens], DType::F32));
+            let (w, constants) = (LONG_WARPS, task.empty(Room::Scratch, &by_qkv, [self.heads, tokens], DType::F32));
             let (constants, by_qkv, slots) = (Some(&constants), Some(&by_qkv), Some(&tiles.slots));
             let shared = 192 * w * self.head_dim + 32 * w * w;
             let launch = |shared: usize| Launch {

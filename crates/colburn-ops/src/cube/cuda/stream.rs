@@ -28,12 +28,27 @@ pub(crate) struct OnStream<'a> {
 /// The first failure of a task. It is reported by the next task that is made: nobody waits for a task.
 static FAILURE: Mutex<Option<String>> = Mutex::new(None);
 
-/// A buffer of so many bytes on the device of `like`. Its memory is reserved by the task that it is given to.
-pub(crate) fn unreserved(like: &CubeTensor, bytes: usize) -> Handle {
-    let properties = like.client.properties();
-    let whole = (bytes as u64).next_multiple_of(properties.memory.alignment);
-    let handle = Handle::new(like.handle.service, StreamId::current(), whole);
-    handle.offset_start(0).offset_end(whole - bytes as u64)
+/// Memory of arrays, one behind the other, that is reserved by the task that it is given to.
+pub(crate) struct Reservation {
+    memory: Handle,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Memory of no array yet, on the device of `like`.
+    pub fn new(like: &CubeTensor) -> Self {
+        Self { memory: Handle::new(like.handle.service, StreamId::current(), 0), bytes: 0 }
+    }
+
+    /// The place of one more array, of so many bytes on the device of `like`. All places keep the whole memory.
+    pub fn add(&mut self, like: &CubeTensor, bytes: usize) -> Handle {
+        let (first, bytes) = (self.bytes, bytes as u64);
+        self.bytes += bytes.next_multiple_of(like.client.properties().memory.alignment);
+        let Handle { memory, service, stream, .. } = self.memory.clone();
+        Handle::from_memory(memory, service, stream, self.bytes)
+            .offset_start(first)
+            .offset_end(self.bytes - first - bytes)
+    }
 }
 
 /// Number of steps that may wait to be handed to the device's thread.
@@ -45,7 +60,7 @@ const WAITING_STEPS: usize = 32;
 /// # Panics
 /// When an earlier task has failed.
 pub(crate) fn submit(
-    new: Vec<Handle>,
+    new: Vec<Reservation>,
     buffers: Vec<BufferBinding>,
     steps: usize,
     task: impl FnOnce(OnStream<'_>) -> Result<(), String> + Send + 'static,
@@ -53,16 +68,15 @@ pub(crate) fn submit(
     if let Some(failure) = FAILURE.lock().ok().and_then(|mut failure| failure.take()) {
         panic!("a CUDA call failed: {failure}");
     }
-    let services = new.iter().map(|handle| handle.service).chain(buffers.iter().map(|buffer| buffer.service));
+    let services = new.iter().map(|new| new.memory.service).chain(buffers.iter().map(|buffer| buffer.service));
     let Some(id) = services.map(|service| service.device).next() else { return };
     let current = StreamId::current();
     let device = DeviceHandle::<Server>::new(id);
     device.submit(move |server| {
         let done = (|| {
-            for handle in new {
-                let size = handle.size();
-                let reserved = server.initialize_memory(handle.memory, size, current);
-                reserved.map_err(|error| format!("no memory for {size} bytes: {error:?}"))?;
+            for Reservation { memory, bytes } in new {
+                let reserved = server.initialize_memory(memory.memory, bytes, current);
+                reserved.map_err(|error| format!("no memory for {bytes} bytes: {error:?}"))?;
             }
             let mut resources = Vec::with_capacity(buffers.len());
             for buffer in &buffers {

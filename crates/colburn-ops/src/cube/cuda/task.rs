@@ -1,22 +1,31 @@
 //! Kernels and products one after the other as one task on CubeCL's stream: a task costs the thread that makes it 5 µs, whatever the number of its
 //! steps.
 //!
-//! Arrays that a task makes get their memory when it begins, so an array costs no task of its own.
+//! Arrays that a task makes get their memory when it begins, so an array costs no task of its own. Many arrays share one piece of memory ([`Room`]):
+//! a reservation costs the device's thread more than a launch.
 
 use std::ffi::{CStr, c_void};
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::server::{BufferBinding, Handle};
+use cubecl::server::BufferBinding;
+
+use crate::cube::room::Room;
 
 use super::nvrtc::{Code, Launch};
-use super::stream::{OnStream, submit, unreserved};
+use super::stream::{OnStream, Reservation, submit};
 
 /// Steps that are queued in order.
 #[derive(Default)]
 pub(crate) struct Task {
-    new: Vec<Handle>,
+    new: Vec<Reservation>,
+    /// The places of the shared and of the scratch memory among the new ones.
+    shared: Option<usize>,
+    scratch: Option<usize>,
+    /// The memory of all arrays, each once.
     buffers: Vec<BufferBinding>,
+    /// The buffer of each array, and its first byte there.
+    places: Vec<(usize, u64)>,
     steps: Vec<Step>,
 }
 
@@ -42,19 +51,24 @@ pub(crate) enum Argument {
 impl Task {
     /// The place of an array. The task keeps its memory, and has it once.
     pub fn array(&mut self, array: &CubeTensor) -> Place {
-        let handle = &array.handle;
-        let id = handle.memory.descriptor().id;
-        let same = |buffer: &BufferBinding| {
-            buffer.memory.id() == id
-                && (buffer.offset_start, buffer.offset_end) == (handle.offset_start, handle.offset_end)
+        let id = array.handle.memory.descriptor().id;
+        let Some(buffer) = self.buffers.iter().position(|buffer| buffer.memory.id() == id) else {
+            return self.another(array);
         };
-        self.buffers.iter().position(same).map_or_else(|| self.another(array), Place)
+        let place = (buffer, array.handle.offset_start.unwrap_or(0));
+        let known = self.places.iter().position(|known| *known == place);
+        Place(known.unwrap_or_else(|| {
+            self.places.push(place);
+            self.places.len() - 1
+        }))
     }
 
-    /// As [`Task::array`], of one that is not among the arrays of the task: for long lists, since nothing is searched.
+    /// As [`Task::array`], of one whose memory no other array of the task has: for long lists, since nothing is searched.
     pub fn another(&mut self, array: &CubeTensor) -> Place {
-        self.buffers.push(array.handle.clone().binding());
-        Place(self.buffers.len() - 1)
+        let first = array.handle.offset_start.unwrap_or(0);
+        self.buffers.push(BufferBinding { offset_start: None, offset_end: None, ..array.handle.clone().binding() });
+        self.places.push((self.buffers.len() - 1, first));
+        Place(self.places.len() - 1)
     }
 
     /// An array as an argument.
@@ -68,9 +82,28 @@ impl Task {
     }
 
     /// A new contiguous array on the device of `like`, of undefined content. It can be used by this task, and by work that starts after it.
-    pub fn empty<const D: usize>(&mut self, like: &CubeTensor, sizes: [usize; D], dtype: DType) -> CubeTensor {
-        let handle = unreserved(like, sizes.iter().product::<usize>() * dtype.size());
-        self.new.push(handle.clone());
+    pub fn empty<const D: usize>(
+        &mut self,
+        room: Room,
+        like: &CubeTensor,
+        sizes: [usize; D],
+        dtype: DType,
+    ) -> CubeTensor {
+        let known = match room {
+            Room::Own => None,
+            Room::Shared => self.shared,
+            Room::Scratch => self.scratch,
+        };
+        let place = known.unwrap_or_else(|| {
+            self.new.push(Reservation::new(like));
+            self.new.len() - 1
+        });
+        match room {
+            Room::Own => {}
+            Room::Shared => self.shared = Some(place),
+            Room::Scratch => self.scratch = Some(place),
+        }
+        let handle = self.new[place].add(like, sizes.iter().product::<usize>() * dtype.size());
         CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), sizes.into(), handle, dtype)
     }
 
@@ -111,8 +144,12 @@ impl Task {
     /// # Panics
     /// When an earlier task has failed.
     pub fn run(self) {
-        let Self { new, buffers, steps } = self;
-        submit(new, buffers, steps.len(), move |at| steps.into_iter().try_for_each(|step| step(&at)));
+        let Self { new, buffers, places, steps, .. } = self;
+        submit(new, buffers, steps.len(), move |at| {
+            let addresses: Vec<u64> = places.iter().map(|(buffer, first)| at.addresses[*buffer] + first).collect();
+            let at = OnStream { addresses: &addresses, ..at };
+            steps.into_iter().try_for_each(|step| step(&at))
+        });
     }
 }
 

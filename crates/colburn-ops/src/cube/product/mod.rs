@@ -10,6 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 pub(crate) use self::matrix::{Arithmetic, Matrix};
 use super::queue::Queue;
+use crate::cube::room::Room;
 
 /// `out ← a · b`, plus `out` if `add` is set, plus the bias, which has as many elements as `out` has columns and its type.
 ///
@@ -50,6 +51,7 @@ pub(crate) fn product(
 /// The product as a new array of this type, `[rows of a, columns of b]`.
 pub(crate) fn new_product(
     queue: &mut Queue,
+    room: Room,
     a: Matrix,
     b: Matrix,
     bias: Option<&CubeTensor>,
@@ -57,7 +59,7 @@ pub(crate) fn new_product(
     arithmetic: Arithmetic,
 ) -> CubeTensor {
     let ([m, _], [_, n]) = (a.sizes(), b.sizes());
-    let out = queue.empty(&a.array, [m, n], dtype);
+    let out = queue.empty_in(room, &a.array, [m, n], dtype);
     product(queue, a, b, bias, false, &Matrix::new(&out), arithmetic);
     out
 }

@@ -8,6 +8,7 @@ use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, vector, with_common};
+use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("sums.cu"), &[]);
 
@@ -31,7 +32,7 @@ pub(super) fn adds(partial: &CubeTensor) -> bool {
 pub(super) fn partial_sums(task: &mut Task, x: &CubeTensor) -> CubeTensor {
     let [rows, width] = sizes(x);
     let blocks = Blocks::new(rows, width / vector(x));
-    let partial = task.empty(x, [blocks.blocks, width], DType::F32);
+    let partial = task.empty(Room::Scratch, x, [blocks.blocks, width], DType::F32);
     let arguments = [
         task.argument(x),
         task.argument(&partial),
@@ -48,7 +49,7 @@ pub(super) fn partial_sums(task: &mut Task, x: &CubeTensor) -> CubeTensor {
 /// As `add_partial` of the module above.
 pub(super) fn add_partial(task: &mut Task, partial: &CubeTensor) -> CubeTensor {
     let [blocks, width] = sizes(partial);
-    let out = task.empty(partial, [width], DType::F32);
+    let out = task.empty(Room::Shared, partial, [width], DType::F32);
     let vectors = width / 4;
     let arguments =
         [task.argument(partial), task.argument(&out), Argument::U32(blocks as u32), Argument::U32(vectors as u32)];

@@ -8,6 +8,7 @@ use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, with_common};
+use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("terms.cu"), &[]);
 
@@ -26,9 +27,9 @@ pub(super) fn serves(terms: &Terms) -> bool {
 }
 
 /// As `Terms::sum`, in f32.
-pub(super) fn sum(task: &mut Task, terms: &Terms) -> CubeTensor {
+pub(super) fn sum(task: &mut Task, room: Room, terms: &Terms) -> CubeTensor {
     let [rows, width] = terms.sizes();
-    let out = task.empty(&terms.x, [rows, width], DType::F32);
+    let out = task.empty(room, &terms.x, [rows, width], DType::F32);
     let vectors = rows * width / 4;
     let mut arguments = vec![
         task.argument(&terms.x),

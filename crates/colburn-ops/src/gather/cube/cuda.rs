@@ -8,6 +8,7 @@ use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{takes, with_common};
+use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("gather.cu"), &[]);
 
@@ -23,7 +24,7 @@ pub(super) fn serves(array: &CubeTensor, rows: usize, width: usize) -> bool {
 /// As `rows_by_id` of the module above.
 pub(super) fn rows_by_id(task: &mut Task, table: &CubeTensor, ids: &CubeTensor, count: usize) -> CubeTensor {
     let [_, width] = sizes(table);
-    let out = task.empty(table, [count, width], DType::F32);
+    let out = task.empty(Room::Own, table, [count, width], DType::F32);
     let arrays = [table, ids, &out].map(|array| task.argument(array));
     let (launch, numbers) = shape(count, width);
     // SAFETY: the arguments are those of the kernel, and the numbers are those of rows of the table.
@@ -35,7 +36,7 @@ pub(super) fn rows_by_id(task: &mut Task, table: &CubeTensor, ids: &CubeTensor, 
 pub(super) fn sums(task: &mut Task, order: &Order, lists: &CubeTensor, x: &CubeTensor, width: usize) -> CubeTensor {
     let first_place = Argument::U32(order.rows as u32 + 1);
     let blocks = order.blocks().map(|blocks| {
-        let sums = task.empty(x, [blocks, width], DType::F32);
+        let sums = task.empty(Room::Scratch, x, [blocks, width], DType::F32);
         let arrays = [x, lists, &sums].map(|array| task.argument(array));
         let (launch, numbers) = shape(blocks, width);
         let places = [first_place, Argument::U32(order.places as u32), Argument::U32(BLOCK as u32)];
@@ -44,7 +45,7 @@ pub(super) fn sums(task: &mut Task, order: &Order, lists: &CubeTensor, x: &CubeT
         unsafe { task.kernel(code(), c"add_blocks", launch, arguments) };
         sums
     });
-    let out = task.empty(x, [order.rows, width], DType::F32);
+    let out = task.empty(Room::Own, x, [order.rows, width], DType::F32);
     // Without places none is read.
     let x = if order.places == 0 { Argument::None } else { task.argument(x) };
     let arrays = [x, task.argument(lists), task.optional(blocks.as_ref()), task.argument(&out)];

@@ -8,6 +8,7 @@ use crate::cube::cuda::masks;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{bf16, takes, with_common};
+use crate::cube::room::Room;
 use crate::cube::terms::Terms as Input;
 
 static SOURCE: Source = Source::new(with_common!("norm.cu"), &[]);
@@ -37,9 +38,9 @@ pub(super) fn forward(
     low: bool,
 ) -> (CubeTensor, Option<CubeTensor>, CubeTensor) {
     let [rows, width] = input.sizes();
-    let y = task.empty(&input.x, [rows, width], DType::F32);
-    let low = low.then(|| task.empty(&input.x, [rows, width], input.x.dtype));
-    let statistics = task.empty(&input.x, [rows, 2], DType::F32);
+    let y = task.empty(Room::Own, &input.x, [rows, width], DType::F32);
+    let low = low.then(|| task.empty(Room::Shared, &input.x, [rows, width], input.x.dtype));
+    let statistics = task.empty(Room::Shared, &input.x, [rows, 2], DType::F32);
     let [x, x_bias, residual] = sum(task, input);
     let mut arguments = vec![
         x,
@@ -74,10 +75,10 @@ pub(super) fn backward(
     let groups = rows.div_ceil(shape.rows);
     let blocks = groups.min(BLOCKS);
     let with_x = input.masks.is_some() || input.x.dtype != DType::F32;
-    let by_sum = task.empty(gradient, [rows, width], DType::F32);
-    let by_x = with_x.then(|| task.empty(gradient, [rows, width], input.x.dtype));
+    let by_sum = task.empty(Room::Own, gradient, [rows, width], DType::F32);
+    let by_x = with_x.then(|| task.empty(Room::Scratch, gradient, [rows, width], input.x.dtype));
     let count = if input.x_bias.is_some() { 3 } else { 2 };
-    let partial = task.empty(gradient, [blocks, count * width], DType::F32);
+    let partial = task.empty(Room::Scratch, gradient, [blocks, count * width], DType::F32);
     let [x, x_bias, residual] = sum(task, input);
     let mut arguments = vec![
         x,
@@ -115,8 +116,8 @@ pub(super) fn pre_forward(
     dtype: DType,
 ) -> (CubeTensor, CubeTensor) {
     let [rows, width] = sizes(x);
-    let low = task.empty(x, [rows, width], dtype);
-    let statistics = task.empty(x, [rows, 2], DType::F32);
+    let low = task.empty(Room::Shared, x, [rows, width], dtype);
+    let statistics = task.empty(Room::Shared, x, [rows, 2], DType::F32);
     let mut arguments = vec![
         Argument::None,
         Argument::None,
@@ -151,9 +152,9 @@ pub(super) fn pre_backward(
     let shape = Shape::backward(width);
     let groups = rows.div_ceil(shape.rows);
     let blocks = groups.min(BLOCKS);
-    let by_x = task.empty(x, [rows, width], DType::F32);
-    let low = low.then(|| task.empty(x, [rows, width], gradient.dtype));
-    let partial = task.empty(x, [blocks, 2 * width], DType::F32);
+    let by_x = task.empty(Room::Own, x, [rows, width], DType::F32);
+    let low = low.then(|| task.empty(Room::Own, x, [rows, width], gradient.dtype));
+    let partial = task.empty(Room::Scratch, x, [blocks, 2 * width], DType::F32);
     let mut arguments = vec![
         Argument::None,
         Argument::None,

@@ -7,6 +7,7 @@ use crate::cube::array::sizes;
 use crate::cube::cuda::nvrtc::{self, Code, Launch, Source};
 use crate::cube::cuda::task::{Argument, Task};
 use crate::cube::cuda::{takes, with_common};
+use crate::cube::room::Room;
 
 static SOURCE: Source = Source::new(with_common!("normalize.cu"), &[]);
 
@@ -25,7 +26,8 @@ pub(super) fn serves(arrays: &[&CubeTensor]) -> bool {
 /// As `forward` of the module above.
 pub(super) fn forward(task: &mut Task, x: &CubeTensor) -> (CubeTensor, CubeTensor) {
     let [rows, width] = sizes(x);
-    let (out, squares) = (task.empty(x, [rows, width], DType::F32), task.empty(x, [rows], DType::F32));
+    let (out, squares) =
+        (task.empty(Room::Shared, x, [rows, width], DType::F32), task.empty(Room::Shared, x, [rows], DType::F32));
     let arrays = [x, &out, &squares].map(|array| task.argument(array));
     let arguments = arrays.into_iter().chain(numbers(rows, width));
     // SAFETY: the arguments are those of the kernel, and the arrays have as many rows and columns as it is told.
@@ -36,7 +38,7 @@ pub(super) fn forward(task: &mut Task, x: &CubeTensor) -> (CubeTensor, CubeTenso
 /// As `backward` of the module above.
 pub(super) fn backward(task: &mut Task, value: &CubeTensor, squares: &CubeTensor, gradient: &CubeTensor) -> CubeTensor {
     let [rows, width] = sizes(value);
-    let out = task.empty(value, [rows, width], DType::F32);
+    let out = task.empty(Room::Own, value, [rows, width], DType::F32);
     let arrays = [value, squares, gradient, &out].map(|array| task.argument(array));
     let arguments = arrays.into_iter().chain(numbers(rows, width));
     // SAFETY: as above.
