@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use colburn_data::TextRows;
-use colburn_model::{EncodeOptions, ColBert, Kind, TokenEmbeddings};
+use colburn_model::{ColBert, EncodeOptions, Kind, TokenEmbeddings};
 use colburn_ops::{Embeddings, MaskRule, Spans, maxsim_pairs};
 use serde::Deserialize;
 

@@ -49,69 +49,6 @@ impl Clock {
     }
 }
 
-/// The layers, the projection, and the state of the optimizer.
-struct Model {
-    layers: Vec<Layer>,
-    head: Tensor<2>,
-    moments: Vec<[AnyTensor; 2]>,
-}
-
-impl Model {
-    fn new(family: Family, layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
-        let layers: Vec<Layer> = (0..layers).map(|number| Layer::new(family, number, hidden, inner, device)).collect();
-        let head = Tensor::random([hidden, DIM], Distribution::Normal(0.0, 0.02), device).autodiff().require_grad();
-        Self { layers, head, moments: Vec::new() }
-    }
-
-    fn forward(&self, mut x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        for layer in &self.layers {
-            x = layer.forward(x, heads, precision, batch);
-        }
-        normalize(linear(x, self.head.clone(), None, precision))
-    }
-
-    /// All parameters that have a gradient in one update. Meanwhile the gradient is in the place of the parameter, which is written over.
-    fn update(&mut self, mut gradients: Gradients, settings: AdamWSettings, step: u64) {
-        let mut updates = Vec::new();
-        let mut moments = std::mem::take(&mut self.moments).into_iter();
-        let mut add = |weight: AnyTensor, gradient: AnyTensor, zeros: [AnyTensor; 2]| {
-            let moments = moments.next().unwrap_or(zeros);
-            updates.push(ParameterUpdate { rate: 1e-5, decay: 0.0, step, weight, gradient, moments });
-        };
-        let (mut matrices, mut vectors) = (Vec::new(), Vec::new());
-        for layer in &mut self.layers {
-            matrices.extend(&mut layer.matrices);
-            vectors.extend(&mut layer.vectors);
-        }
-        matrices.push(&mut self.head);
-        matrices.retain_mut(|weight| {
-            let Some(gradient) = weight.grad_remove(&mut gradients) else { return false };
-            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
-            let weight = std::mem::replace(*weight, gradient.clone());
-            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), [zeros.clone(), zeros].map(AnyTensor::new));
-            true
-        });
-        vectors.retain_mut(|weight| {
-            let Some(gradient) = weight.grad_remove(&mut gradients) else { return false };
-            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
-            let weight = std::mem::replace(*weight, gradient.clone());
-            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), [zeros.clone(), zeros].map(AnyTensor::new));
-            true
-        });
-        let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
-        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0, unscale: 1.0 };
-        let mut updated = adamw_all(settings, &clip, updates).into_iter();
-        for (weight, (new, moments)) in matrices.into_iter().zip(&mut updated) {
-            *weight = new.into_tensor().autodiff().require_grad();
-            self.moments.push(moments);
-        }
-        for (weight, (new, moments)) in vectors.into_iter().zip(updated) {
-            *weight = new.into_tensor().autodiff().require_grad();
-            self.moments.push(moments);
-        }
-    }
-}
-
 /// The order of norms and layers.
 #[derive(Clone, Copy, PartialEq)]
 enum Family {
@@ -119,81 +56,142 @@ enum Family {
     ModernBert,
 }
 
-/// Matrices and vectors of one layer, in the order in which its family takes them.
-struct Layer {
-    family: Family,
-    /// Its place in the model.
-    number: usize,
-    matrices: Vec<Tensor<2>>,
-    vectors: Vec<Tensor<1>>,
+impl Family {
+    /// The shapes of a layer's matrices, and the widths of its vectors, in the order in which the layer takes them.
+    fn shapes(self, hidden: usize, inner: usize) -> (Vec<[usize; 2]>, Vec<usize>) {
+        let square = [hidden; 2];
+        match self {
+            // Queries, keys, values, output, inner and outer; a bias for each of them, then weight and bias of both norms.
+            Self::Bert => (
+                vec![square, square, square, square, [hidden, inner], [inner, hidden]],
+                vec![hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden],
+            ),
+            // Queries, keys and values, output, inner with its gate, and outer; the weights of both norms.
+            Self::ModernBert => {
+                (vec![[hidden, 3 * hidden], square, [hidden, 2 * inner], [inner, hidden]], vec![hidden; 2])
+            }
+        }
+    }
 }
 
-impl Layer {
-    fn new(family: Family, number: usize, hidden: usize, inner: usize, device: &Device) -> Self {
+/// The parameters, and the state of the optimizer.
+struct Model {
+    family: Family,
+    layers: usize,
+    /// The matrices of all layers, and the projection.
+    matrices: Vec<Tensor<2>>,
+    /// The vectors of all layers.
+    vectors: Vec<Tensor<1>>,
+    moments: Vec<[AnyTensor; 2]>,
+}
+
+impl Model {
+    fn new(family: Family, layers: usize, hidden: usize, inner: usize, device: &Device) -> Self {
         let matrix = |shape: [usize; 2]| {
             Tensor::random(shape, Distribution::Normal(0.0, 0.02), device).autodiff().require_grad()
         };
         let vector = |width: usize| Tensor::ones([width], device).autodiff().require_grad();
-        let square = [hidden; 2];
-        let (shapes, widths) = match family {
-            Family::Bert => (
-                vec![square, square, square, square, [hidden, inner], [inner, hidden]],
-                vec![hidden, hidden, hidden, hidden, inner, hidden, hidden, hidden, hidden, hidden],
-            ),
-            Family::ModernBert => {
-                (vec![[hidden, 3 * hidden], square, [hidden, 2 * inner], [inner, hidden]], vec![hidden; 2])
-            }
-        };
-        let (matrices, vectors) = (shapes.into_iter().map(matrix).collect(), widths.into_iter().map(vector).collect());
-        Self { family, number, matrices, vectors }
+        let (shapes, widths) = family.shapes(hidden, inner);
+        let matrices = (0..layers).flat_map(|_| shapes.clone()).chain([[hidden, DIM]]).map(matrix).collect();
+        let vectors = (0..layers).flat_map(|_| widths.clone()).map(vector).collect();
+        Self { family, layers, matrices, vectors, moments: Vec::new() }
     }
 
-    fn forward(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        match self.family {
-            Family::Bert => self.bert(x, heads, precision, batch),
-            Family::ModernBert => self.modernbert(x, heads, precision, batch),
+    fn forward(&self, mut x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
+        let (head, matrices) = self.matrices.split_last().expect("a model has a projection");
+        let of_layers =
+            matrices.chunks(matrices.len() / self.layers).zip(self.vectors.chunks(self.vectors.len() / self.layers));
+        for (number, (matrices, vectors)) in of_layers.enumerate() {
+            x = match self.family {
+                Family::Bert => bert_layer(matrices, vectors, x, heads, precision, batch),
+                Family::ModernBert => modernbert_layer(number, matrices, vectors, x, heads, precision, batch),
+            };
+        }
+        normalize(linear(x, head.clone(), None, precision))
+    }
+
+    /// Multiplications a token of the products of the layers.
+    fn products(&self) -> usize {
+        let layers = self.matrices.iter().rev().skip(1);
+        layers.map(|matrix| matrix.dims().iter().product::<usize>()).sum()
+    }
+
+    /// All parameters in one update. They are taken out of the model, so that they are written in place.
+    fn update(&mut self, mut gradients: Gradients, settings: AdamWSettings, step: u64) {
+        let (matrices, vectors) = (std::mem::take(&mut self.matrices), std::mem::take(&mut self.vectors));
+        let (of_matrices, all) = (matrices.len(), matrices.len() + vectors.len());
+        let mut moments = std::mem::take(&mut self.moments).into_iter();
+        let mut updates = Vec::new();
+        let mut add = |weight: AnyTensor, gradient: AnyTensor, zeros: [AnyTensor; 2]| {
+            let moments = moments.next().unwrap_or(zeros);
+            updates.push(ParameterUpdate { rate: 1e-5, decay: 0.0, step, weight, gradient, moments });
+        };
+        for weight in matrices {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
+            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
+            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
+        }
+        for weight in vectors {
+            let Some(gradient) = weight.grad_remove(&mut gradients) else { continue };
+            let zeros = if step == 1 { gradient.zeros_like() } else { gradient.clone() };
+            let zeros = [AnyTensor::new(zeros.clone()), AnyTensor::new(zeros)];
+            add(AnyTensor::new(weight.inner()), AnyTensor::new(gradient), zeros);
+        }
+        assert_eq!(updates.len(), all, "each parameter has a gradient");
+        let norm = squared_norms(updates.iter().map(|update| update.gradient.clone()).collect());
+        let clip = Clip::ToNorm { numbers: norm, max_norm: 1.0, unscale: 1.0 };
+        for (number, (new, moments)) in adamw_all(settings, &clip, updates).into_iter().enumerate() {
+            match number < of_matrices {
+                true => self.matrices.push(new.into_tensor().autodiff().require_grad()),
+                false => self.vectors.push(new.into_tensor().autodiff().require_grad()),
+            }
+            self.moments.push(moments);
         }
     }
+}
 
-    fn bert(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        let linear =
-            |number: usize| LinearWeights { weight: self.matrices[number].clone(), bias: self.vectors[number].clone() };
-        let norm = |number: usize| PostNorm {
-            weight: self.vectors[number].clone(),
-            bias: self.vectors[number + 1].clone(),
-            eps: 1e-12,
-            dropout: 0.1,
-        };
-        let weights =
-            AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
-        let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
-        let x = attention_block(x, weights, options, precision, batch);
-        let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
-        feed_forward_block(x, weights, Activation::Gelu, precision, batch)
-    }
+fn bert_layer(
+    matrices: &[Tensor<2>],
+    vectors: &[Tensor<1>],
+    x: Tensor<2>,
+    heads: usize,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
+    let linear = |number: usize| LinearWeights { weight: matrices[number].clone(), bias: vectors[number].clone() };
+    let norm = |number: usize| PostNorm {
+        weight: vectors[number].clone(),
+        bias: vectors[number + 1].clone(),
+        eps: 1e-12,
+        dropout: 0.1,
+    };
+    let weights = AttentionWeights { projections: [linear(0), linear(1), linear(2)], output: linear(3), norm: norm(6) };
+    let options = AttentionOptions { dropout: 0.1, ..AttentionOptions::new(heads) };
+    let x = attention_block(x, weights, options, precision, batch);
+    let weights = FeedForwardWeights { inner: linear(4), outer: linear(5), norm: norm(8) };
+    feed_forward_block(x, weights, Activation::Gelu, precision, batch)
+}
 
-    /// Every third layer is global, the others have windows of 64 tokens to either side; nothing is dropped.
-    fn modernbert(&self, x: Tensor<2>, heads: usize, precision: Precision, batch: &mut Batch) -> Tensor<2> {
-        let projection = |number: usize| Projection { weight: self.matrices[number].clone(), bias: None };
-        let norm = |number: usize| PreNorm { weight: self.vectors[number].clone(), bias: None, eps: 1e-5 };
-        let (window, theta) = if self.number.is_multiple_of(3) { (None, 160_000.0) } else { (Some(64), 10_000.0) };
-        let weights = PreNormAttentionWeights {
-            norm: (self.number > 0).then(|| norm(0)),
-            qkv: projection(0),
-            output: projection(1),
-            dropout: 0.0,
-        };
-        let options = AttentionOptions { window, ..AttentionOptions::new(heads) };
-        let x = pre_norm_attention_block(x, weights, options, theta, precision, batch);
-        let weights =
-            PreNormFeedForwardWeights { norm: norm(1), inner: projection(2), outer: projection(3), dropout: 0.0 };
-        pre_norm_feed_forward_block(x, weights, Activation::Gelu, precision, batch)
-    }
-
-    /// Multiplications a token of the products of a forward pass.
-    fn products(&self) -> usize {
-        self.matrices.iter().map(|matrix| matrix.dims().iter().product::<usize>()).sum()
-    }
+/// Every third layer is global, the others have windows of 64 tokens to either side; nothing is dropped.
+fn modernbert_layer(
+    number: usize,
+    matrices: &[Tensor<2>],
+    vectors: &[Tensor<1>],
+    x: Tensor<2>,
+    heads: usize,
+    precision: Precision,
+    batch: &mut Batch,
+) -> Tensor<2> {
+    let projection = |number: usize| Projection { weight: matrices[number].clone(), bias: None };
+    let norm = |number: usize| PreNorm { weight: vectors[number].clone(), bias: None, eps: 1e-5 };
+    let (window, theta) = if number.is_multiple_of(3) { (None, 160_000.0) } else { (Some(64), 10_000.0) };
+    let weights =
+        PreNormAttentionWeights { norm: Some(norm(0)), qkv: projection(0), output: projection(1), dropout: 0.0 };
+    let options = AttentionOptions { window, ..AttentionOptions::new(heads) };
+    let x = pre_norm_attention_block(x, weights, options, theta, precision, batch);
+    let weights = PreNormFeedForwardWeights { norm: norm(1), inner: projection(2), outer: projection(3), dropout: 0.0 };
+    pre_norm_feed_forward_block(x, weights, Activation::Gelu, precision, batch)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -244,10 +242,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let x = model.forward(x.autodiff(), heads, precision, &mut batch);
         clock.lap("forward")?;
         let split = 32 * queries;
-        let part = |range, lengths: &[usize]| {
-            let part = Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths));
-            part.map(|part| Embeddings { precision, ..part })
-        };
+        let part = |range, lengths: &[usize]| Embeddings::new(x.clone().slice(range), Spans::from_lengths(lengths));
         let queries_of_batch = part([0..split, 0..DIM], &of_queries)?;
         let documents_of_batch = part([split..spans.tokens(), 0..DIM], &of_documents)?;
         let scores = maxsim(&queries_of_batch, &documents_of_batch, MaskRule::Zero)?;
@@ -273,7 +268,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     step.sort();
     let median = step[step.len() / 2].as_secs_f64();
     let tokens = tokens as f64 / STEPS as f64;
-    let products = model.layers.iter().map(Layer::products).sum::<usize>() as f64 * tokens * 6.0;
+    let products = model.products() as f64 * tokens * 6.0;
     println!(
         "median of a step: {:.2} ms, {:.0} tokens, {:.1} TFLOP/s in products",
         median * 1e3,

@@ -62,7 +62,19 @@ impl Types {
         weight: &CubeTensor,
         bias: Option<&CubeTensor>,
     ) -> CubeTensor {
-        new_product(queue, Room::Shared, Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
+        self.forward_in(queue, Room::Shared, x, weight, bias)
+    }
+
+    /// The same, in this room.
+    pub fn forward_in(
+        &self,
+        queue: &mut Queue,
+        room: Room,
+        x: &CubeTensor,
+        weight: &CubeTensor,
+        bias: Option<&CubeTensor>,
+    ) -> CubeTensor {
+        new_product(queue, room, Matrix::new(x), Matrix::new(weight), bias, self.low, self.arithmetic)
     }
 
     /// The gradient by `x`, in the type of factors.

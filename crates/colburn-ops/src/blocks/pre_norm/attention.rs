@@ -14,6 +14,7 @@ use crate::blocks::projection::Types;
 use crate::blocks::weights::PreNormAttentionWeights;
 use crate::cube::array::cube_device;
 use crate::cube::queue::Queue;
+use crate::cube::room::Room;
 use crate::cube::sums::column_sums;
 use crate::kernel::cube::apply_present;
 use crate::kernel::{Kernel, Present};
@@ -94,7 +95,7 @@ impl<const N: usize> Kernel<CubeBackend, N> for AttentionBlock {
         let qkv = types.forward(queue, &low, &weights[0], bias.as_ref());
         let qkv = self.rotation.apply(queue, qkv, false);
         let (attended, log_sums) = self.attention.forward(queue, &qkv, None);
-        let y = types.forward(queue, &attended, &weights[1], None);
+        let y = types.forward_in(queue, Room::Scratch, &attended, &weights[1], None);
         let out = self.ends.end(queue, y, output_bias, x);
         queue.start();
         let attended = Attended { qkv, table: None, output: attended, log_sums };

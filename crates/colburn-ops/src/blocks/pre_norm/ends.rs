@@ -13,6 +13,7 @@ use crate::blocks::handover::{GradientKey, Handover};
 use crate::blocks::projection::Types;
 use crate::cube::masks::{RowMasks, on_device};
 use crate::cube::queue::Queue;
+use crate::cube::room::Room;
 use crate::cube::sums::column_sums;
 use crate::cube::terms::Terms;
 use crate::norm::cube::{PreGradients, pre_backward, pre_forward};
@@ -79,7 +80,7 @@ impl Ends {
     ) -> ByStart {
         let Some(SavedNorm { x, weight, statistics }) = saved else {
             let sum = Terms { residual: Some(passing), ..Terms::new(gradient) };
-            return ByStart { x: sum.sum(queue, DType::F32), weight: None, bias: None };
+            return ByStart { x: sum.sum_in(queue, Room::Own, DType::F32), weight: None, bias: None };
         };
         let PreGradients { by_x, low, by_weight, by_bias } =
             pre_backward(queue, &x, &weight, &statistics, &gradient, &passing, true);
@@ -92,7 +93,7 @@ impl Ends {
     /// `masks · (y + bias) + x`.
     pub fn end(&self, queue: &mut Queue, y: CubeTensor, bias: Option<CubeTensor>, x: CubeTensor) -> CubeTensor {
         let terms = Terms { x: y, x_bias: bias, residual: Some(x), masks: self.masks.clone() };
-        terms.sum(queue, DType::F32)
+        terms.sum_in(queue, Room::Own, DType::F32)
     }
 
     /// The gradient by y in the type of factors, and with `bias` that by the bias, from that by the block's result.
@@ -105,7 +106,7 @@ impl Ends {
     ) -> (CubeTensor, Option<CubeTensor>) {
         let given = self.gradients.take(gradient).filter(|low| low.dtype == types.low);
         let [low] = types.low_all(queue, [&[given.as_ref().unwrap_or(gradient)]]);
-        let by_y = Terms { masks: self.masks.clone(), ..Terms::new(low) }.sum(queue, types.low);
+        let by_y = Terms { masks: self.masks.clone(), ..Terms::new(low) }.sum_in(queue, Room::Scratch, types.low);
         let by_bias = bias.then(|| column_sums(queue, &by_y));
         (by_y, by_bias)
     }

@@ -14,6 +14,7 @@ use crate::blocks::projection::Types;
 use crate::blocks::weights::{PreNorm, PreNormFeedForwardWeights};
 use crate::cube::masks::{RowMasks, on_device};
 use crate::cube::queue::Queue;
+use crate::cube::room::Room;
 use crate::cube::terms::Terms;
 use crate::kernel::cube::apply_present;
 use crate::kernel::{Kernel, Present};
@@ -72,7 +73,7 @@ struct Saved {
 impl FeedForward {
     /// The array times its masks, if there are masks.
     fn dropped(&self, queue: &mut Queue, types: Types, x: CubeTensor) -> CubeTensor {
-        Terms { masks: self.masks.clone(), ..Terms::new(x) }.sum(queue, types.low)
+        Terms { masks: self.masks.clone(), ..Terms::new(x) }.sum_in(queue, Room::Scratch, types.low)
     }
 }
 
@@ -97,7 +98,7 @@ impl<const N: usize> Kernel<CubeBackend, N> for FeedForward {
         let between = types.forward(queue, &low, &weights[0], bias.as_ref());
         let activated = gated_forward(queue, self.activation, &between);
         let activated = self.dropped(queue, types, activated);
-        let y = types.forward(queue, &activated, &weights[1], None);
+        let y = types.forward_in(queue, Room::Scratch, &activated, &weights[1], None);
         let out = self.ends.end(queue, y, outer_bias, x);
         queue.start();
         (out, Saved { types, weights, biases, norm, low, between })

@@ -27,9 +27,9 @@ pub(super) fn serves(terms: &Terms) -> bool {
 }
 
 /// As `Terms::sum`, in f32.
-pub(super) fn sum(task: &mut Task, terms: &Terms) -> CubeTensor {
+pub(super) fn sum(task: &mut Task, room: Room, terms: &Terms) -> CubeTensor {
     let [rows, width] = terms.sizes();
-    let out = task.empty(Room::Shared, &terms.x, [rows, width], DType::F32);
+    let out = task.empty(room, &terms.x, [rows, width], DType::F32);
     let vectors = rows * width / 4;
     let mut arguments = vec![
         task.argument(&terms.x),

@@ -13,10 +13,16 @@ pub(crate) use self::portable::sum_at;
 pub(crate) use self::sum::Terms;
 use super::array::empty;
 use super::queue::Queue;
+use super::room::Room;
 
 impl Terms {
     /// The sum.
     pub fn sum(&self, queue: &mut Queue, dtype: DType) -> CubeTensor {
+        self.sum_in(queue, Room::Shared, dtype)
+    }
+
+    /// The same, in this room.
+    pub fn sum_in(&self, queue: &mut Queue, room: Room, dtype: DType) -> CubeTensor {
         let [rows, width] = self.sizes();
         if self.buffers() == 1 && self.x.dtype == dtype {
             return self.x.clone();
@@ -29,8 +35,9 @@ impl Terms {
             && dtype == DType::F32
             && cuda::serves(self)
         {
-            return cuda::sum(task, self);
+            return cuda::sum(task, room, self);
         }
+        let _ = room;
         queue.start();
         portable::sum(self, dtype)
     }

@@ -51,7 +51,7 @@ pub(crate) fn pre_forward(
     assert!(fit && x.dtype == DType::F32, "the arrays of a norm of {width}");
     #[cfg(feature = "cuda")]
     if let Some(task) = queue.task()
-        && matches!(dtype, DType::F32 | DType::BF16)
+        && matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
         && len(x) > 0
         && cuda::serves(&input, [Some(weight), bias])
     {

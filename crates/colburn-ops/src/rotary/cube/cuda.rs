@@ -40,7 +40,7 @@ struct TableKey(usize, u64);
 /// True if the kernel takes heads of this size in this type, on this device.
 pub(super) fn serves(device: &Device, head_dim: usize, dtype: DType) -> bool {
     let vector = 16 / dtype.size();
-    matches!(dtype, DType::F32 | DType::BF16)
+    matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
         && head_dim.is_multiple_of(2 * vector)
         && cube_device(device).runtime() == RuntimeId::Cuda
         && nvrtc::is_present()
