@@ -3,9 +3,10 @@
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::backward::within as gradients_within;
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::{backward, forward};
+use super::forward::within as norms_within;
 use crate::cube::array::{len, max_buffers, sizes};
 use crate::cube::copy::cast;
 use crate::cube::queue::Queue;
@@ -59,7 +60,7 @@ pub(crate) fn pre_forward(
         return PreNorms { low, statistics };
     }
     queue.start();
-    let (y, statistics) = forward::within(max_buffers(x), &input, weight, bias, eps);
+    let (y, statistics) = norms_within(max_buffers(x), &input, weight, bias, eps);
     PreNorms { low: if dtype == DType::F32 { y } else { cast(&y, dtype) }, statistics }
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn pre_backward(
     let _ = low;
     queue.start();
     let gradient = if gradient.dtype == DType::F32 { gradient.clone() } else { cast(gradient, DType::F32) };
-    let by = backward::within(max_buffers(x), &input, weight, statistics, &gradient);
+    let by = gradients_within(max_buffers(x), &input, weight, statistics, &gradient);
     let sum = Input { residual: Some(passing.clone()), ..Input::new(by.by_sum) };
     let by_x = sum.sum(queue, DType::F32);
     PreGradients { by_x, low: None, by_weight: by.by_weight, by_bias: by.by_bias }
