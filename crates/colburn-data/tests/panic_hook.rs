@@ -3,10 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, panic, thread};
 
-use colburn_data::Dataset;
+use colburn_data::{Dataset, Result};
+
+/// Reads all values of a file; damage in the values is found here, in the footer when the file is opened.
+fn read(path: &Path) -> Result<()> {
+    let data = Dataset::load(path)?;
+    for row in 0..data.len() {
+        (0..data.columns().len()).try_for_each(|column| data.value(row, column).map(drop))?;
+    }
+    Ok(())
+}
 
 static REPORTS: AtomicUsize = AtomicUsize::new(0);
 
@@ -27,9 +37,9 @@ fn a_damaged_file_does_not_reach_the_panic_hook() {
         fs::write(&path, damaged).unwrap();
         // Several at once share the hook that keeps them silent.
         thread::scope(|scope| {
-            let loads: Vec<_> = (0..4).map(|_| scope.spawn(|| Dataset::load(&path))).collect();
-            for load in loads {
-                assert!(load.join().unwrap().is_err(), "{start}..{end}");
+            let reads: Vec<_> = (0..4).map(|_| scope.spawn(|| read(&path))).collect();
+            for read in reads {
+                assert!(read.join().unwrap().is_err(), "{start}..{end}");
             }
         });
     }

@@ -107,7 +107,8 @@ fn unknown_keys_name_the_nearest() {
     );
     assert_eq!(
         error(&RUN.replace("type = \"triplet\"", "type = \"triplet\"\nat_k = 5"), &[]),
-        "RUN.toml:16: unknown key \"at_k\" in [evaluators]; the evaluator \"triplet\" has the keys type, name, path, batch_size"
+        "RUN.toml:16: unknown key \"at_k\" in [evaluators]; the evaluator \"triplet\" has the keys type, name, path, batch_size, \
+         query_prompt, query_prompt_name, corpus_prompt, corpus_prompt_name"
     );
 }
 
