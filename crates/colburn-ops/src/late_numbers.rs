@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn rounded_numbers_are_those_of_f16() {
         let numbers = Tensor::<1>::from_data([1.0, 0.1, 1e-9], &Device::flex());
-        assert_eq!(LateNumbers::rounded(numbers).read().unwrap(), [1.0, 0.09997559, 0.0]);
+        assert_eq!(LateNumbers::rounded(numbers).read().unwrap(), [1.0, 0.099_975_586, 0.0]);
     }
 }
 
