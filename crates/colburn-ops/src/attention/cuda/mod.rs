@@ -23,7 +23,16 @@ use crate::cube::room::Room;
 use crate::cube::texts::DeviceMasks;
 use crate::masks::Masks;
 
-static SOURCE: Source = Source::new(include_str!("attention.cu"), &[]);
+static SOURCE: Source = Source::new(
+    concat!(
+        include_str!("attention.cu"),
+        include_str!("bias.cu"),
+        include_str!("forward.cu"),
+        include_str!("backward.cu"),
+        include_str!("backward_long.cu")
+    ),
+    &[],
+);
 
 /// Bytes of shared memory of a block that the kernels need at most. Only devices with the instructions that they use have so much.
 const SHARED: usize = 200 << 10;
