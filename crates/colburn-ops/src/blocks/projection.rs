@@ -54,6 +54,22 @@ impl Types {
         all
     }
 
+    /// Two weights, and the bias of the first if it has one, in the type of factors.
+    pub fn low_weights(
+        &self,
+        queue: &mut Queue,
+        [first, second]: [&CubeTensor; 2],
+        bias: Option<&CubeTensor>,
+    ) -> ([CubeTensor; 2], Option<CubeTensor>) {
+        match bias {
+            Some(bias) => {
+                let [first, second, bias] = self.low_all(queue, [&[first], &[second], &[bias]]);
+                ([first, second], Some(bias))
+            }
+            None => (self.low_all(queue, [&[first], &[second]]), None),
+        }
+    }
+
     /// `x · weight + bias`, in the type of factors.
     pub fn forward(
         &self,

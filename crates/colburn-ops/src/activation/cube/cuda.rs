@@ -1,5 +1,7 @@
 //! Activation functions of every element, and gated linear units, by the kernels in CUDA C++. They take rows of whole vectors of 16 bytes.
 
+use std::ffi::CStr;
+
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -46,24 +48,7 @@ pub(super) fn backward(
     gradient: &CubeTensor,
     extras: Extras,
 ) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
-    let blocks = Blocks::new(len(x) / width(x), width(x) / vector(x));
-    let by_x = alike(task, x);
-    let value = extras.value.then(|| alike(task, x));
-    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, width(x)], DType::F32));
-    let arguments = [
-        task.argument(x),
-        task.argument(gradient),
-        task.argument(&by_x),
-        task.optional(value.as_ref()),
-        task.optional(partial.as_ref()),
-        Argument::U32(blocks.rows as u32),
-        Argument::U32(blocks.vectors as u32),
-        Argument::U32(blocks.rows_of_block as u32),
-    ];
-    let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
-    // SAFETY: the arguments are those of the kernel, and the arrays have the sizes that it is told.
-    unsafe { task.kernel(code(activation, x), c"activation_backward", launch, arguments) };
-    (by_x, value, partial)
+    differentiate(task, c"activation_backward", activation, x, gradient, extras)
 }
 
 /// True if the kernels of gated units take the array, which is not empty.
@@ -93,11 +78,22 @@ pub(super) fn gated_backward(
     gradient: &CubeTensor,
     extras: Extras,
 ) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
-    let [rows, both] = sizes(x);
-    let blocks = Blocks::new(rows, both / 2 / vector(x));
-    let by_x = task.empty(Room::Scratch, x, [rows, both], x.dtype);
-    let value = extras.value.then(|| task.empty(Room::Scratch, x, [rows, both / 2], x.dtype));
-    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, both], DType::F32));
+    differentiate(task, c"gated_backward", activation, x, gradient, extras)
+}
+
+/// The backward pass by this kernel. The gradient, and the value, have the sizes of the function's result.
+fn differentiate(
+    task: &mut Task,
+    name: &'static CStr,
+    activation: Activation,
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    extras: Extras,
+) -> (CubeTensor, Option<CubeTensor>, Option<CubeTensor>) {
+    let blocks = Blocks::new(len(gradient) / width(gradient), width(gradient) / vector(x));
+    let by_x = alike(task, x);
+    let value = extras.value.then(|| alike(task, gradient));
+    let partial = extras.sums.then(|| task.empty(Room::Scratch, x, [blocks.blocks, width(x)], DType::F32));
     let arguments = [
         task.argument(x),
         task.argument(gradient),
@@ -109,8 +105,8 @@ pub(super) fn gated_backward(
         Argument::U32(blocks.rows_of_block as u32),
     ];
     let launch = Launch { grid: blocks.grid(), block: ((LANES * ROWS) as u32, 1, 1), shared: 0 };
-    // SAFETY: as above.
-    unsafe { task.kernel(code(activation, x), c"gated_backward", launch, arguments) };
+    // SAFETY: the arguments are those of both kernels, and the arrays have the sizes that they are told.
+    unsafe { task.kernel(code(activation, x), name, launch, arguments) };
     (by_x, value, partial)
 }
 

@@ -84,13 +84,7 @@ impl<const N: usize> Kernel<CubeBackend, N> for AttentionBlock {
         let types = Types::of(self.precision, &x);
         let queue = &mut Queue::new(&x);
         let biases = [bias.is_some(), output_bias.is_some()];
-        let (weights, bias) = match bias {
-            Some(bias) => {
-                let [weight, output, bias] = types.low_all(queue, [&[&weight], &[&output], &[&bias]]);
-                ([weight, output], Some(bias))
-            }
-            None => (types.low_all(queue, [&[&weight], &[&output]]), None),
-        };
+        let (weights, bias) = types.low_weights(queue, [&weight, &output], bias.as_ref());
         let (low, norm) = self.ends.start(queue, types, &x, norm, norm_bias.as_ref());
         let qkv = types.forward(queue, &low, &weights[0], bias.as_ref());
         let qkv = self.rotation.apply(queue, qkv, false);

@@ -87,13 +87,7 @@ impl<const N: usize> Kernel<CubeBackend, N> for FeedForward {
         let types = Types::of(self.precision, &x);
         let queue = &mut Queue::new(&x);
         let biases = [bias.is_some(), outer_bias.is_some()];
-        let (weights, bias) = match bias {
-            Some(bias) => {
-                let [inner, outer, bias] = types.low_all(queue, [&[&inner], &[&outer], &[&bias]]);
-                ([inner, outer], Some(bias))
-            }
-            None => (types.low_all(queue, [&[&inner], &[&outer]]), None),
-        };
+        let (weights, bias) = types.low_weights(queue, [&inner, &outer], bias.as_ref());
         let (low, norm) = self.ends.start(queue, types, &x, norm, norm_bias.as_ref());
         let between = types.forward(queue, &low, &weights[0], bias.as_ref());
         let activated = gated_forward(queue, self.activation, &between);

@@ -90,20 +90,16 @@ impl Task {
         sizes: [usize; D],
         dtype: DType,
     ) -> CubeTensor {
-        let known = match room {
-            Room::Own => None,
-            Room::Shared => self.shared,
-            Room::Scratch => self.scratch,
+        let mut own = None;
+        let place = match room {
+            Room::Own => &mut own,
+            Room::Shared => &mut self.shared,
+            Room::Scratch => &mut self.scratch,
         };
-        let place = known.unwrap_or_else(|| {
+        let place = *place.get_or_insert_with(|| {
             self.new.push(Reservation::new(like));
             self.new.len() - 1
         });
-        match room {
-            Room::Own => {}
-            Room::Shared => self.shared = Some(place),
-            Room::Scratch => self.scratch = Some(place),
-        }
         let handle = self.new[place].add(like, sizes.iter().product::<usize>() * dtype.size());
         CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), sizes.into(), handle, dtype)
     }
